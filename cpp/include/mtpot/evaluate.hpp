@@ -1,0 +1,45 @@
+// Neighborhoods -> site energies, pair gradients, virial.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mtpot/neighborhoods.hpp"
+#include "mtpot/potential.hpp"
+
+namespace mtpot {
+
+// Instruction set of the kernels in use: "avx512", "avx2", "sse2" or "portable"; the best that
+// the processor has, unless the environment variable MTPOT_SIMD names another.
+std::string simd_name();
+
+struct CompiledPotential;
+
+class Evaluator {
+public:
+    // InputError if the potential is untrained.
+    explicit Evaluator(const Potential& potential);
+
+    const Potential& potential() const;
+
+    struct Result {
+        std::span<double> site_energies;   // [centers], eV
+        std::span<double> pair_gradients;  // [3 * pairs], dV_i/dr_ij in eV/angstrom
+    };
+    // Results do not depend on the number of threads (0: as many as OpenMP would take).
+    void evaluate(const Neighborhoods& neighborhoods, const Result& result, int threads = 0) const;
+
+private:
+    std::shared_ptr<const CompiledPotential> compiled_;
+};
+
+// forces[3 * atoms] += the pair gradients: F_i += g_ij, F_j -= g_ij.
+// virial[9] += W = -sum_ij r_ij (x) g_ij, row-major (eV).
+void assemble_forces(const Neighborhoods& neighborhoods, std::span<const double> pair_gradients,
+                     std::span<double> forces, std::array<double, 9>& virial);
+
+}  // namespace mtpot

@@ -1,0 +1,43 @@
+// A moment tensor potential: its functional form and its parameters.
+//
+//   V_i = e_{z_i} + sum_alpha xi_alpha B_alpha(i) + sum_j core(r_ij),   E = sum_i V_i
+//   f_mu(r; z_i, z_j) = scaling * sum_beta c^{z_i z_j}_{mu beta} phi_beta(r)
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mtpot/contractions.hpp"
+#include "mtpot/radial.hpp"
+
+namespace mtpot {
+
+// Treated as immutable: change a copy. `check` states what holds for every potential in use.
+struct Potential {
+    std::string name = "mtpot";        // potential_name, one word
+    std::string tag;                   // free text of potential_tag besides the species' names
+    std::vector<std::string> species;  // element symbols in the order of types; empty: nameless
+    int species_count = 0;             // C
+    double scaling = 1.0;
+    RadialBasis radial;  // R = radial.size
+    std::shared_ptr<const Contractions> contractions;
+    std::vector<double> radial_coefficients;  // c, [C (center)][C (neighbor)][K][R]
+    std::vector<double> species_energies;     // e, [C], eV
+    std::vector<double> linear_coefficients;  // xi, [scalars]
+    bool trained = false;                     // an untrained one has all parameters zero
+
+    int radial_function_count() const { return contractions->radial_function_count(); }  // K
+    std::size_t parameter_count() const;
+    // In the order radial | species | linear.
+    std::vector<double> parameters() const;
+    // A trained copy; InputError if the size is wrong or a number is not finite.
+    Potential with_parameters(std::span<const double> parameters) const;
+};
+
+// InputError if sizes, the radial basis, the contractions or the numbers are not sound.
+void check(const Potential& potential);
+
+}  // namespace mtpot

@@ -1,0 +1,216 @@
+#include "compiled.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <numeric>
+
+namespace mtpot {
+namespace {
+
+// Renumbers the file's moments while it collects reduced and expanded components.
+class Compiler {
+public:
+    explicit Compiler(const Potential& potential) : source_(*potential.contractions) {
+        result_.potential = potential;
+        weights_.assign(source_.moment_count, 0.0);
+        for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha)
+            weights_[source_.scalars[alpha]] += potential.linear_coefficients[alpha];
+        terms_of_.resize(source_.moment_count);
+        for (std::size_t p = 0; p < source_.products.size(); ++p)
+            terms_of_[source_.products[p].target].push_back(static_cast<int>(p));
+    }
+
+    CompiledPotential for_evaluation() {
+        fold_last_level();
+        mark_needed();
+        lay_out_radial_functions();
+        number_moments();
+        emit_nodes();
+        for (std::size_t k = 0; k < weights_.size(); ++k)
+            if (weights_[k] != 0.0) result_.linear.push_back({number_[k], weights_[k]});
+        for (const auto& [pair, coefficient] : folded_)
+            result_.quadratic.push_back({number_[pair[0]], number_[pair[1]], coefficient});
+        std::sort(result_.quadratic.begin(), result_.quadratic.end(), by_moments);
+        return std::move(result_);
+    }
+
+    CompiledPotential for_design() {
+        needed_.assign(source_.moment_count, true);
+        lay_out_radial_functions();
+        number_moments();
+        emit_nodes();
+        for (std::size_t k = 0; k < weights_.size(); ++k)
+            if (weights_[k] != 0.0) result_.linear.push_back({number_[k], weights_[k]});
+        for (const int scalar : source_.scalars) result_.scalars.push_back(program(scalar));
+        return std::move(result_);
+    }
+
+private:
+    static bool by_moments(const Term& a, const Term& b) {
+        return std::pair(a.left, a.right) < std::pair(b.left, b.right);
+    }
+
+    bool is_basic(int k) const { return k < static_cast<int>(source_.basics.size()); }
+
+    // Products that only the energy reads become quadratic terms of the energy.
+    void fold_last_level() {
+        std::vector<char> read(source_.moment_count, false);
+        for (const auto& product : source_.products)
+            read[product.left] = read[product.right] = true;
+        for (int k = 0; k < source_.moment_count; ++k) {
+            if (is_basic(k) || read[k] || weights_[k] == 0.0) continue;
+            for (const int p : terms_of_[k]) {
+                const auto& product = source_.products[p];
+                const auto [low, high] = std::minmax(product.left, product.right);
+                folded_[{low, high}] += weights_[k] * product.multiplier;
+            }
+            weights_[k] = 0.0;
+        }
+        std::erase_if(folded_, [](const auto& entry) { return entry.second == 0.0; });
+    }
+
+    // Products stand in an order in which everything is complete before it is read, so one pass
+    // from the end reaches all that the energy depends on.
+    void mark_needed() {
+        needed_.assign(source_.moment_count, false);
+        for (std::size_t k = 0; k < weights_.size(); ++k) needed_[k] = weights_[k] != 0.0;
+        for (const auto& [pair, coefficient] : folded_) needed_[pair[0]] = needed_[pair[1]] = true;
+        for (auto p = source_.products.rbegin(); p != source_.products.rend(); ++p)
+            if (needed_[p->target]) needed_[p->left] = needed_[p->right] = true;
+    }
+
+    // The reduced components of one mu fill all orders up to its highest; mu with higher orders
+    // come first, so that the mu present at an order are always the first few.
+    void lay_out_radial_functions() {
+        std::vector<int> highest(result_.potential.radial_function_count(), -1);
+        for (std::size_t k = 0; k < source_.basics.size(); ++k) {
+            const auto& basic = source_.basics[k];
+            if (needed_[k]) highest[basic.mu] = std::max(highest[basic.mu], basic.nu());
+        }
+        auto& order = result_.radial_order;
+        for (std::size_t mu = 0; mu < highest.size(); ++mu)
+            if (highest[mu] >= 0) order.push_back(static_cast<int>(mu));
+        std::stable_sort(order.begin(), order.end(),
+                         [&](int a, int b) { return highest[a] > highest[b]; });
+        position_.assign(highest.size(), -1);
+        for (const int mu : order) {
+            const int count = (highest[mu] + 1) * (highest[mu] + 1);
+            position_[mu] = static_cast<int>(result_.component_counts.size());
+            result_.component_counts.push_back(count);
+            result_.component_offsets.push_back(result_.component_count);
+            result_.component_count += count;
+            result_.max_nu = std::max(result_.max_nu, highest[mu]);
+        }
+        result_.radial_function_count = static_cast<int>(order.size());
+        result_.moment_count = result_.component_count;
+        fold_radial_coefficients();
+    }
+
+    void fold_radial_coefficients() {
+        const auto& potential = result_.potential;
+        const int size = potential.radial.size;
+        const int all = potential.radial_function_count();
+        const int pairs = potential.species_count * potential.species_count;
+        for (int pair = 0; pair < pairs; ++pair)
+            for (const int mu : result_.radial_order)
+                for (int beta = 0; beta < size; ++beta)
+                    result_.coefficients.push_back(
+                        potential.scaling *
+                        potential.radial_coefficients[(pair * all + mu) * size + beta]);
+    }
+
+    int component(const BasicMoment& m) {
+        const int nu = m.nu();
+        const int base = result_.component_offsets[position_[m.mu]] + nu * nu;
+        if (m.c == 0) return base + m.b;
+        if (m.c == 1) return base + nu + 1 + m.b;
+        const auto known = expanded_.find({m.mu, m.a, m.b, m.c});
+        if (known != expanded_.end()) return known->second;
+        const int lower = component({m.mu, m.a, m.b, m.c - 2});
+        const int x = component({m.mu, m.a + 2, m.b, m.c - 2});
+        const int y = component({m.mu, m.a, m.b + 2, m.c - 2});
+        result_.expansions.push_back({result_.moment_count, lower, x, y});
+        return expanded_[{m.mu, m.a, m.b, m.c}] = result_.moment_count++;
+    }
+
+    // A file may list products of one target anywhere before it is read; numbering targets by
+    // their last product keeps every node behind what it reads.
+    void number_moments() {
+        number_.assign(source_.moment_count, -1);
+        for (std::size_t k = 0; k < source_.basics.size(); ++k)
+            if (needed_[k]) number_[k] = component(source_.basics[k]);
+        for (std::size_t p = 0; p < source_.products.size(); ++p) {
+            const int k = source_.products[p].target;
+            if (!needed_[k] || terms_of_[k].back() != static_cast<int>(p)) continue;
+            number_[k] = result_.moment_count++;
+            targets_.push_back(k);
+        }
+    }
+
+    void emit_nodes() {
+        for (const int k : targets_) {
+            std::map<std::array<int, 2>, double> merged;
+            for (const int p : terms_of_[k]) {
+                const auto& product = source_.products[p];
+                const auto [low, high] = std::minmax(number_[product.left], number_[product.right]);
+                merged[{low, high}] += product.multiplier;
+            }
+            const int first = static_cast<int>(result_.terms.size());
+            for (const auto& [pair, multiplier] : merged)
+                result_.terms.push_back({pair[0], pair[1], multiplier});
+            const int count = static_cast<int>(merged.size());
+            result_.nodes.push_back({number_[k], first, count});
+        }
+    }
+
+    // Everything that one scalar depends on, walked from its moment down.
+    ScalarProgram program(int scalar) {
+        ScalarProgram program;
+        program.moment = number_[scalar];
+        std::vector<char> reached(result_.moment_count, false);
+        reached[program.moment] = true;
+        for (int n = static_cast<int>(result_.nodes.size()) - 1; n >= 0; --n) {
+            const auto& node = result_.nodes[n];
+            if (!reached[node.target]) continue;
+            program.nodes.push_back(n);
+            for (int t = node.first; t < node.first + node.count; ++t)
+                reached[result_.terms[t].left] = reached[result_.terms[t].right] = true;
+        }
+        for (int e = static_cast<int>(result_.expansions.size()) - 1; e >= 0; --e) {
+            const auto& expansion = result_.expansions[e];
+            if (!reached[expansion.target]) continue;
+            program.expansions.push_back(e);
+            reached[expansion.lower] = reached[expansion.x] = reached[expansion.y] = true;
+        }
+        for (int k = 0; k < result_.moment_count; ++k)
+            if (reached[k]) {
+                program.touched.push_back(k);
+                if (k < result_.component_count) program.components.push_back(k);
+            }
+        return program;
+    }
+
+    const Contractions& source_;
+    CompiledPotential result_;
+    std::vector<double> weights_;                 // of moments in the energy
+    std::vector<std::vector<int>> terms_of_;      // products of each target
+    std::map<std::array<int, 2>, double> folded_; // quadratic terms of the energy
+    std::vector<char> needed_;
+    std::vector<int> position_;  // of mu in radial_order
+    std::map<std::array<int, 4>, int> expanded_;
+    std::vector<int> number_;    // the file's moment -> ours
+    std::vector<int> targets_;
+};
+
+}  // namespace
+
+CompiledPotential compile_for_evaluation(const Potential& potential) {
+    return Compiler(potential).for_evaluation();
+}
+
+CompiledPotential compile_for_design(const Potential& potential) {
+    return Compiler(potential).for_design();
+}
+
+}  // namespace mtpot

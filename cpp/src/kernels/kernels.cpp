@@ -1,0 +1,16 @@
+// Compiled once for each instruction set: MTPOT_ISA names it, MTPOT_LANES is its width.
+#include "kernels/kernels.hpp"
+
+#include "kernels/design_kernel.hpp"
+#include "kernels/evaluate_kernel.hpp"
+
+#define MTPOT_TEXT_OF(x) #x
+#define MTPOT_TEXT(x) MTPOT_TEXT_OF(x)
+
+namespace mtpot::MTPOT_ISA {
+
+extern const Kernels table;
+const Kernels table{MTPOT_TEXT(MTPOT_ISA), lanes,        evaluate_bytes, evaluate,
+                    design_bytes,          rows,         tangents,       accumulate_gram};
+
+}  // namespace mtpot::MTPOT_ISA

@@ -1,0 +1,110 @@
+// Loops over blocks of centers, with one workspace a thread.
+#pragma once
+
+#include <omp.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.hpp"
+#include "mtpot/error.hpp"
+
+namespace mtpot {
+
+// Memory aligned for any vector, grown and never shrunk.
+class Workspace {
+public:
+    void* reserve(std::size_t bytes) {
+        if (bytes > size_) {
+            memory_.reset(static_cast<char*>(::operator new(bytes, alignment)));
+            size_ = bytes;
+        }
+        return memory_.get();
+    }
+
+private:
+    static constexpr std::align_val_t alignment{64};
+    struct Release {
+        void operator()(char* memory) const { ::operator delete(memory, alignment); }
+    };
+    std::unique_ptr<char, Release> memory_;
+    std::size_t size_ = 0;
+};
+
+inline int thread_count(int threads) { return threads > 0 ? threads : omp_get_max_threads(); }
+
+// Centers sorted by species and cut into blocks of one species each. The plan depends on the
+// structure alone, so that results do not depend on the number of threads.
+class BlockPlan {
+public:
+    BlockPlan(const Neighborhoods& neighborhoods, int species_count, int lanes)
+        : neighborhoods_(neighborhoods), centers_(neighborhoods.center_count()) {
+        std::vector<std::size_t> first(species_count + 1, 0);
+        for (const auto species : neighborhoods.species) {
+            require(species >= 0 && species < species_count,
+                    "a center has type " + std::to_string(species) + ", but the potential has " +
+                        std::to_string(species_count) + " species");
+            ++first[species + 1];
+        }
+        for (int z = 0; z < species_count; ++z) first[z + 1] += first[z];
+        for (int z = 0; z < species_count; ++z)
+            for (std::size_t begin = first[z]; begin < first[z + 1]; begin += lanes)
+                blocks_.push_back({begin, std::min<std::size_t>(begin + lanes, first[z + 1])});
+        for (std::size_t i = 0; i < centers_.size(); ++i)
+            centers_[first[neighborhoods.species[i]]++] = static_cast<std::int32_t>(i);
+        for (std::size_t i = 0; i < centers_.size(); ++i) {
+            const auto count = neighborhoods.offsets[i + 1] - neighborhoods.offsets[i];
+            longest_ = std::max(longest_, static_cast<std::size_t>(count));
+        }
+    }
+
+    std::size_t size() const { return blocks_.size(); }
+    std::size_t longest_list() const { return longest_; }
+
+    CenterBlock operator[](std::size_t k) const {
+        const auto& block = blocks_[k];
+        return {&neighborhoods_, centers_.data() + block.begin,
+                static_cast<int>(block.end - block.begin)};
+    }
+
+private:
+    struct Range {
+        std::size_t begin, end;
+    };
+    const Neighborhoods& neighborhoods_;
+    std::vector<std::int32_t> centers_;
+    std::vector<Range> blocks_;
+    std::size_t longest_ = 0;
+};
+
+inline void require_done(Status status) {
+    if (status == Status::bad_species)
+        throw InputError("a neighbor's type is not one of the potential's species");
+    if (status == Status::bad_geometry)
+        throw NumericalError(
+            "two atoms are less than 1e-6 angstrom apart, or a position is not a finite number");
+}
+
+// Calls body(block, workspace) for every block of the plan; the first failure is thrown.
+template <class Body>
+void for_each_block(const BlockPlan& plan, std::size_t workspace_bytes, int threads, Body&& body) {
+    std::atomic<Status> outcome = Status::done;
+    const auto count = static_cast<std::int64_t>(plan.size());
+#pragma omp parallel num_threads(thread_count(threads)) if (threads != 1 && count > 1)
+    {
+        static thread_local Workspace workspace;
+        void* memory = workspace.reserve(workspace_bytes);
+#pragma omp for schedule(static)
+        for (std::int64_t k = 0; k < count; ++k) {
+            const Status status = body(plan[static_cast<std::size_t>(k)], memory);
+            if (status != Status::done) outcome = status;
+        }
+    }
+    require_done(outcome);
+}
+
+}  // namespace mtpot

@@ -1,0 +1,181 @@
+"""The compiled engine. Arrays are C-contiguous float64 unless said; others are converted."""
+
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+def simd_name() -> str:
+    """Instruction set of the kernels in use (``avx512``, ``avx2``, ``sse2``, ``portable``)."""
+
+def radial_basis_names() -> list[str]:
+    """Names of the registered radial bases, as they stand in potential files."""
+
+def clear_caches() -> None:
+    """Forget generated contractions, so that the next generation can be timed."""
+
+@final
+class Potential:
+    """Functional form and parameters, immutable."""
+
+    @staticmethod
+    def new(
+        level: int,
+        species: list[str],
+        cutoff: float,
+        min_distance: float,
+        radial_size: int,
+        radial_basis: str,
+        max_factors: int,
+        max_mu: int,
+        max_nu: int,
+    ) -> Potential: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def species(self) -> list[str]:
+        """Element symbols; empty if the file names none."""
+    @property
+    def species_count(self) -> int: ...
+    @property
+    def level(self) -> int: ...
+    @property
+    def cutoff(self) -> float: ...
+    @property
+    def min_distance(self) -> float: ...
+    @property
+    def scaling(self) -> float: ...
+    @property
+    def radial_basis(self) -> str: ...
+    @property
+    def radial_size(self) -> int: ...
+    @property
+    def radial_function_count(self) -> int: ...
+    @property
+    def trained(self) -> bool: ...
+    @property
+    def parameters(self) -> Floats:
+        """A copy, in the order radial | species | linear."""
+    @property
+    def basics(self) -> Integers:
+        """Basic moments, shape [n, 4]: mu, a, b, c."""
+    @property
+    def products(self) -> Integers:
+        """The file's product list, shape [n, 4]: left, right, multiplier, target."""
+    @property
+    def scalars(self) -> Integers:
+        """Which moments are the scalar basis functions, shape [n]."""
+    @property
+    def moment_count(self) -> int: ...
+    def with_parameters(self, parameters: ArrayLike) -> Potential: ...
+    def with_species(self, species: list[str]) -> Potential: ...
+
+@final
+class Selection:
+    """Active set and its origin, as the selection section of an .almtp file holds it."""
+
+    def __init__(
+        self,
+        active_set: ActiveSet,
+        per_site: bool,
+        origins: ArrayLike,
+        configurations: str,
+    ) -> None: ...
+    @property
+    def active_set(self) -> ActiveSet: ...
+    @property
+    def per_site(self) -> bool:
+        """True in neighborhood mode, False in configuration mode."""
+    @property
+    def weight_scaling(self) -> int: ...
+    @property
+    def origins(self) -> Integers:
+        """Shape [n, 2]: configuration and equation of each row, -1 if unset."""
+    @property
+    def configurations(self) -> str:
+        """The selected configurations as .cfg text."""
+
+def read_potential(path: str) -> tuple[Potential, Selection | None]: ...
+def format_potential(potential: Potential, selection: Selection | None = None) -> bytes:
+    """Content of an .mtp (without selection) or .almtp file."""
+
+@final
+class ActiveSet:
+    def __init__(self, size: int) -> None: ...
+    @staticmethod
+    def restore(matrix: ArrayLike, inverse_transposed: ArrayLike) -> ActiveSet: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def matrix(self) -> Floats: ...
+    @property
+    def inverse_transposed(self) -> Floats: ...
+    def grade(self, rows: ArrayLike) -> Floats:
+        """Grades of rows [m, size], shape [m]."""
+    def select(self, rows: ArrayLike, threshold: float) -> list[tuple[int, int, float]]:
+        """Swap rows in until none exceeds the threshold: (position, row, grade) of each swap."""
+    def log_determinant(self) -> float: ...
+
+@final
+class Neighborhoods:
+    """All atoms of one structure as centers, from an unsorted full list of pairs.
+
+    species: type of each atom, shape [n]; centers and neighbors: shape [pairs];
+    vectors: r_j - r_i, shape [pairs, 3], angstrom.
+    """
+
+    def __init__(
+        self, species: ArrayLike, centers: ArrayLike, neighbors: ArrayLike, vectors: ArrayLike
+    ) -> None: ...
+    @property
+    def atom_count(self) -> int: ...
+    @property
+    def pair_count(self) -> int: ...
+
+@final
+class Evaluator:
+    def __init__(self, potential: Potential) -> None: ...
+    def evaluate(
+        self, neighborhoods: Neighborhoods, threads: int = 0
+    ) -> tuple[Floats, Floats, Floats]:
+        """Site energies [n], forces [n, 3], virial [3, 3] (W = -V sigma, eV)."""
+
+@final
+class LabeledFrame:
+    """A structure with its labels and weights; a weight of zero means "no such label".
+
+    virial: W = -V sigma in eV, xx yy zz yz xz xy; force_weights: one per atom.
+    """
+
+    def __init__(
+        self,
+        neighborhoods: Neighborhoods,
+        energy: float,
+        forces: ArrayLike,
+        virial: ArrayLike,
+        energy_weight: float,
+        force_weights: ArrayLike,
+        virial_weight: float,
+    ) -> None: ...
+
+@final
+class Design:
+    def __init__(self, potential: Potential) -> None: ...
+    def rows(self, neighborhoods: Neighborhoods, threads: int = 0) -> Floats:
+        """dV_i/dtheta, shape [n, parameters]."""
+    def tangents(self, neighborhoods: Neighborhoods) -> tuple[Floats, Floats]:
+        """Derivatives [1 + 3 n + 6, parameters] and values [1 + 3 n + 6].
+
+        Rows: energy, force components, virial xx yy zz yz xz xy.
+        """
+    def normal_equations(
+        self, frames: list[LabeledFrame], linear_only: bool, threads: int = 0
+    ) -> Floats:
+        """Gram matrix of the weighted [J | label - prediction], shape [m + 1, m + 1].
+
+        The virial's nine components count: the off-diagonal ones twice.
+        J has the columns species | linear, or radial | species | linear.
+        """

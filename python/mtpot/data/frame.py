@@ -1,0 +1,58 @@
+"""One structure with its labels, free of any library's conventions but ASE's units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A structure and what quantum mechanics says of it; a missing label is None.
+
+    Attributes
+    ----------
+    symbols
+        Element symbol of each of the n atoms.
+    positions, cell
+        Angstrom, shapes [n, 3] and [3, 3] (rows are the cell vectors).
+    pbc
+        Periodic along each cell vector, shape [3].
+    energy
+        Total energy in eV.
+    forces
+        eV/angstrom, shape [n, 3].
+    stress
+        eV/angstrom^3, Voigt order xx yy zz yz xz xy, (1/V) dE/d(strain).
+    group
+        Kind of structure, for error tables.
+    source
+        Where it came from, for messages: "train.xyz, frame 3".
+    """
+
+    symbols: tuple[str, ...]
+    positions: Floats
+    cell: Floats
+    pbc: NDArray[np.bool_]
+    energy: float | None = None
+    forces: Floats | None = None
+    stress: Floats | None = None
+    group: str = "all"
+    source: str = ""
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell in angstrom^3 (zero where it does not span space)."""
+        return float(abs(np.linalg.det(self.cell)))
+
+    @property
+    def virial(self) -> Floats | None:
+        """W = -V stress in eV, xx yy zz yz xz xy: the PlusStress of .cfg files."""
+        return None if self.stress is None else -self.volume * self.stress

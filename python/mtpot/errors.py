@@ -1,0 +1,17 @@
+"""Exceptions of the package; the compiled engine raises the same ones."""
+
+
+class MtpotError(Exception):
+    """Anything that mtpot refuses to do; the message names the fault and the way out."""
+
+
+class InputError(MtpotError, ValueError):
+    """An argument, option or structure that the caller can correct."""
+
+
+class FormatError(MtpotError, ValueError):
+    """A file whose content does not follow its format; the message names file and line."""
+
+
+class NumericalError(MtpotError, ArithmeticError):
+    """A calculation that has no finite result."""

@@ -1,0 +1,111 @@
+"""From positions and a cell to the engine's neighborhoods, by the vesin library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from vesin import NeighborList
+
+from mtpot import _core
+from mtpot.errors import InputError, NumericalError
+
+if TYPE_CHECKING:
+    from mtpot.potential import MTP
+
+
+def species_types(species: Sequence[str], symbols: Sequence[str]) -> NDArray[np.int32]:
+    """Type (position in `species`) of each atom, shape [n].
+
+    Raises
+    ------
+    InputError
+        If an element is not among the species; the message names it.
+    """
+    elements, inverse = np.unique(np.asarray(symbols, dtype=str), return_inverse=True)
+    missing = sorted(set(elements) - set(species))
+    if missing:
+        raise InputError(
+            f"the potential has no {', '.join(missing)}: its species are {', '.join(species)}"
+        )
+    table = np.array([list(species).index(element) for element in elements], dtype=np.int32)
+    return table[inverse] if len(elements) else np.zeros(0, np.int32)
+
+
+def neighborhoods(
+    potential: MTP, symbols: Sequence[str], positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike
+) -> _core.Neighborhoods:
+    """All atoms of a structure as centers, with their neighbors inside the cutoff.
+
+    Parameters
+    ----------
+    potential
+        Gives the species and the cutoff.
+    symbols
+        Element of each of the n atoms.
+    positions, cell
+        Angstrom, shapes [n, 3] and [3, 3]; any cell, smaller than the cutoff and skewed too.
+    pbc
+        Periodic along each cell vector, shape [3].
+
+    Raises
+    ------
+    InputError
+        For an element that the potential lacks, numbers that are not finite, or a periodic
+        direction without extent.
+    NumericalError
+        If two atoms are less than 1e-6 angstrom apart.
+    """
+    types = species_types(potential.species, symbols)
+    return from_types(types, positions, cell, pbc, potential.cutoff)
+
+
+def from_types(
+    types: NDArray[np.int32], positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float
+) -> _core.Neighborhoods:
+    """Like `neighborhoods`, for types that are known already."""
+    points = np.ascontiguousarray(positions, dtype=np.float64)
+    box = np.asarray(cell, dtype=np.float64)
+    periodic = np.broadcast_to(np.asarray(pbc, dtype=bool), (3,))
+    if not np.isfinite(points).all():
+        atom = int(np.argmin(np.isfinite(points).all(axis=1)))
+        raise InputError(f"the position of atom {atom} is not finite: {points[atom]}")
+    box = _complete(box, periodic)
+    if len(points) == 0:
+        none = np.zeros(0, np.int64)
+        return _core.Neighborhoods(types, none, none, np.zeros((0, 3)))
+    finder = NeighborList(cutoff=cutoff, full_list=True)  # owns the arrays that it returns
+    unsigned, vectors = finder.compute(points, box, periodic, "PD", copy=False)
+    pairs = unsigned.view(np.int64)
+    _refuse_coincidence(pairs, vectors)
+    return _core.Neighborhoods(types, pairs[:, 0], pairs[:, 1], vectors)
+
+
+def _complete(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Replace the cell vectors of directions without periodicity so that the cell spans space.
+
+    A vector that no image uses may point anywhere; orthogonal to the periodic ones it can never
+    make the cell singular.
+    """
+    if cell.shape != (3, 3) or not np.isfinite(cell).all():
+        raise InputError(f"the cell must be 3 x 3 finite numbers, not {cell.tolist()}")
+    periodic = cell[pbc]
+    if len(periodic):
+        _, extents, axes = np.linalg.svd(periodic)
+        lengths = np.linalg.norm(periodic, axis=1)
+        if extents.min() <= 1e-10 * max(1.0, lengths.max()):
+            raise InputError("the periodic cell vectors span no volume")
+    else:
+        axes = np.eye(3)
+    completed = cell.copy()
+    completed[~pbc] = axes[len(periodic) :]
+    return completed
+
+
+def _refuse_coincidence(pairs: NDArray[np.int64], vectors: NDArray[np.float64]) -> None:
+    squared = np.einsum("ij,ij->i", vectors, vectors)
+    if len(squared) and squared.min() < 1e-12:
+        first, second = pairs[int(np.argmin(squared))]
+        raise NumericalError(f"atoms {first} and {second} are less than 1e-6 angstrom apart")

@@ -1,0 +1,187 @@
+"""Moment tensor potentials as Python objects: a thin layer over the compiled engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from os import PathLike, fspath
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mtpot import _core
+from mtpot.errors import InputError
+from mtpot.files import write_atomic
+
+
+class MTP:
+    """A moment tensor potential: its form, its parameters and, if it has one, its active set.
+
+    Make one with `MTP.load` or `MTP.new`. The energy of a structure is the sum over its atoms of
+    V_i = e_{z_i} + sum_alpha xi_alpha B_alpha(i); Shapeev, Multiscale Model. Simul. 14 (2016)
+    1153.
+    """
+
+    def __init__(self, core: _core.Potential, selection: _core.Selection | None = None) -> None:
+        self._core = core
+        self._selection = selection
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], species: Sequence[str] | None = None) -> MTP:
+        """Read an .mtp or .almtp file.
+
+        Parameters
+        ----------
+        path
+            The file.
+        species
+            Element symbols in the order of the file's types, for a file without names; must agree
+            with the names of a file that has them.
+
+        Raises
+        ------
+        FormatError
+            If the file does not follow its format; names file and line.
+        InputError
+            If the species disagree with the file's, or the file cannot be read.
+        """
+        core, selection = _core.read_potential(fspath(path))
+        if species is not None:
+            core = _with_species(core, list(species), fspath(path))
+        return cls(core, selection)
+
+    @classmethod
+    def new(
+        cls,
+        level: int,
+        species: Sequence[str],
+        cutoff: float,
+        min_distance: float = 2.0,
+        radial_size: int = 8,
+        radial_basis: str = "RBChebyshev",
+        max_factors: int = 4,
+        max_mu: int = 5,
+        max_nu: int = 10,
+    ) -> MTP:
+        """Make an untrained potential with every scalar up to a level.
+
+        Parameters
+        ----------
+        level
+            Even, 2 to 28 (or 32): accuracy and cost grow with it.
+        species
+            Element symbols.
+        cutoff, min_distance
+            Angstrom; the radial functions' interval.
+        radial_size
+            Polynomials in each radial function.
+        radial_basis
+            One of the registered bases, "RBChebyshev" or "RBChebyshev_repuls".
+        max_factors, max_mu, max_nu
+            Caps on the scalars' factors, radial index and tensor order.
+
+        Raises
+        ------
+        InputError
+            If an argument is out of range.
+        """
+        core = _core.Potential.new(
+            level,
+            list(species),
+            cutoff,
+            min_distance,
+            radial_size,
+            radial_basis,
+            max_factors,
+            max_mu,
+            max_nu,
+        )
+        return cls(core)
+
+    def save(self, path: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write the potential; a name that ends in .almtp holds the active set, too.
+
+        The file appears whole or not at all.
+
+        Raises
+        ------
+        InputError
+            If the file exists and `overwrite` is false, if it cannot be written, or if an
+            .almtp file is asked of a potential without an active set.
+        """
+        target = Path(path)
+        selection = None
+        if target.suffix == ".almtp":
+            selection = self._selection
+            if selection is None:
+                raise InputError(f"{target}: this potential has no active set; save it as .mtp")
+        write_atomic(target, _core.format_potential(self._core, selection), overwrite)
+
+    @property
+    def core(self) -> _core.Potential:
+        """The engine's potential; a new object whenever the parameters change."""
+        return self._core
+
+    @property
+    def selection(self) -> _core.Selection | None:
+        """The active set and where its rows come from."""
+        return self._selection
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Element symbols in the order of types; empty if the file names none."""
+        return tuple(self._core.species)
+
+    @property
+    def level(self) -> int:
+        """Largest level of a scalar."""
+        return self._core.level
+
+    @property
+    def cutoff(self) -> float:
+        """Distance in angstrom beyond which atoms do not interact."""
+        return self._core.cutoff
+
+    @property
+    def parameters(self) -> NDArray[np.float64]:
+        """Radial coefficients, species energies and linear coefficients, in this order.
+
+        A copy: assign to change them, which forgets the active set, whose rows depend on them.
+        """
+        return self._core.parameters
+
+    @parameters.setter
+    def parameters(self, values: ArrayLike) -> None:
+        self._core = self._core.with_parameters(np.asarray(values, dtype=np.float64))
+        self._selection = None
+
+    def __repr__(self) -> str:
+        return (
+            f"MTP(level={self.level}, species={self.species}, cutoff={self.cutoff}, "
+            f"parameters={len(self.parameters)}, trained={self._core.trained})"
+        )
+
+
+def _with_species(core: _core.Potential, species: list[str], path: str) -> _core.Potential:
+    if core.species and core.species != species:
+        raise InputError(
+            f"{path} is for {', '.join(core.species)} in this order, not {', '.join(species)}"
+        )
+    return core.with_species(species)
+
+
+def potential_path(name: str) -> Path:
+    """Path of a potential that comes with the package, for instance "silicon".
+
+    Raises
+    ------
+    InputError
+        If there is none of this name; the message lists those there are.
+    """
+    folder = Path(str(resources.files("mtpot"))) / "potentials"
+    path = folder / name / "potential.almtp"
+    if not path.is_file():
+        known = sorted(each.name for each in folder.iterdir() if each.is_dir())
+        raise InputError(f"no potential {name!r} comes with mtpot; there are: {', '.join(known)}")
+    return path
