@@ -13,6 +13,7 @@ class Compiler {
 public:
     explicit Compiler(const Potential& potential) : source_(*potential.contractions) {
         result_.potential = potential;
+        result_.radial_stride = potential.radial_function_count();
         weights_.assign(source_.moment_count, 0.0);
         for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha)
             weights_[source_.scalars[alpha]] += potential.linear_coefficients[alpha];
@@ -83,7 +84,7 @@ private:
     // The reduced components of one mu fill all orders up to its highest; mu with higher orders
     // come first, so that the mu present at an order are always the first few.
     void lay_out_radial_functions() {
-        std::vector<int> highest(result_.potential.radial_function_count(), -1);
+        std::vector<int> highest(result_.radial_stride, -1);
         for (std::size_t k = 0; k < source_.basics.size(); ++k) {
             const auto& basic = source_.basics[k];
             if (needed_[k]) highest[basic.mu] = std::max(highest[basic.mu], basic.nu());
@@ -110,14 +111,13 @@ private:
     void fold_radial_coefficients() {
         const auto& potential = result_.potential;
         const int size = potential.radial.size;
-        const int all = potential.radial_function_count();
         const int pairs = potential.species_count * potential.species_count;
         for (int pair = 0; pair < pairs; ++pair)
             for (const int mu : result_.radial_order)
                 for (int beta = 0; beta < size; ++beta)
                     result_.coefficients.push_back(
                         potential.scaling *
-                        potential.radial_coefficients[(pair * all + mu) * size + beta]);
+                        potential.radial_coefficients[(pair * result_.radial_stride + mu) * size + beta]);
     }
 
     int component(const BasicMoment& m) {

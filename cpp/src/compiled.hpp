@@ -49,6 +49,7 @@ struct CompiledPotential {
     int max_nu = 0;
     int radial_function_count = 0;       // those in use, by decreasing highest order
     std::vector<int> radial_order;       // their mu in the potential
+    int radial_stride = 0;               // radial functions in the potential: K
     std::vector<int> component_counts;   // (highest order + 1)^2 of each
     std::vector<int> component_offsets;  // their first reduced components
     int component_count = 0;

@@ -14,9 +14,6 @@ def simd_name() -> str:
 def radial_basis_names() -> list[str]:
     """Names of the registered radial bases, as they stand in potential files."""
 
-def clear_caches() -> None:
-    """Forget generated contractions, so that the next generation can be timed."""
-
 @final
 class Potential:
     """Functional form and parameters, immutable."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,17 @@ from mtpot.errors import InputError, NumericalError
 
 if TYPE_CHECKING:
     from mtpot.potential import MTP
+
+
+class Structure(Protocol):
+    """Positions in a cell, as `mtpot.data.Frame` has them."""
+
+    @property
+    def positions(self) -> NDArray[np.float64]: ...
+    @property
+    def cell(self) -> NDArray[np.float64]: ...
+    @property
+    def pbc(self) -> NDArray[np.bool_]: ...
 
 
 def species_types(species: Sequence[str], symbols: Sequence[str]) -> NDArray[np.int32]:
@@ -109,3 +120,23 @@ def _refuse_coincidence(pairs: NDArray[np.int64], vectors: NDArray[np.float64]) 
     if len(squared) and squared.min() < 1e-12:
         first, second = pairs[int(np.argmin(squared))]
         raise NumericalError(f"atoms {first} and {second} are less than 1e-6 angstrom apart")
+
+
+def shortest_distance(frames: Iterable[Structure], cutoff: float) -> float:
+    """Shortest distance between two atoms in any of the structures, in angstrom.
+
+    Raises
+    ------
+    InputError
+        If no two atoms are closer than the cutoff.
+    """
+    shortest = np.inf
+    for frame in frames:
+        box = _complete(frame.cell, frame.pbc)
+        (distances,) = NeighborList(cutoff=cutoff, full_list=False).compute(
+            frame.positions, box, frame.pbc, "d"
+        )
+        shortest = min(shortest, float(distances.min(initial=np.inf)))
+    if not np.isfinite(shortest):
+        raise InputError(f"no two atoms are closer than the cutoff of {cutoff} angstrom")
+    return shortest

@@ -35,8 +35,8 @@ struct Contractions {
 };
 
 // InputError unless indices are in range, every product reads moments that are complete by then
-// (basic, or no later product adds to them) and adds to a moment that is not basic, all
-// exponents are >= 0, and the scalars are distinct moments.
+// (basic, or no later product adds to them) and adds to a moment that is not basic, every mu and
+// exponent is between 0 and 100, and the scalars are distinct moments.
 void check(const Contractions& contractions);
 
 struct LevelRule {
@@ -49,6 +49,7 @@ struct LevelRule {
 // All scalars of level <= rule.level within the caps: the non-isomorphic loopless multigraphs
 // on at most max_factors nodes, node labels mu <= max_mu, degrees nu <= max_nu, with
 // level = sum over nodes (2 + 4 mu) + 2 * edges. Results are cached for the process.
+// The scalars stand in the order of their level: those of a lower level, same caps, come first.
 // InputError if level is odd, below 2 or above 32, or a cap is out of range.
 const Contractions& generate(const LevelRule& rule);
 

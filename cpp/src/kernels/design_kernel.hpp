@@ -163,9 +163,9 @@ inline Vec radial_derivative(const CompiledPotential& compiled, const DesignSize
 inline std::size_t radial_column(const CompiledPotential& compiled, int species, int w, int p,
                                  int beta) {
     const Potential& potential = compiled.potential;
-    const int all = potential.radial_function_count(), size = potential.radial.size;
-    return (static_cast<std::size_t>(species * potential.species_count + w) * all +
-            compiled.radial_order[p]) * size + beta;
+    const auto pair = static_cast<std::size_t>(species * potential.species_count + w);
+    const std::size_t function = pair * compiled.radial_stride + compiled.radial_order[p];
+    return function * potential.radial.size + beta;
 }
 
 inline std::size_t linear_column(const CompiledPotential& compiled) {

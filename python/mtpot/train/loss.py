@@ -1,0 +1,142 @@
+"""The loss that training minimizes, in one place.
+
+    L = (1/K) sum_k { w_e/N^p (dE)^2 + (1/N^q) sum_i w_f,i |dF_i|^2 + (w_s/N) sum_ab (dW_ab)^2 }
+
+over K frames of N atoms; E in eV, F in eV/angstrom, W = -V stress in eV, all nine components.
+It is the loss of MLIP-3 (Podryabinkin et al., J. Chem. Phys. 159 (2023) 084112) without its
+penalty; the exponents (p, q) belong to a weighting:
+
+    vibrations (1, 0)   snapshots of dynamics: errors of energies grow as sqrt(N)
+    molecules  (0, 0)   total energies
+    structures (2, 1)   energies and forces per atom
+
+With `force_scale` s > 0, w_f,i = w_f s / (|F_i|^2 + s): large forces count less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtpot import _core
+from mtpot.errors import InputError
+from mtpot.neighbors import neighborhoods
+
+if TYPE_CHECKING:
+    from mtpot.data.frame import Frame
+    from mtpot.potential import MTP
+
+Floats = NDArray[np.float64]
+
+EXPONENTS = {"vibrations": (1, 0), "molecules": (0, 0), "structures": (2, 1)}
+"""(p, q) of each weighting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each kind of label counts; see the module for the symbols."""
+
+    energy: float = 1.0
+    force: float = 0.01
+    stress: float = 0.001
+    weighting: str = "vibrations"
+    force_scale: float = 0.0
+
+    def forces_of(self, frame: Frame) -> Floats:
+        """Weight of each atom's force, shape [n], without the factor 1/K."""
+        if frame.forces is None:
+            return np.zeros(len(frame))
+        weights = np.full(len(frame), self.force / len(frame) ** EXPONENTS[self.weighting][1])
+        if self.force_scale > 0.0:
+            squared = np.einsum("ij,ij->i", frame.forces, frame.forces)
+            weights *= self.force_scale / (squared + self.force_scale)
+        return weights
+
+    def energy_of(self, frame: Frame) -> float:
+        """Weight of the energy, without the factor 1/K."""
+        return self.energy / len(frame) ** EXPONENTS[self.weighting][0]
+
+    def virial_of(self, frame: Frame) -> float:
+        """Weight of each of the nine virial components, without the factor 1/K."""
+        return 0.0 if frame.stress is None else self.stress / len(frame)
+
+
+def labeled_frames(
+    potential: MTP, frames: Sequence[Frame], weights: Weights
+) -> tuple[list[_core.LabeledFrame], list[_core.Neighborhoods]]:
+    """Prepare frames for the engine: neighborhoods with labels and the weights of the loss.
+
+    Raises
+    ------
+    InputError
+        If there are no frames, or one has no energy or no atoms; names it.
+    """
+    if not frames:
+        raise InputError("there are no frames to train on")
+    labeled, lists = [], []
+    for frame in frames:
+        if frame.energy is None or len(frame) == 0:
+            lacking = "atoms" if frame.energy is not None else "energy"
+            raise InputError(f"{frame.source}: the frame has no {lacking}; remove or label it")
+        found = neighborhoods(potential, frame.symbols, frame.positions, frame.cell, frame.pbc)
+        virial = frame.virial
+        labeled.append(
+            _core.LabeledFrame(
+                found,
+                frame.energy,
+                np.zeros((len(frame), 3)) if frame.forces is None else frame.forces,
+                np.zeros(6) if virial is None else virial,
+                weights.energy_of(frame) / len(frames),
+                weights.forces_of(frame) / len(frames),
+                weights.virial_of(frame) / len(frames),
+            )
+        )
+        lists.append(found)
+    return labeled, lists
+
+
+class Problem:
+    """The loss as a function of the parameters, which a solver minimizes.
+
+    The parameters are radial | linear, where the linear ones are the species energies and the
+    coefficients of the scalars, in which energies, forces and virials are linear.
+    """
+
+    def __init__(
+        self, potential: _core.Potential, frames: list[_core.LabeledFrame], threads: int
+    ) -> None:
+        self._potential = potential
+        self._frames = frames
+        self._threads = threads
+        species, size = potential.species_count, potential.radial_size
+        self.radial_count = species**2 * potential.radial_function_count * size
+        self.parameter_count = len(potential.parameters)
+
+    def normal_equations(self, parameters: Floats, linear_only: bool) -> NormalEquations:
+        """Normal equations of the weighted residuals, label - prediction, at the parameters."""
+        design = _core.Design(self._potential.with_parameters(parameters))
+        gram = design.normal_equations(self._frames, linear_only, self._threads)
+        return NormalEquations(gram[:-1, :-1], gram[:-1, -1], float(gram[-1, -1]))
+
+
+@dataclass(frozen=True, slots=True)
+class NormalEquations:
+    """H = J^T J and g = J^T r of residuals r with derivatives -J, and the loss r^T r."""
+
+    matrix: Floats
+    gradient: Floats
+    loss: float
+
+    def loss_after(self, change: Floats) -> float:
+        """Loss if the residuals were linear in the change."""
+        reduction: float = 2.0 * change @ self.gradient - change @ self.matrix @ change
+        return self.loss - reduction
+
+    @property
+    def finite(self) -> bool:
+        """False when a number has overflowed."""
+        return bool(np.isfinite(self.loss) and np.isfinite(self.matrix).all())

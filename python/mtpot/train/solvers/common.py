@@ -1,0 +1,32 @@
+"""What every solver takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+Report = Callable[[int, float, Floats], None]
+"""Called after every accepted step with its number, the loss and the parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """When to stop, and the ridge of linear solves relative to columns of unit norm."""
+
+    max_steps: int = 60
+    tolerance: float = 1e-4
+    ridge: float = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The best parameters found, their loss and the number of accepted steps."""
+
+    parameters: Floats
+    loss: float
+    steps: int
