@@ -1,0 +1,166 @@
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "bindings.hpp"
+#include "mtpot/io.hpp"
+#include "mtpot/potential.hpp"
+
+namespace mtpot::bindings {
+namespace {
+
+using Names = std::vector<std::string>;
+
+// Text of a file, which need not be valid UTF-8.
+py::str decode(const std::string& text) {
+    return py::reinterpret_steal<py::str>(
+        PyUnicode_DecodeUTF8(text.data(), static_cast<py::ssize_t>(text.size()), "replace"));
+}
+
+Potential new_potential(int level, const Names& species, double cutoff, double min_distance,
+                        int radial_size, const std::string& radial_basis, int max_factors,
+                        int max_mu, int max_nu) {
+    Potential result;
+    result.species = species;
+    result.species_count = static_cast<int>(species.size());
+    result.radial = make_radial_basis(radial_basis, min_distance, cutoff, radial_size);
+    // Makes radial functions, and with them moments and their products, of the order of one.
+    result.scaling = 1.0 / ((cutoff - min_distance) * (cutoff - min_distance));
+    result.contractions =
+        std::make_shared<const Contractions>(generate({level, max_factors, max_mu, max_nu}));
+    const std::vector<double> zeros(result.parameter_count(), 0.0);
+    result = result.with_parameters(zeros);
+    result.trained = false;
+    check(result);
+    return result;
+}
+
+Potential with_species(const Potential& potential, const Names& species) {
+    Potential result = potential;
+    result.species = species;
+    check(result);
+    return result;
+}
+
+template <std::size_t width, typename Item, typename Fields>
+py::array_t<std::int64_t> table(const std::vector<Item>& items, Fields fields) {
+    std::vector<std::int64_t> numbers;
+    numbers.reserve(items.size() * width);
+    for (const Item& item : items) {
+        const std::array<std::int64_t, width> row = fields(item);
+        numbers.insert(numbers.end(), row.begin(), row.end());
+    }
+    return to_array(std::move(numbers), {static_cast<py::ssize_t>(items.size()), width});
+}
+
+py::array_t<std::int64_t> basics(const Potential& potential) {
+    return table<4>(potential.contractions->basics, [](const BasicMoment& basic) {
+        return std::array<std::int64_t, 4>{basic.mu, basic.a, basic.b, basic.c};
+    });
+}
+
+py::array_t<std::int64_t> products(const Potential& potential) {
+    return table<4>(potential.contractions->products, [](const Product& product) {
+        return std::array<std::int64_t, 4>{product.left, product.right, product.multiplier,
+                                           product.target};
+    });
+}
+
+py::array_t<std::int64_t> scalars(const Potential& potential) {
+    const std::vector<int>& moments = potential.contractions->scalars;
+    return to_array(std::vector<std::int64_t>(moments.begin(), moments.end()),
+                    {static_cast<py::ssize_t>(moments.size())});
+}
+
+Selection new_selection(const ActiveSet& active_set, bool per_site,
+                        const Array<std::int64_t>& origins, std::string configurations) {
+    require_shape(origins, {static_cast<py::ssize_t>(active_set.size()), 2}, "origins");
+    Selection result;
+    result.energy_weight = per_site ? 0.0 : 1.0;
+    result.site_energy_weight = per_site ? 1.0 : 0.0;
+    result.active_set = active_set;
+    result.configurations = std::move(configurations);
+    for (py::ssize_t row = 0; row < origins.shape(0); ++row) {
+        result.origins.push_back({origins.at(row, 0), origins.at(row, 1)});
+    }
+    return result;
+}
+
+py::array_t<std::int64_t> origins(const Selection& selection) {
+    return table<2>(selection.origins, [](const auto& origin) { return origin; });
+}
+
+std::pair<Potential, std::optional<Selection>> read(const std::string& path) {
+    PotentialFile file = read_potential(path);
+    return {std::move(file.potential), std::move(file.selection)};
+}
+
+void bind_potential_class(py::module_& module) {
+    py::class_<Potential>(module, "Potential")
+        .def_static("new", &new_potential, py::arg("level"), py::arg("species"), py::arg("cutoff"),
+                    py::arg("min_distance"), py::arg("radial_size"), py::arg("radial_basis"),
+                    py::arg("max_factors"), py::arg("max_mu"), py::arg("max_nu"),
+                    py::call_guard<py::gil_scoped_release>())
+        .def_property_readonly("name", [](const Potential& self) { return decode(self.name); })
+        .def_readonly("species", &Potential::species)
+        .def_readonly("species_count", &Potential::species_count)
+        .def_property_readonly("level",
+                               [](const Potential& self) { return self.contractions->level(); })
+        .def_property_readonly("cutoff", [](const Potential& self) { return self.radial.cutoff; })
+        .def_property_readonly("min_distance",
+                               [](const Potential& self) { return self.radial.min_distance; })
+        .def_readonly("scaling", &Potential::scaling)
+        .def_property_readonly("radial_basis",
+                               [](const Potential& self) { return self.radial.name(); })
+        .def_property_readonly("radial_size",
+                               [](const Potential& self) { return self.radial.size; })
+        .def_property_readonly("radial_function_count", &Potential::radial_function_count)
+        .def_readonly("trained", &Potential::trained)
+        .def_property_readonly("parameters",
+                               [](const Potential& self) {
+                                   const auto count =
+                                       static_cast<py::ssize_t>(self.parameter_count());
+                                   return to_array(self.parameters(), {count});
+                               })
+        .def_property_readonly("basics", &basics)
+        .def_property_readonly("products", &products)
+        .def_property_readonly("scalars", &scalars)
+        .def_property_readonly(
+            "moment_count", [](const Potential& self) { return self.contractions->moment_count; })
+        .def(
+            "with_parameters",
+            [](const Potential& self, const Array<double>& parameters) {
+                require_shape(parameters, {-1}, "parameters");
+                return self.with_parameters(view(parameters));
+            },
+            py::arg("parameters"))
+        .def("with_species", &with_species, py::arg("species"));
+}
+
+void bind_selection(py::module_& module) {
+    py::class_<Selection>(module, "Selection")
+        .def(py::init(&new_selection), py::arg("active_set"), py::arg("per_site"),
+             py::arg("origins"), py::arg("configurations"))
+        .def_property_readonly("active_set", [](const Selection& self) { return self.active_set; })
+        .def_property_readonly("per_site", &Selection::per_site)
+        .def_readonly("weight_scaling", &Selection::weight_scaling)
+        .def_property_readonly("origins", &origins)
+        .def_property_readonly("configurations",
+                               [](const Selection& self) { return decode(self.configurations); });
+}
+
+}  // namespace
+
+void bind_potential(py::module_& module) {
+    bind_potential_class(module);
+    bind_selection(module);
+    module.def("read_potential", &read, py::arg("path"), py::call_guard<py::gil_scoped_release>());
+    module.def(
+        "format_potential",
+        [](const Potential& potential, const Selection* selection) {
+            return py::bytes(format_potential(potential, selection));
+        },
+        py::arg("potential"), py::arg("selection") = nullptr);
+}
+
+}  // namespace mtpot::bindings

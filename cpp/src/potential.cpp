@@ -1,0 +1,122 @@
+#include "mtpot/potential.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "mtpot/error.hpp"
+
+namespace mtpot {
+namespace {
+
+bool all_finite(std::span<const double> numbers) {
+    return std::all_of(numbers.begin(), numbers.end(), [](double x) { return std::isfinite(x); });
+}
+
+bool is_between(char c, char first, char last) {
+    return c >= first && c <= last;
+}
+
+// An element symbol, or a name of that shape: a capital letter and up to two small ones.
+bool is_symbol(const std::string& text) {
+    const auto is_small = [](char c) { return is_between(c, 'a', 'z'); };
+    return !text.empty() && text.size() <= 3 && is_between(text[0], 'A', 'Z') &&
+           std::all_of(text.begin() + 1, text.end(), is_small);
+}
+
+bool is_plain_text(const std::string& text) {
+    const auto breaks = [](char c) { return is_between(c, '\0', '\x1f') || c == '#'; };
+    return std::none_of(text.begin(), text.end(), breaks);
+}
+
+// Texts must read back as they were written, by other programs too: '#' starts the selection.
+void check_texts(const Potential& potential) {
+    const std::string& name = potential.name;
+    require(!name.empty() && is_plain_text(name) && name.find(' ') == std::string::npos,
+            "potential_name must be one word without '#'");
+    const std::string& tag = potential.tag;
+    require(is_plain_text(tag) && !tag.starts_with(' ') && !tag.ends_with(' '),
+            "potential_tag must be one line without '#' and without spaces at its ends");
+    require(!potential.species.empty() || (tag != "species" && !tag.starts_with("species ")),
+            "potential_tag may begin with the word 'species' only to name the species");
+}
+
+void check_species(const Potential& potential) {
+    const std::vector<std::string>& names = potential.species;
+    require(potential.species_count >= 1, "species_count must be at least 1");
+    if (names.empty()) return;
+    require(names.size() == static_cast<std::size_t>(potential.species_count),
+            std::to_string(names.size()) + " species are named, species_count is " +
+                std::to_string(potential.species_count));
+    for (auto name = names.begin(); name != names.end(); ++name) {
+        require(is_symbol(*name), "'" + *name + "' is not an element symbol such as Al");
+        require(std::find(names.begin(), name, *name) == name, *name + " is named twice");
+    }
+}
+
+void check_radial(const Potential& potential) {
+    const RadialBasis& radial = potential.radial;
+    const auto known = static_cast<int>(radial_basis_names().size());
+    require(radial.kind >= 0 && radial.kind < known, "unknown kind of radial basis");
+    make_radial_basis(radial.name(), radial.min_distance, radial.cutoff, radial.size);
+    require(std::isfinite(potential.scaling) && potential.scaling != 0.0,
+            "scaling must be finite and not zero");
+}
+
+std::size_t radial_count(const Potential& potential) {
+    const auto species = static_cast<std::size_t>(potential.species_count);
+    return species * species * static_cast<std::size_t>(potential.radial_function_count()) *
+           static_cast<std::size_t>(potential.radial.size);
+}
+
+void check_parameters(const Potential& potential) {
+    const auto sound = [](std::span<const double> numbers, std::size_t size) {
+        return numbers.size() == size && all_finite(numbers);
+    };
+    require(
+        sound(potential.radial_coefficients, radial_count(potential)) &&
+            sound(potential.species_energies, static_cast<std::size_t>(potential.species_count)) &&
+            sound(potential.linear_coefficients, potential.contractions->scalars.size()),
+        "the parameters have a wrong number or are not finite");
+}
+
+}  // namespace
+
+std::size_t Potential::parameter_count() const {
+    return radial_count(*this) + static_cast<std::size_t>(species_count) +
+           contractions->scalars.size();
+}
+
+std::vector<double> Potential::parameters() const {
+    std::vector<double> result;
+    result.reserve(parameter_count());
+    for (const auto* part : {&radial_coefficients, &species_energies, &linear_coefficients}) {
+        result.insert(result.end(), part->begin(), part->end());
+    }
+    return result;
+}
+
+Potential Potential::with_parameters(std::span<const double> parameters) const {
+    require(parameters.size() == parameter_count(),
+            "expected " + std::to_string(parameter_count()) + " parameters, got " +
+                std::to_string(parameters.size()));
+    require(all_finite(parameters), "the parameters must be finite numbers");
+    const auto first_energy = parameters.begin() + static_cast<std::ptrdiff_t>(radial_count(*this));
+    const auto first_linear = first_energy + species_count;
+    Potential result = *this;
+    result.radial_coefficients.assign(parameters.begin(), first_energy);
+    result.species_energies.assign(first_energy, first_linear);
+    result.linear_coefficients.assign(first_linear, parameters.end());
+    result.trained = true;
+    return result;
+}
+
+void check(const Potential& potential) {
+    require(potential.contractions != nullptr, "the potential has no contractions");
+    check(*potential.contractions);
+    check_texts(potential);
+    check_species(potential);
+    check_radial(potential);
+    check_parameters(potential);
+}
+
+}  // namespace mtpot
