@@ -65,8 +65,8 @@ py::tuple tangents(const Design& design, const OwnedNeighborhoods& neighborhoods
 }
 
 py::array_t<double> normal_equations(const Design& design,
-                                     const std::vector<const OwnedFrame*>& frames,
-                                     bool linear_only, int threads) {
+                                     const std::vector<const OwnedFrame*>& frames, bool linear_only,
+                                     int threads) {
     std::vector<double> gram;
     {
         const py::gil_scoped_release release;

@@ -24,6 +24,8 @@ void translate(std::exception_ptr pointer) {
 
 }  // namespace
 
-void bind_errors(py::module_&) { py::register_exception_translator(translate); }
+void bind_errors(py::module_&) {
+    py::register_exception_translator(translate);
+}
 
 }  // namespace mtpot::bindings

@@ -21,9 +21,8 @@ void bind_neighborhoods(py::module_& module) {
         .def(py::init(&make), py::arg("species"), py::arg("centers"), py::arg("neighbors"),
              py::arg("vectors"))
         .def_property_readonly("atom_count", &OwnedNeighborhoods::atom_count)
-        .def_property_readonly("pair_count", [](const OwnedNeighborhoods& self) {
-            return self.view().pair_count();
-        });
+        .def_property_readonly(
+            "pair_count", [](const OwnedNeighborhoods& self) { return self.view().pair_count(); });
 }
 
 }  // namespace mtpot::bindings

@@ -117,7 +117,8 @@ private:
                 for (int beta = 0; beta < size; ++beta)
                     result_.coefficients.push_back(
                         potential.scaling *
-                        potential.radial_coefficients[(pair * result_.radial_stride + mu) * size + beta]);
+                        potential.radial_coefficients[(pair * result_.radial_stride + mu) * size +
+                                                      beta]);
     }
 
     int component(const BasicMoment& m) {
@@ -193,13 +194,13 @@ private:
 
     const Contractions& source_;
     CompiledPotential result_;
-    std::vector<double> weights_;                 // of moments in the energy
-    std::vector<std::vector<int>> terms_of_;      // products of each target
-    std::map<std::array<int, 2>, double> folded_; // quadratic terms of the energy
+    std::vector<double> weights_;                  // of moments in the energy
+    std::vector<std::vector<int>> terms_of_;       // products of each target
+    std::map<std::array<int, 2>, double> folded_;  // quadratic terms of the energy
     std::vector<char> needed_;
     std::vector<int> position_;  // of mu in radial_order
     std::map<std::array<int, 4>, int> expanded_;
-    std::vector<int> number_;    // the file's moment -> ours
+    std::vector<int> number_;  // the file's moment -> ours
     std::vector<int> targets_;
 };
 

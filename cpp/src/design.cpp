@@ -28,8 +28,7 @@ public:
         std::fill_n(data_, rows_ * stride_, 0.0);
         const TangentRows out{row(0), row(1), row(rows_ - virial_components), stride_,
                               linear_only_};
-        void* workspace =
-            workspace_.reserve(kernel.design_bytes(compiled, plan.longest_list()));
+        void* workspace = workspace_.reserve(kernel.design_bytes(compiled, plan.longest_list()));
         for (std::size_t k = 0; k < plan.size(); ++k)
             require_done(kernel.tangents(compiled, plan[k], workspace, out));
     }
@@ -92,7 +91,9 @@ Design::Design(const Potential& potential) {
     compiled_ = std::make_shared<const CompiledPotential>(compile_for_design(potential));
 }
 
-std::size_t Design::parameter_count() const { return compiled_->potential.parameter_count(); }
+std::size_t Design::parameter_count() const {
+    return compiled_->potential.parameter_count();
+}
 
 void Design::rows(const Neighborhoods& neighborhoods, std::span<double> rows, int threads) const {
     require(rows.size() == neighborhoods.center_count() * parameter_count(),
@@ -131,8 +132,7 @@ std::vector<double> Design::normal_equations(std::span<const LabeledFrame> frame
     const std::size_t stride = TangentMatrix(count + 1, linear_only).stride();
     std::vector<double*> grams(teams);
     for (int team = 0; team < teams; ++team) {
-        grams[team] =
-            static_cast<double*>(memory[team].reserve(stride * stride * sizeof(double)));
+        grams[team] = static_cast<double*>(memory[team].reserve(stride * stride * sizeof(double)));
         std::fill_n(grams[team], stride * stride, 0.0);
     }
 #pragma omp parallel for num_threads(teams) schedule(static, 1)

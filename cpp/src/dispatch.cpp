@@ -50,8 +50,8 @@ const Kernels& choose() {
     if (found != list.end()) return **found;
     std::string names;
     for (const auto* each : list) names += (names.empty() ? "" : ", ") + std::string(each->name);
-    throw InputError("MTPOT_SIMD=" + std::string(wanted) +
-                     ": this processor and build have " + names);
+    throw InputError("MTPOT_SIMD=" + std::string(wanted) + ": this processor and build have " +
+                     names);
 }
 
 }  // namespace
@@ -61,6 +61,8 @@ const Kernels& kernels() {
     return chosen;
 }
 
-std::string simd_name() { return kernels().name; }
+std::string simd_name() {
+    return kernels().name;
+}
 
 }  // namespace mtpot

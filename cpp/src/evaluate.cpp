@@ -12,7 +12,9 @@ Evaluator::Evaluator(const Potential& potential) {
     compiled_ = std::make_shared<const CompiledPotential>(compile_for_evaluation(potential));
 }
 
-const Potential& Evaluator::potential() const { return compiled_->potential; }
+const Potential& Evaluator::potential() const {
+    return compiled_->potential;
+}
 
 void Evaluator::evaluate(const Neighborhoods& neighborhoods, const Result& result,
                          int threads) const {

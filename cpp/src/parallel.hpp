@@ -35,7 +35,9 @@ private:
     std::size_t size_ = 0;
 };
 
-inline int thread_count(int threads) { return threads > 0 ? threads : omp_get_max_threads(); }
+inline int thread_count(int threads) {
+    return threads > 0 ? threads : omp_get_max_threads();
+}
 
 // Centers sorted by species and cut into blocks of one species each. The plan depends on the
 // structure alone, so that results do not depend on the number of threads.

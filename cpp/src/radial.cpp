@@ -8,7 +8,9 @@
 
 namespace mtpot {
 
-const std::string& RadialBasis::name() const { return radial_basis_names().at(kind); }
+const std::string& RadialBasis::name() const {
+    return radial_basis_names().at(kind);
+}
 
 void RadialBasis::evaluate(double r, double* values, double* derivatives) const {
     radial::Registry::visit(kind, [&](auto basis) {

@@ -164,7 +164,7 @@ class Design:
     def rows(self, neighborhoods: Neighborhoods, threads: int = 0) -> Floats:
         """dV_i/dtheta, shape [n, parameters]."""
     def tangents(self, neighborhoods: Neighborhoods) -> tuple[Floats, Floats]:
-        """Derivatives [1 + 3 n + 6, parameters] and values [1 + 3 n + 6].
+        """Differentiate: [1 + 3 n + 6, parameters] and the values [1 + 3 n + 6].
 
         Rows: energy, force components, virial xx yy zz yz xz xy.
         """

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from os import PathLike
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.data import atomic_numbers
 from ase.stress import full_3x3_to_voigt_6_stress
-from numpy.typing import NDArray
 
 from mtpot import _core
 from mtpot.errors import InputError
 from mtpot.neighbors import from_types, species_types
 from mtpot.potential import MTP
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
 
-class MTPCalculator(Calculator):  # type: ignore[misc]
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+
+class MTPCalculator(Calculator):
     """Energies, forces, stresses and extrapolation grades of a moment tensor potential.
 
     >>> atoms.calc = MTPCalculator("silicon.mtp")
@@ -46,7 +49,7 @@ class MTPCalculator(Calculator):  # type: ignore[misc]
         or positions and cells that are not finite.
     """
 
-    implemented_properties: ClassVar[list[str]] = [
+    implemented_properties = [  # noqa: RUF012 - ASE declares it so
         "energy",
         "free_energy",
         "energies",
@@ -88,7 +91,7 @@ class MTPCalculator(Calculator):  # type: ignore[misc]
         self.reset()
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        """What has changed since the last calculation, the potential's parameters included."""
+        """Name what has changed since the last calculation, also the potential's parameters."""
         self._refresh()
         changes: list[str] = super().check_state(atoms, tol)
         return changes
@@ -103,7 +106,8 @@ class MTPCalculator(Calculator):  # type: ignore[misc]
         super().calculate(atoms, list(properties), list(system_changes))
         self._refresh()
         self.results = {}
-        structure: Atoms = self.atoms
+        structure = self.atoms
+        assert structure is not None
         neighborhoods = from_types(
             self._types_of(structure),
             structure.positions,
@@ -127,7 +131,7 @@ class MTPCalculator(Calculator):  # type: ignore[misc]
         self.results = results
 
     def _types_of(self, atoms: Atoms) -> NDArray[np.int32]:
-        types = self._types[atoms.numbers]
+        types: NDArray[np.int32] = self._types[atoms.numbers]
         if (types < 0).any():
             species_types(self.potential.species, atoms.get_chemical_symbols())
         return types

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from vesin import NeighborList
 
 from mtpot import _core
 from mtpot.errors import InputError, NumericalError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
     from mtpot.potential import MTP
 
 
@@ -20,11 +22,16 @@ class Structure(Protocol):
     """Positions in a cell, as `mtpot.data.Frame` has them."""
 
     @property
-    def positions(self) -> NDArray[np.float64]: ...
+    def positions(self) -> NDArray[np.float64]:
+        """Angstrom, shape [n, 3]."""
+
     @property
-    def cell(self) -> NDArray[np.float64]: ...
+    def cell(self) -> NDArray[np.float64]:
+        """Cell vectors as rows, angstrom."""
+
     @property
-    def pbc(self) -> NDArray[np.bool_]: ...
+    def pbc(self) -> NDArray[np.bool_]:
+        """Periodic along each cell vector."""
 
 
 def species_types(species: Sequence[str], symbols: Sequence[str]) -> NDArray[np.int32]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import resources
 from os import PathLike, fspath
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from mtpot import _core
 from mtpot.errors import InputError
 from mtpot.files import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
 
 
 class MTP:
@@ -52,7 +56,7 @@ class MTP:
         return cls(core, selection)
 
     @classmethod
-    def new(
+    def new(  # noqa: PLR0913, PLR0917 - the public signature
         cls,
         level: int,
         species: Sequence[str],

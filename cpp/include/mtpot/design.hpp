@@ -20,9 +20,9 @@ struct CompiledPotential;
 // nine virial components.
 struct LabeledFrame {
     Neighborhoods neighborhoods;
-    double energy = 0.0;                   // eV
-    std::span<const double> forces;        // [3 * atoms], eV/angstrom
-    std::array<double, 6> virial{};        // W = -V sigma in eV: xx yy zz yz xz xy
+    double energy = 0.0;             // eV
+    std::span<const double> forces;  // [3 * atoms], eV/angstrom
+    std::array<double, 6> virial{};  // W = -V sigma in eV: xx yy zz yz xz xy
     double energy_weight = 0.0;
     std::span<const double> force_weights;  // [atoms]
     double virial_weight = 0.0;

@@ -26,6 +26,7 @@ struct RadialBasis {
 const std::vector<std::string>& radial_basis_names();
 
 // InputError if the name is unknown, 0 <= min_distance < cutoff fails, or size is not 1 ... 64.
-RadialBasis make_radial_basis(const std::string& name, double min_distance, double cutoff, int size);
+RadialBasis make_radial_basis(const std::string& name, double min_distance, double cutoff,
+                              int size);
 
 }  // namespace mtpot

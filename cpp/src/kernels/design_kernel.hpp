@@ -12,8 +12,8 @@
 namespace mtpot::MTPOT_ISA {
 namespace {
 
-constexpr int panel = 2;             // neighbors whose gradients are formed at once
-constexpr int columns = 3 * panel;   // their Cartesian components
+constexpr int panel = 2;            // neighbors whose gradients are formed at once
+constexpr int columns = 3 * panel;  // their Cartesian components
 
 struct DesignSize {
     int species_count, functions, size, radial_rows, scalars, rows;
@@ -34,11 +34,11 @@ struct DesignSize {
 struct MomentSpace {
     Block block;
     GatherSpace gather;
-    Vec *phi, *dphi;      // [slots][R], times scaling
+    Vec *phi, *dphi;  // [slots][R], times scaling
     Vec *values, *derivatives, *cores;
-    Vec* basis_moments;   // [C][R][monomials]: sum of phi_beta y over neighbors of one species
+    Vec* basis_moments;  // [C][R][monomials]: sum of phi_beta y over neighbors of one species
     Vec *moments, *adjoints, *row_adjoints;
-    Vec* monomial;        // [monomials][tile]
+    Vec* monomial;  // [monomials][tile]
 
     MomentSpace(Arena& arena, const CompiledPotential& compiled, const DesignSize& n,
                 std::size_t pairs) {
@@ -57,21 +57,21 @@ struct MomentSpace {
 };
 
 struct TangentSpace {
-    Vec* scalar_rows;      // G of the scalars, packed by their programs' components
-    Vec* dense_rows;       // G of the radial parameters and the prediction: [..][components]
+    Vec* scalar_rows;  // G of the scalars, packed by their programs' components
+    Vec* dense_rows;   // G of the radial parameters and the prediction: [..][components]
     Vec* moment_tangents;
-    Vec* pair_derivatives; // D: [components][columns]
-    Vec* monomial_slopes;  // [monomials][3]
-    Vec* gradients;        // [rows][columns]
-    Vec* self;             // [rows][3], summed over neighbors
-    Vec* virials;          // [rows][6], - sum r (x) gradient
+    Vec* pair_derivatives;  // D: [components][columns]
+    Vec* monomial_slopes;   // [monomials][3]
+    Vec* gradients;         // [rows][columns]
+    Vec* self;              // [rows][3], summed over neighbors
+    Vec* virials;           // [rows][6], - sum r (x) gradient
 
     TangentSpace(Arena& arena, const CompiledPotential& compiled, const DesignSize& n) {
         std::size_t packed = 0;
         for (const auto& program : compiled.scalars) packed += program.components.size();
         scalar_rows = arena.take<Vec>(packed);
-        dense_rows = arena.take<Vec>(static_cast<std::size_t>(n.radial_rows + 1) *
-                                     compiled.component_count);
+        dense_rows =
+            arena.take<Vec>(static_cast<std::size_t>(n.radial_rows + 1) * compiled.component_count);
         moment_tangents = arena.take<Vec>(compiled.moment_count);
         pair_derivatives =
             arena.take<Vec>(static_cast<std::size_t>(compiled.component_count) * columns);
@@ -124,9 +124,8 @@ inline void combine_moments(const CompiledPotential& compiled, const DesignSize&
         for (int w = 0; w < n.species_count; ++w)
             for (int beta = 0; beta < n.size; ++beta) {
                 const int pair = space.block.species * n.species_count + w;
-                const double c =
-                    inverse_scaling *
-                    compiled.coefficients[(pair * n.functions + p) * n.size + beta];
+                const double c = inverse_scaling *
+                                 compiled.coefficients[(pair * n.functions + p) * n.size + beta];
                 const Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
                 for (int k = 0; k < compiled.component_counts[p]; ++k) moments[k] += c * sums[k];
             }
@@ -278,8 +277,8 @@ inline void contract_row(const Vec* g, const int* components, int count, const V
                          Vec* gradients) {
     Vec sum[columns]{};
     for (int t = 0; t < count; ++t) {
-        const Vec* d = derivatives +
-                       static_cast<std::size_t>(components ? components[t] : t) * columns;
+        const Vec* d =
+            derivatives + static_cast<std::size_t>(components ? components[t] : t) * columns;
         for (int k = 0; k < columns; ++k) sum[k] += g[t] * d[k];
     }
     for (int k = 0; k < columns; ++k) gradients[k] = sum[k];
@@ -297,7 +296,8 @@ inline void add_explicit_part(const CompiledPotential& compiled, const DesignSiz
         Vec sum{}, slope[3]{};
         for (int k = 0; k < compiled.component_counts[p]; ++k) {
             sum += adjoints[k] * monomial[k * tile];
-            for (int d = 0; d < 3; ++d) slope[d] += adjoints[k] * tangent.monomial_slopes[3 * k + d];
+            for (int d = 0; d < 3; ++d)
+                slope[d] += adjoints[k] * tangent.monomial_slopes[3 * k + d];
         }
         const Vec along = slope[0] * unit[0] + slope[1] * unit[1] + slope[2] * unit[2];
         for (int d = 0; d < 3; ++d) slope[d] = (slope[d] - along * unit[d]) * block.inverse[slot];
@@ -306,7 +306,8 @@ inline void add_explicit_part(const CompiledPotential& compiled, const DesignSiz
         for (int beta = 0; beta < n.size; ++beta) {
             const Vec radial = space.dphi[slot * n.size + beta] * sum;
             const Vec phi = space.phi[slot * n.size + beta];
-            for (int d = 0; d < 3; ++d) out[beta * columns + d] += radial * unit[d] + phi * slope[d];
+            for (int d = 0; d < 3; ++d)
+                out[beta * columns + d] += radial * unit[d] + phi * slope[d];
         }
     }
 }
@@ -494,8 +495,8 @@ void accumulate_gram(const double* rows, std::size_t count, std::size_t stride, 
             Vec sum[high][vectors];
             for (std::size_t a = 0; a < high; ++a)
                 for (int v = 0; v < vectors; ++v)
-                    sum[a][v] = *reinterpret_cast<const Vec*>(gram + (i + a) * stride + j +
-                                                              v * lanes);
+                    sum[a][v] =
+                        *reinterpret_cast<const Vec*>(gram + (i + a) * stride + j + v * lanes);
             for (std::size_t m = 0; m < count; ++m) {
                 const double* row = rows + m * stride;
                 Vec right[vectors];

@@ -1,8 +1,8 @@
 // The product graph of a block: forward, adjoint, and their tangents along one direction.
 #pragma once
 
-#include "kernels/vec.hpp"
 #include "compiled.hpp"
+#include "kernels/vec.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
@@ -81,8 +81,8 @@ inline void adjoint_tangents(const CompiledPotential& compiled, const Vec* momen
         Vec sum{};
         for (int t = node.first; t < node.first + node.count; ++t) {
             const int left = terms[t].left, right = terms[t].right;
-            sum += terms[t].coefficient *
-                   (moment_tangents[left] * moments[right] + moments[left] * moment_tangents[right]);
+            sum += terms[t].coefficient * (moment_tangents[left] * moments[right] +
+                                           moments[left] * moment_tangents[right]);
         }
         moment_tangents[node.target] = sum;
     }

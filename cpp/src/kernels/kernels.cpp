@@ -10,7 +10,7 @@
 namespace mtpot::MTPOT_ISA {
 
 extern const Kernels table;
-const Kernels table{MTPOT_TEXT(MTPOT_ISA), lanes,        evaluate_bytes, evaluate,
-                    design_bytes,          rows,         tangents,       accumulate_gram};
+const Kernels table{MTPOT_TEXT(MTPOT_ISA), lanes, evaluate_bytes, evaluate,
+                    design_bytes,          rows,  tangents,       accumulate_gram};
 
 }  // namespace mtpot::MTPOT_ISA

@@ -58,8 +58,10 @@ inline void radial_functions(const CompiledPotential& compiled, const Block& blo
         }
         for (int slot = 0; slot < block.slots; ++slot) {
             Vec e{};
-            if constexpr (kind.has_core) kind.core(basis, block.distance[slot], e, cores[slot]);
-            else cores[slot] = Vec{};
+            if constexpr (kind.has_core)
+                kind.core(basis, block.distance[slot], e, cores[slot]);
+            else
+                cores[slot] = Vec{};
             energy += e;
         }
     });
@@ -74,8 +76,7 @@ inline void monomials(const Block& block, int slot, int max_nu, Vec* out) {
         Vec* order = out + nu * nu * tile;
         for (int q = 0; q < tile; ++q) order[q] = x[q] * lower[q];
         for (int b = 1; b <= nu; ++b)
-            for (int q = 0; q < tile; ++q)
-                order[b * tile + q] = y[q] * lower[(b - 1) * tile + q];
+            for (int q = 0; q < tile; ++q) order[b * tile + q] = y[q] * lower[(b - 1) * tile + q];
         Vec* with_z = order + (nu + 1) * tile;
         for (int b = 0; b < nu; ++b)
             for (int q = 0; q < tile; ++q) with_z[b * tile + q] = z[q] * lower[b * tile + q];
@@ -88,25 +89,27 @@ inline void accumulate_moments(const CompiledPotential& compiled, const Vec* val
     const int functions = compiled.radial_function_count;
     for (int first = 0; first < functions; first += group) {
         const int present = functions - first < group ? functions - first : group;
-        for_each_range(compiled.component_counts.data(), first, present, [&](int k0, int k1, int n) {
-            with_count(n, [&]<int N>() {
-                Vec f[N][tile];
-                Vec* sums[N];
-                for (int p = 0; p < N; ++p) {
-                    sums[p] = moments + compiled.component_offsets[first + p];
-                    for (int q = 0; q < tile; ++q) f[p][q] = values[q * functions + first + p];
-                }
-                for (int k = k0; k < k1; ++k) {
-                    Vec y[tile];
-                    for (int q = 0; q < tile; ++q) y[q] = monomial[k * tile + q];
-                    for (int p = 0; p < N; ++p) {
-                        Vec sum = sums[p][k];
-                        for (int q = 0; q < tile; ++q) sum += f[p][q] * y[q];
-                        sums[p][k] = sum;
-                    }
-                }
-            });
-        });
+        for_each_range(compiled.component_counts.data(), first, present,
+                       [&](int k0, int k1, int n) {
+                           with_count(n, [&]<int N>() {
+                               Vec f[N][tile];
+                               Vec* sums[N];
+                               for (int p = 0; p < N; ++p) {
+                                   sums[p] = moments + compiled.component_offsets[first + p];
+                                   for (int q = 0; q < tile; ++q)
+                                       f[p][q] = values[q * functions + first + p];
+                               }
+                               for (int k = k0; k < k1; ++k) {
+                                   Vec y[tile];
+                                   for (int q = 0; q < tile; ++q) y[q] = monomial[k * tile + q];
+                                   for (int p = 0; p < N; ++p) {
+                                       Vec sum = sums[p][k];
+                                       for (int q = 0; q < tile; ++q) sum += f[p][q] * y[q];
+                                       sums[p][k] = sum;
+                                   }
+                               }
+                           });
+                       });
     }
 }
 
@@ -119,39 +122,41 @@ inline void contract_adjoints(const CompiledPotential& compiled, const Vec* valu
     clear(radial_sums, functions * tile);
     for (int first = 0; first < functions; first += group) {
         const int present = functions - first < group ? functions - first : group;
-        for_each_range(compiled.component_counts.data(), first, present, [&](int k0, int k1, int n) {
-            with_count(n, [&]<int N>() {
-                for (int q0 = 0; q0 < tile; q0 += half) {
-                    Vec f[N][half], sum[N][half];
-                    const Vec* a[N];
-                    for (int p = 0; p < N; ++p) {
-                        a[p] = adjoints + compiled.component_offsets[first + p];
-                        for (int q = 0; q < half; ++q) {
-                            f[p][q] = values[(q0 + q) * functions + first + p];
-                            sum[p][q] = radial_sums[(first + p) * tile + q0 + q];
-                        }
-                    }
-                    for (int k = k0; k < k1; ++k) {
-                        Vec y[half], g[half];
-                        for (int q = 0; q < half; ++q) {
-                            y[q] = monomial[k * tile + q0 + q];
-                            g[q] = first ? monomial_sums[k * tile + q0 + q] : Vec{};
-                        }
-                        for (int p = 0; p < N; ++p) {
-                            const Vec adjoint = a[p][k];
-                            for (int q = 0; q < half; ++q) {
-                                sum[p][q] += adjoint * y[q];
-                                g[q] += f[p][q] * adjoint;
-                            }
-                        }
-                        for (int q = 0; q < half; ++q) monomial_sums[k * tile + q0 + q] = g[q];
-                    }
-                    for (int p = 0; p < N; ++p)
-                        for (int q = 0; q < half; ++q)
-                            radial_sums[(first + p) * tile + q0 + q] = sum[p][q];
-                }
-            });
-        });
+        for_each_range(compiled.component_counts.data(), first, present,
+                       [&](int k0, int k1, int n) {
+                           with_count(n, [&]<int N>() {
+                               for (int q0 = 0; q0 < tile; q0 += half) {
+                                   Vec f[N][half], sum[N][half];
+                                   const Vec* a[N];
+                                   for (int p = 0; p < N; ++p) {
+                                       a[p] = adjoints + compiled.component_offsets[first + p];
+                                       for (int q = 0; q < half; ++q) {
+                                           f[p][q] = values[(q0 + q) * functions + first + p];
+                                           sum[p][q] = radial_sums[(first + p) * tile + q0 + q];
+                                       }
+                                   }
+                                   for (int k = k0; k < k1; ++k) {
+                                       Vec y[half], g[half];
+                                       for (int q = 0; q < half; ++q) {
+                                           y[q] = monomial[k * tile + q0 + q];
+                                           g[q] = first ? monomial_sums[k * tile + q0 + q] : Vec{};
+                                       }
+                                       for (int p = 0; p < N; ++p) {
+                                           const Vec adjoint = a[p][k];
+                                           for (int q = 0; q < half; ++q) {
+                                               sum[p][q] += adjoint * y[q];
+                                               g[q] += f[p][q] * adjoint;
+                                           }
+                                       }
+                                       for (int q = 0; q < half; ++q)
+                                           monomial_sums[k * tile + q0 + q] = g[q];
+                                   }
+                                   for (int p = 0; p < N; ++p)
+                                       for (int q = 0; q < half; ++q)
+                                           radial_sums[(first + p) * tile + q0 + q] = sum[p][q];
+                               }
+                           });
+                       });
     }
 }
 

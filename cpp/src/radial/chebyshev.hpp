@@ -17,8 +17,8 @@ struct Chebyshev {
         const Real xi = slope * (r - basis.min_distance) - 1.0;
         const Real distance = r - basis.cutoff;
         const Real envelope = distance * distance;
-        Real t = 1.0 + 0.0 * r, t_next = xi;             // T_beta, T_{beta+1}
-        Real dt = 0.0 * r, dt_next = slope + 0.0 * r;    // their derivatives in r
+        Real t = 1.0 + 0.0 * r, t_next = xi;           // T_beta, T_{beta+1}
+        Real dt = 0.0 * r, dt_next = slope + 0.0 * r;  // their derivatives in r
         for (int beta = 0; beta < basis.size; ++beta) {
             values[beta] = t * envelope;
             derivatives[beta] = dt * envelope + 2.0 * t * distance;

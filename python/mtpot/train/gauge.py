@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mtpot import _core
+if TYPE_CHECKING:
+    from mtpot import _core
 
 Floats = NDArray[np.float64]
 

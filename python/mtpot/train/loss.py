@@ -15,7 +15,6 @@ With `force_scale` s > 0, w_f,i = w_f s / (|F_i|^2 + s): large forces count less
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,8 @@ from mtpot.errors import InputError
 from mtpot.neighbors import neighborhoods
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
 
@@ -58,7 +59,7 @@ class Weights:
 
     def energy_of(self, frame: Frame) -> float:
         """Weight of the energy, without the factor 1/K."""
-        return self.energy / len(frame) ** EXPONENTS[self.weighting][0]
+        return self.energy / float(len(frame) ** EXPONENTS[self.weighting][0])
 
     def virial_of(self, frame: Frame) -> float:
         """Weight of each of the nine virial components, without the factor 1/K."""
@@ -117,7 +118,7 @@ class Problem:
         self.parameter_count = len(potential.parameters)
 
     def normal_equations(self, parameters: Floats, linear_only: bool) -> NormalEquations:
-        """Normal equations of the weighted residuals, label - prediction, at the parameters."""
+        """Set up those of the weighted residuals, label - prediction, at the parameters."""
         design = _core.Design(self._potential.with_parameters(parameters))
         gram = design.normal_equations(self._frames, linear_only, self._threads)
         return NormalEquations(gram[:-1, :-1], gram[:-1, -1], float(gram[-1, -1]))
@@ -133,8 +134,8 @@ class NormalEquations:
 
     def loss_after(self, change: Floats) -> float:
         """Loss if the residuals were linear in the change."""
-        reduction: float = 2.0 * change @ self.gradient - change @ self.matrix @ change
-        return self.loss - reduction
+        reduction = 2.0 * change @ self.gradient - change @ self.matrix @ change
+        return self.loss - float(reduction)
 
     @property
     def finite(self) -> bool:

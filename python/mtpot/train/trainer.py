@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtpot import _core
-from mtpot.data.frame import Frame
 from mtpot.errors import InputError
 from mtpot.neighbors import neighborhoods, shortest_distance
 from mtpot.potential import MTP
 from mtpot.train.gauge import normalize
 from mtpot.train.loss import Problem, Weights, labeled_frames
-from mtpot.train.settings import Settings
 from mtpot.train.solvers import Options, minimize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mtpot.data.frame import Frame
+    from mtpot.train.settings import Settings
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +54,7 @@ def train(
     settings: Settings,
     frames: Sequence[Frame],
     validation: Sequence[Frame] = (),
-    progress: Callable[[Step], None] = lambda step: None,
+    progress: Callable[[Step], None] = lambda _: None,
 ) -> TrainingResult:
     """Train a potential on frames.
 
@@ -141,7 +145,8 @@ def species_energies(species: Sequence[str], frames: Sequence[Frame]) -> Floats:
     """
     counts = np.array([[frame.symbols.count(s) for s in species] for frame in frames], float)
     energies = np.array([frame.energy for frame in frames], float)
-    return np.linalg.lstsq(counts, energies, rcond=None)[0]
+    solution: Floats = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    return solution
 
 
 class _Monitor:

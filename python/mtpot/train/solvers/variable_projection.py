@@ -10,12 +10,15 @@ quadratic model has foretold the loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mtpot.errors import NumericalError
-from mtpot.train.loss import NormalEquations, Problem
 from mtpot.train.solvers.common import Floats, Options, Report, Result
+
+if TYPE_CHECKING:
+    from mtpot.train.loss import NormalEquations, Problem
 
 FIRST_DAMPING = 1e-2
 LARGEST_DAMPING = 1e8
@@ -92,9 +95,7 @@ def ridge_pull(equations: NormalEquations, linear: Floats, ridge: float) -> Floa
     return ridge * np.diag(equations.matrix) * linear
 
 
-def _step(
-    equations: NormalEquations, radial_count: int, damping: float, ridge: float
-) -> Floats:
+def _step(equations: NormalEquations, radial_count: int, damping: float, ridge: float) -> Floats:
     diagonal = np.full(len(equations.gradient), ridge)
     diagonal[:radial_count] = damping
     return _solve(equations, diagonal, np.zeros(len(diagonal)))
