@@ -1,0 +1,1 @@
+"""Active learning: which structures a potential should be trained on next."""

@@ -1,0 +1,245 @@
+"""Active sets, extrapolation grades, and the choice of structures worth a calculation.
+
+A site's row is b_i = dV_i/d(parameters). The grade of a row is max_k |(b A^-1)_k| with the active
+set A, rows of the training set of (locally) largest |det A|. In neighborhood mode ("nbh") rows
+are sites; in configuration mode ("cfg") a structure of N atoms has the one row
+sum_i b_i / N^(weight_scaling / 2). Podryabinkin & Shapeev, Comput. Mater. Sci. 140 (2017) 171.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from mtpot import _core
+from mtpot.data.cfg import format_cfg
+from mtpot.errors import InputError, MtpotError
+from mtpot.neighbors import neighborhoods
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mtpot.data.frame import Floats, Frame
+    from mtpot.potential import MTP
+
+TRAINING_THRESHOLD = 1.001  # of grades inside a training set, as in MLIP
+_WEIGHT_SCALING = 2
+_CHUNK = 1 << 24  # numbers of rows held at a time: 128 MiB
+
+
+@dataclass(frozen=True, slots=True)
+class Grades:
+    """Extrapolation grades of a structure: of its sites, shape [n] or None, and its own."""
+
+    sites: Floats | None
+    frame: float
+
+
+def build_selection(
+    potential: MTP, frames: Sequence[Frame], mode: Literal["nbh", "cfg"], threads: int = 0
+) -> _core.Selection:
+    """Choose the active set of a training set.
+
+    No row of the frames has a grade above 1.001 afterwards. Rows that the frames cannot fill,
+    because parameters are redundant or data few, stay at 1e-6 on the diagonal.
+
+    Parameters
+    ----------
+    potential
+        Trained, with named species.
+    frames
+        The training set; rows are made in chunks, so that memory does not grow with it.
+    mode
+        Grade sites ("nbh") or whole structures ("cfg").
+    threads
+        0 takes all.
+
+    Raises
+    ------
+    InputError, NumericalError
+        If a frame does not fit the potential or has no finite rows; names the frame.
+    """
+    make_rows = _RowMaker(potential, mode == "nbh", _WEIGHT_SCALING, threads)
+    active = _core.ActiveSet(len(potential.parameters))
+    swaps = _sweep(active, make_rows, frames, TRAINING_THRESHOLD)
+    return _selection(potential, frames, mode == "nbh", active, swaps)
+
+
+def grade_frames(potential: MTP, frames: Iterable[Frame], threads: int = 0) -> Iterator[Grades]:
+    """Grade structures one after the other with the active set of a potential.
+
+    Raises
+    ------
+    InputError, NumericalError
+        If the potential has no active set, or a frame does not fit it; names the frame.
+    """
+    selection = _require_selection(potential)
+    active = selection.active_set
+    make_rows = _RowMaker(potential, selection.per_site, selection.weight_scaling, threads)
+    for frame in frames:
+        grades = active.grade(make_rows(frame))
+        yield Grades(grades if selection.per_site else None, float(grades.max(initial=0.0)))
+
+
+def grade_frame(potential: MTP, frame: Frame, threads: int = 0) -> Grades:
+    """Grade one structure; `grade_frames` is faster for many.
+
+    Raises
+    ------
+    InputError, NumericalError
+        As `grade_frames`.
+    """
+    return next(grade_frames(potential, [frame], threads))
+
+
+def select_frames(
+    potential: MTP,
+    training: Sequence[Frame],
+    candidates: Sequence[Frame],
+    threshold: float,
+    threads: int = 0,
+) -> list[int]:
+    """Choose candidates after whose training none of the others extrapolates.
+
+    The potential's active set takes in candidates above the threshold, those of the largest grade
+    first, and settles on the training set and these, until no candidate exceeds the threshold.
+
+    Parameters
+    ----------
+    potential
+        With an active set, whose mode decides what is graded.
+    training
+        What the potential was trained on.
+    threshold
+        Above 1; 2 is usual.
+
+    Returns
+    -------
+    Indexes, in order, of the candidates that hold a row of the resulting active set.
+
+    Raises
+    ------
+    InputError, NumericalError
+        As `grade_frames`, or if the threshold is not above 1.
+    """
+    selection = _require_selection(potential)
+    active = selection.active_set
+    make_rows = _RowMaker(potential, selection.per_site, selection.weight_scaling, threads)
+    holders: dict[int, int | None] = {}  # candidate of each position, None for training frames
+    entered: set[int] = set()
+    while True:
+        members = [*(None for _ in training), *sorted(entered)]
+        known = [*training, *(candidates[i] for i in sorted(entered))]
+        settled = _sweep(active, make_rows, known, TRAINING_THRESHOLD)
+        holders |= {swap.position: members[swap.frame] for swap in settled}
+        swaps = _sweep(active, make_rows, candidates, threshold)
+        if not swaps:
+            return sorted({held for held in holders.values() if held is not None})
+        holders |= {swap.position: swap.frame for swap in swaps}
+        entered |= {swap.frame for swap in swaps}
+
+
+class _Swap(NamedTuple):
+    """A row of A was replaced by that of a frame's site (0 in configuration mode)."""
+
+    position: int
+    frame: int
+    site: int
+
+
+class _RowMaker:
+    """Rows of a frame: [n, parameters] in neighborhood mode, [1, parameters] in the other."""
+
+    def __init__(self, potential: MTP, per_site: bool, weight_scaling: int, threads: int) -> None:
+        self._potential = potential
+        self._design = _core.Design(potential.core)
+        self._per_site = per_site
+        self._weight_scaling = weight_scaling
+        self._threads = threads
+
+    def __call__(self, frame: Frame) -> Floats:
+        try:
+            pairs = neighborhoods(
+                self._potential, frame.symbols, frame.positions, frame.cell, frame.pbc
+            )
+            rows = self._design.rows(pairs, self._threads)
+        except MtpotError as error:
+            raise type(error)(f"{frame.source or 'a frame'}: {error}") from error
+        if self._per_site:
+            return rows
+        weight = max(len(frame), 1) ** (self._weight_scaling / 2)
+        mean: Floats = rows.sum(axis=0, keepdims=True) / weight
+        return mean
+
+
+def _sweep(
+    active: _core.ActiveSet, make_rows: _RowMaker, frames: Sequence[Frame], threshold: float
+) -> list[_Swap]:
+    """Swap rows of the frames in until a whole pass makes no swap."""
+    swaps: list[_Swap] = []
+    while True:
+        before, chunks = len(swaps), 0
+        for sites, rows in _chunks(make_rows, frames):
+            chosen = active.select(rows, threshold)
+            swaps += [_Swap(position, *sites[row]) for position, row, _ in chosen]
+            chunks += 1
+        # `select` itself repeats until its rows are through: one chunk needs no second pass.
+        if chunks <= 1 or len(swaps) == before:
+            return swaps
+
+
+def _chunks(
+    make_rows: _RowMaker, frames: Sequence[Frame]
+) -> Iterator[tuple[list[tuple[int, int]], Floats]]:
+    """Rows of as many frames as fit, with the frame and site of each."""
+    sites: list[tuple[int, int]] = []
+    blocks: list[Floats] = []
+    for index, frame in enumerate(frames):
+        blocks.append(make_rows(frame))
+        sites += [(index, site) for site in range(len(blocks[-1]))]
+        if len(sites) * blocks[-1].shape[1] >= _CHUNK:
+            yield sites, np.concatenate(blocks)
+            sites, blocks = [], []
+    if blocks:
+        yield sites, np.concatenate(blocks)
+
+
+def _selection(
+    potential: MTP,
+    frames: Sequence[Frame],
+    per_site: bool,
+    active: _core.ActiveSet,
+    swaps: Sequence[_Swap],
+) -> _core.Selection:
+    """Record where the rows come from, in the way of MLIP-3."""
+    holders = {swap.position: swap for swap in swaps}  # the last to enter a position holds it
+    chosen = sorted({held.frame for held in holders.values()})
+    equations: dict[int, list[int]] = {frame: [] for frame in chosen}
+    origins = np.full((active.size, 2), -1, dtype=np.int64)
+    for position, held in holders.items():
+        equation = _site_equation(len(frames[held.frame]), held.site) if per_site else 0
+        origins[position] = chosen.index(held.frame), equation
+        equations[held.frame].append(equation)
+    features = [
+        {"selected_eqn_inds": ",".join(str(number) for number in sorted(equations[frame]))}
+        for frame in chosen
+    ]
+    text = format_cfg([frames[frame] for frame in chosen], potential.species, features)
+    return _core.Selection(active, per_site, origins, text)
+
+
+def _site_equation(atoms: int, site: int) -> int:
+    """MLIP's number of a site: after 1 energy, 3N force components and 9 of the virial."""
+    return 1 + 3 * atoms + 9 + site
+
+
+def _require_selection(potential: MTP) -> _core.Selection:
+    selection = potential.selection
+    if selection is None:
+        raise InputError(
+            "the potential has no active set: train with --active-set nbh (or cfg) and use the "
+            ".almtp file"
+        )
+    return selection

@@ -1,0 +1,7 @@
+"""``python -m mtpot.cli`` is ``mlp``."""
+
+import sys
+
+from mtpot.cli import main
+
+sys.exit(main())

@@ -1,0 +1,49 @@
+"""Convert a file of structures; the suffixes name the formats, labels are kept.
+
+MLIP's .cfg and anything that ASE reads or writes go both ways:
+  mlp convert in.cfg out.xyz --species Al,Ni
+  mlp convert OUTCAR train.cfg --species Al,Ni
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtpot.cli.common import add_overwrite, species
+
+if TYPE_CHECKING:
+    import argparse
+
+SUMMARY = "convert structures between .cfg and ASE's formats"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("input", type=Path, metavar="INPUT", help="file to read")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to write")
+    parser.add_argument(
+        "--species",
+        type=species,
+        default=(),
+        metavar="Al,Ni",
+        help="elements in the order of the types; a .cfg file names none and needs them",
+    )
+    add_overwrite(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command.
+
+    Raises
+    ------
+    InputError, FormatError
+        A file is refused or malformed, or ``--species`` is missing.
+    """
+    from mtpot.data import read_atoms, write_atoms
+    from mtpot.files import check_target
+
+    check_target(arguments.output, arguments.overwrite)
+    images = [atoms for atoms, _ in read_atoms(arguments.input, arguments.species)]
+    write_atoms(arguments.output, images, arguments.overwrite, arguments.species)
+    print(f"{arguments.output}: {len(images)} frames")

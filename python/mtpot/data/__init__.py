@@ -1,0 +1,10 @@
+"""Structures and their labels: reading, checking, splitting and writing them.
+
+Only this folder knows the conventions of file formats; what it hands on is in eV and angstrom.
+"""
+
+from mtpot.data.frame import Frame
+from mtpot.data.read import read_atoms, read_frames
+from mtpot.data.write import write_atoms
+
+__all__ = ["Frame", "read_atoms", "read_frames", "write_atoms"]

@@ -1,0 +1,161 @@
+"""Between ASE's Atoms and frames: which label is where, and whether it can be one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from mtpot.data.arrays import finite_array, voigt
+from mtpot.data.cell import check_cell
+from mtpot.data.frame import Floats, Frame
+from mtpot.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Energies and virials are rounded in files; a wrong sign or unit is off by far more than this.
+_AGREEMENT = 1e-3
+
+_PREDICTED = ("energy", "free_energy", "energies", "forces", "stress", "stresses", "virial")
+
+
+def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
+    """Structure and labels of an Atoms object.
+
+    Labels are the results of its calculator, else ``info`` and ``arrays`` under the keys energy
+    (else free_energy), forces, and stress or virial. The virial is W = -V stress in eV. The
+    group is ``info["group"]``, else ``info["config_type"]``, else "all".
+
+    Raises
+    ------
+    FormatError
+        A label has the wrong shape or is not finite, stress and virial disagree, or the cell
+        has no volume along its periodic directions; the message begins with `source`.
+    """
+    try:
+        return Frame(
+            symbols=tuple(atoms.get_chemical_symbols()),
+            positions=finite_array(atoms.positions, "position", (len(atoms), 3)),
+            cell=check_cell(np.array(atoms.cell), np.array(atoms.pbc)),
+            pbc=np.array(atoms.pbc),
+            energy=_energy(atoms),
+            forces=_forces(atoms),
+            stress=_stress(atoms),
+            group=str(atoms.info.get("group", atoms.info.get("config_type", "all"))),
+            source=source,
+        )
+    except ValueError as error:
+        raise FormatError(f"{source}: {error}" if source else str(error)) from error
+
+
+def atoms_from_frame(frame: Frame) -> Atoms:
+    """Atoms with the frame's labels as results of a SinglePointCalculator."""
+    atoms = Atoms(frame.symbols, positions=frame.positions, cell=frame.cell, pbc=frame.pbc)
+    if frame.group != "all":
+        atoms.info["group"] = frame.group
+    labels = {"energy": frame.energy, "forces": frame.forces, "stress": frame.stress}
+    known = {name: value for name, value in labels.items() if value is not None}
+    return _with_results(atoms, known)
+
+
+def with_predictions(
+    atoms: Atoms, frame: Frame, energy: float, forces: Floats, stress: Floats | None
+) -> Atoms:
+    """Return a copy with predictions as its results and labels as ``ref_energy`` and so on.
+
+    Parameters
+    ----------
+    atoms, frame
+        The structure, and its labels as `frame_from_atoms` reads them.
+    energy, forces, stress
+        eV; eV/angstrom, shape [n, 3]; eV/angstrom^3, Voigt order, None without a volume.
+    """
+    result = atoms.copy()
+    for key in _PREDICTED:
+        result.info.pop(key, None)
+        result.arrays.pop(key, None)
+    _keep_labels(result, frame)
+    others = {k: v for k, v in _results(atoms).items() if k not in _PREDICTED}
+    predicted = {"energy": energy, "forces": forces, "stress": stress}
+    known = {name: value for name, value in predicted.items() if value is not None}
+    return _with_results(result, others | known)
+
+
+def with_grades(atoms: Atoms, site_grades: Floats | None, grade: float) -> Atoms:
+    """Return a copy with ``info["grade"]`` and, where sites have one, ``arrays["grades"]``."""
+    result = atoms.copy()
+    result.info["grade"] = grade
+    if site_grades is not None:
+        result.set_array("grades", np.asarray(site_grades))
+    return _with_results(result, _results(atoms))
+
+
+def _keep_labels(atoms: Atoms, frame: Frame) -> None:
+    if frame.energy is not None:
+        atoms.info["ref_energy"] = frame.energy
+    if frame.forces is not None:
+        atoms.set_array("ref_forces", frame.forces)
+    if frame.stress is not None:
+        atoms.info["ref_stress"] = frame.stress
+
+
+def _with_results(atoms: Atoms, results: Mapping[str, Any]) -> Atoms:
+    if results:
+        atoms.calc = SinglePointCalculator(atoms, **results)
+    return atoms
+
+
+def _results(atoms: Atoms) -> dict[str, Any]:
+    return dict(getattr(atoms.calc, "results", {}))
+
+
+def _label(atoms: Atoms, *keys: str) -> Any:
+    results = _results(atoms)
+    for key in keys:
+        for place in (results, atoms.info, atoms.arrays):
+            if place.get(key) is not None:
+                return place[key]
+    return None
+
+
+def _energy(atoms: Atoms) -> float | None:
+    value = _label(atoms, "energy", "free_energy")
+    return None if value is None else float(finite_array(value, "energy", ()))
+
+
+def _forces(atoms: Atoms) -> Floats | None:
+    value = _label(atoms, "forces")
+    return None if value is None else finite_array(value, "force", (len(atoms), 3))
+
+
+def _stress(atoms: Atoms) -> Floats | None:
+    stress = _tensor(atoms, "stress")
+    virial = _tensor(atoms, "virial")
+    if stress is None and virial is None:
+        return None
+    volume = abs(np.linalg.det(np.array(atoms.cell)))
+    if volume == 0.0:
+        raise ValueError("a stress or virial needs a cell with a volume; remove it")
+    if virial is None:
+        return stress
+    converted: Floats = -virial / volume
+    if stress is not None:
+        _check_agreement(stress, converted)
+    return converted if stress is None else stress
+
+
+def _tensor(atoms: Atoms, key: str) -> Floats | None:
+    value = _label(atoms, key)
+    return None if value is None else voigt(value, key)
+
+
+def _check_agreement(stress: Floats, converted: Floats) -> None:
+    scale = max(np.abs(stress).max(), np.abs(converted).max(), 1e-3)
+    if np.abs(stress - converted).max() > _AGREEMENT * scale:
+        raise ValueError(
+            "stress and virial disagree; ASE's convention is virial = -volume * stress "
+            "(a compressed crystal has a positive virial)"
+        )

@@ -1,0 +1,101 @@
+"""Whether frames can be trained on or predicted, and what in them is suspicious."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.data import atomic_numbers
+
+from mtpot.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mtpot.data.frame import Frame
+
+_SAME_PLACE = 1e-5
+"""Angstrom; positions and cells of duplicates agree to this."""
+
+_SAME_ENERGY = 1e-5
+"""eV per atom; rounding in files is below, a second calculation with other settings above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two frames with one structure and two energies (difference in eV per atom)."""
+
+    first: str
+    second: str
+    difference: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.second} repeats the structure of {self.first} "
+            f"with an energy that differs by {1e3 * self.difference:.3g} meV/atom"
+        )
+
+
+def elements_of(frames: Iterable[Frame]) -> tuple[str, ...]:
+    """Elements that occur, in the order of their atomic numbers."""
+    found = set().union(*(frame.symbols for frame in frames))
+    return tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))
+
+
+def check_elements(frames: Iterable[Frame], species: Sequence[str]) -> None:
+    """Refuse frames with elements that a potential does not know.
+
+    Raises
+    ------
+    InputError
+        Naming the frame and the elements.
+    """
+    for frame in frames:
+        unknown = sorted(set(frame.symbols) - set(species))
+        if unknown:
+            raise InputError(
+                f"{frame.source}: the potential is for {', '.join(species)} and knows no "
+                f"{', '.join(unknown)}; remove the frame or name the element in --species"
+            )
+
+
+def check_trainable(frames: Iterable[Frame]) -> None:
+    """Refuse frames without an energy; forces and stresses may be missing.
+
+    Raises
+    ------
+    InputError
+        Naming the frame.
+    """
+    for frame in frames:
+        if frame.energy is None:
+            raise InputError(
+                f"{frame.source}: no energy, and training needs one; add energy=... (eV, the "
+                "whole cell) or remove the frame"
+            )
+
+
+def find_conflicts(frames: Sequence[Frame]) -> list[Conflict]:
+    """Frames that repeat an earlier structure with another energy.
+
+    Structures are compared atom by atom as they stand; images and permutations count as new.
+    """
+    first: dict[bytes, Frame] = {}
+    conflicts = []
+    for frame in frames:
+        if frame.energy is None:
+            continue
+        earlier = first.setdefault(_fingerprint(frame), frame)
+        difference = abs(frame.energy - (earlier.energy or 0.0)) / len(frame)
+        if earlier is not frame and difference > _SAME_ENERGY:
+            conflicts.append(Conflict(earlier.source, frame.source, difference))
+    return conflicts
+
+
+def _fingerprint(frame: Frame) -> bytes:
+    geometry = np.vstack([frame.cell, frame.positions])
+    # Adding zero turns -0.0, which rounding may leave, into 0.0.
+    rounded = np.round(geometry / _SAME_PLACE) + 0.0
+    names = ",".join(frame.symbols).encode()
+    return names + frame.pbc.tobytes() + rounded.tobytes()

@@ -1,0 +1,146 @@
+"""Extended XYZ, read frame by frame so that every message names the line.
+
+ASE parses each frame. What it would let pass is checked here: surplus columns (which it drops), a
+blank line between frames (after which it stops reading) and tensors that are not symmetric (of
+which it takes the upper half); tensors of six numbers, which it refuses, are completed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ase.io.extxyz import read_xyz
+from ase.io.formats import open_with_compression
+
+from mtpot.data.arrays import full_tensor, voigt
+from mtpot.errors import FormatError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ase import Atoms
+
+_PROPERTIES = re.compile(r'\bProperties\s*=\s*"?([^"\s]+)', re.IGNORECASE)
+_TENSOR = re.compile(r"""\b(stress|virial)\s*=\s*["'{\[]\s*([^"'{}\[\]]*)["'}\]]""")
+_PLAIN = "species:S:1:pos:R:3"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The text of one frame: where it begins (lines from 1) and its lines, count line first."""
+
+    path: Path
+    line: int
+    index: int
+    lines: list[str]
+
+    @property
+    def source(self) -> str:
+        """For messages: "train.xyz:131 (frame 3)", frames counted from 1."""
+        return self.at(self.line)
+
+    def at(self, line: int) -> str:
+        """Name a line of this frame, for messages."""
+        return f"{self.path}:{line} (frame {self.index})"
+
+
+def read_extxyz(path: Path) -> list[tuple[str, Atoms]]:
+    """Every frame of an extended XYZ file (.gz, .bz2, .xz too), with its place for messages.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it cannot be opened.
+    FormatError
+        A frame is cut short, has a wrong number of columns or cannot be parsed.
+    """
+    return [(block.source, _parse(block)) for block in split_frames(path)]
+
+
+def split_frames(path: Path) -> Iterator[Block]:
+    """Cut a file into frames by their atom counts.
+
+    Raises
+    ------
+    InputError, FormatError
+        As `read_extxyz`.
+    """
+    try:
+        with open_with_compression(str(path), "rt") as file:
+            lines = file.read().splitlines(keepends=True)
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: not a text file: {error}") from error
+    position = index = 0
+    while position < len(lines):
+        if lines[position].strip():
+            index += 1
+            block = _block(path, lines, position, index)
+            yield block
+            position += len(block.lines)
+        else:
+            position += 1
+
+
+def _block(path: Path, lines: list[str], position: int, index: int) -> Block:
+    where = f"{path}:{position + 1} (frame {index})"
+    header = lines[position].strip()
+    if not header.isdecimal() or int(header) == 0:
+        raise FormatError(f"{where}: expected a number of atoms, found {header[:40]!r}")
+    end = position + 2 + int(header)
+    if end > len(lines):
+        found = max(len(lines) - position - 2, 0)
+        raise FormatError(f"{where}: the file ends after {found} of {header} atoms")
+    return Block(path, position + 1, index, lines[position:end])
+
+
+def _parse(block: Block) -> Atoms:
+    _check_columns(block)
+    lines = [block.lines[0], _complete_tensors(block), *block.lines[2:]]
+    try:
+        atoms: Atoms = next(read_xyz(io.StringIO("".join(lines)), index=0))
+    except Exception as error:
+        # ASE raises whatever its parsing stumbles over, from KeyError to AssertionError.
+        detail = f"{type(error).__name__}: {error}"
+        raise FormatError(f"{block.source}: ASE cannot parse this frame: {detail}") from error
+    return atoms
+
+
+def _complete_tensors(block: Block) -> str:
+    """Return the comment line with nine symmetric numbers for each stress and virial."""
+
+    def complete(found: re.Match[str]) -> str:
+        numbers = [float(word) for word in found[2].replace(",", " ").split()]
+        nine = full_tensor(voigt(numbers, found[1])).ravel().tolist()
+        return f'{found[1]}="{" ".join(map(repr, nine))}"'
+
+    try:
+        return _TENSOR.sub(complete, block.lines[1])
+    except ValueError as error:
+        raise FormatError(f"{block.at(block.line + 1)}: {error}") from error
+
+
+def _check_columns(block: Block) -> None:
+    found = _PROPERTIES.search(block.lines[1])
+    expected = _column_count(block, found[1] if found else _PLAIN)
+    for offset, line in enumerate(block.lines[2:], start=2):
+        columns = len(line.split())
+        if columns != expected:
+            raise FormatError(
+                f"{block.at(block.line + offset)}: {columns} columns where "
+                f"{'Properties names' if found else 'a plain XYZ file has'} {expected}"
+            )
+
+
+def _column_count(block: Block, properties: str) -> int:
+    counts = properties.split(":")[2::3]
+    if len(properties.split(":")) % 3 or not all(count.isdecimal() for count in counts):
+        raise FormatError(
+            f"{block.at(block.line + 1)}: Properties={properties} is not a list of name:type:count"
+        )
+    return sum(map(int, counts))

@@ -1,0 +1,118 @@
+"""Files appear whole or not at all: written beside their place, then renamed into it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtpot.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def check_target(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Refuse a file that cannot be written later; call it before the long work starts.
+
+    Raises
+    ------
+    InputError
+        The path is a folder, exists and may not be overwritten, or its folder is missing,
+        is a file or cannot be written.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"{target} is a folder; name a file")
+    if target.exists() and not overwrite:
+        raise InputError(f"{target} exists; choose another name or give --overwrite")
+    if not target.parent.exists():
+        raise InputError(f"{target}: the folder {target.parent} does not exist; create it first")
+    _check_writable(target.parent)
+    return target
+
+
+def check_folder(path: str | os.PathLike[str]) -> Path:
+    """Refuse a folder that is not there and cannot be made either.
+
+    Raises
+    ------
+    InputError
+        A file stands where a folder should be, or the nearest existing folder is read-only.
+    """
+    folder = Path(path)
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    _check_writable(existing)
+    return folder
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Create a folder and its parents; one that exists already is fine.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be made; the message says why.
+    """
+    folder = check_folder(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}") from error
+    return folder
+
+
+def write_atomic(
+    path: str | os.PathLike[str], content: bytes | str, overwrite: bool = False
+) -> None:
+    """Write a file so that no reader ever sees half of it; text is encoded as UTF-8.
+
+    Raises
+    ------
+    InputError
+        As `check_target`, or the system refuses the write (disk full, permissions).
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with replacing(path, overwrite) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+    """Give the block a temporary path with the same suffixes; rename it when the block ends.
+
+    If the block fails, the temporary file goes away and the target stays as it was.
+
+    Raises
+    ------
+    InputError
+        As `check_target`, or the system refuses the write.
+    """
+    target = check_target(path, overwrite)
+    # A link keeps pointing where it did: what it points at is replaced.
+    final = Path(os.path.realpath(target))
+    temporary = final.with_name(f".{secrets.token_hex(4)}-{final.name}")
+    try:
+        yield temporary
+        _flush(temporary)
+        check_target(path, overwrite)
+        temporary.replace(final)
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_writable(folder: Path) -> None:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is a file where a folder should be")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"the folder {folder} cannot be written; choose another place")
+
+
+def _flush(path: Path) -> None:
+    """Bring the content to the disk before the name points at it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""Training: settings, loss, solvers, errors and the report."""

@@ -1,0 +1,177 @@
+"""What a potential predicts for labeled frames, and how far off it is, per group of frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mtpot import _core
+from mtpot.errors import InputError, NumericalError
+from mtpot.neighbors import neighborhoods
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mtpot.data.frame import Floats, Frame
+    from mtpot.potential import MTP
+
+_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What a potential says of one frame.
+
+    Attributes
+    ----------
+    energy
+        Total energy in eV.
+    site_energies
+        eV, shape [n].
+    forces
+        eV/angstrom, shape [n, 3].
+    stress
+        eV/angstrom^3, Voigt order; None for a structure without periodicity or volume.
+    """
+
+    energy: float
+    site_energies: Floats
+    forces: Floats
+    stress: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Mean absolute, root mean square and largest absolute error."""
+
+    mae: float
+    rmse: float
+    maximum: float
+
+    @classmethod
+    def of(cls, residuals: Floats) -> Errors | None:
+        """Errors of predictions minus labels, any shape; None if there are none."""
+        if residuals.size == 0:
+            return None
+        size = np.abs(residuals)
+        return cls(float(size.mean()), float(np.sqrt((size**2).mean())), float(size.max()))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Errors over a set of frames: eV per atom, eV/angstrom and eV/angstrom^3.
+
+    Forces count by component, stresses by their six components; None for a kind of label that
+    no frame has.
+    """
+
+    frames: int
+    atoms: int
+    energy: Errors | None
+    forces: Errors | None
+    stress: Errors | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers under the keys of metrics.json."""
+        kinds = {"energy": self.energy, "force": self.forces, "stress": self.stress}
+        result: dict[str, Any] = {"frames": self.frames, "atoms": self.atoms}
+        for name, errors in kinds.items():
+            suffix = "_per_atom" if name == "energy" else ""
+            result[f"{name}_mae{suffix}"] = errors and errors.mae
+            result[f"{name}_rmse{suffix}"] = errors and errors.rmse
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Errors of all frames and of each group, in the order in which groups first appear."""
+
+    total: Summary
+    groups: dict[str, Summary]
+
+    def as_dict(self) -> dict[str, Any]:
+        """One of the objects "train" and "test" of metrics.json."""
+        groups = {name: summary.as_dict() for name, summary in self.groups.items()}
+        return self.total.as_dict() | {"groups": groups}
+
+
+def evaluate_frames(potential: MTP, frames: Sequence[Frame], threads: int = 0) -> list[Prediction]:
+    """Predict every frame.
+
+    Parameters
+    ----------
+    potential
+        Trained, with element names.
+    frames
+        Structures; labels are not looked at.
+    threads
+        0 takes every core.
+
+    Raises
+    ------
+    InputError
+        A structure that the potential cannot describe; the message names the frame.
+    NumericalError
+        The result is not finite; the message names the frame.
+    """
+    evaluator = _core.Evaluator(potential.core)
+    return [_predict(potential, evaluator, frame, threads) for frame in frames]
+
+
+def measure(frames: Sequence[Frame], predictions: Sequence[Prediction]) -> Metrics:
+    """Errors of predictions against the labels of their frames, in total and per group."""
+    pairs = list(zip(frames, predictions, strict=True))
+    names = dict.fromkeys(frame.group for frame in frames)
+    groups = {name: _summary([p for p in pairs if p[0].group == name]) for name in names}
+    return Metrics(_summary(pairs), groups)
+
+
+def energy_pairs(pairs: Sequence[tuple[Frame, Prediction]]) -> Floats:
+    """Label and prediction in eV per atom, shape [frames with an energy, 2]."""
+    rows = [(f.energy / len(f), p.energy / len(f)) for f, p in pairs if f.energy is not None]
+    return np.array(rows).reshape(-1, 2)
+
+
+def force_pairs(pairs: Sequence[tuple[Frame, Prediction]]) -> Floats:
+    """Label and prediction of every force component in eV/angstrom, shape [m, 2]."""
+    return _columns([(f.forces, p.forces) for f, p in pairs if f.forces is not None])
+
+
+def stress_pairs(pairs: Sequence[tuple[Frame, Prediction]]) -> Floats:
+    """Label and prediction of six stress components in eV/angstrom^3, shape [m, 2]."""
+    return _columns(
+        [(f.stress, p.stress) for f, p in pairs if f.stress is not None and p.stress is not None]
+    )
+
+
+def _predict(potential: MTP, evaluator: _core.Evaluator, frame: Frame, threads: int) -> Prediction:
+    try:
+        around = neighborhoods(potential, frame.symbols, frame.positions, frame.cell, frame.pbc)
+        sites, forces, virial = evaluator.evaluate(around, threads)
+    except (InputError, NumericalError) as error:
+        raise type(error)(f"{frame.source}: {error}") from error
+    if not (np.isfinite(sites).all() and np.isfinite(forces).all()):
+        raise NumericalError(f"{frame.source}: the potential gives no finite energy or forces")
+    extended = frame.pbc.any() and frame.volume > 0.0
+    stress = -virial[_VOIGT] / frame.volume if extended else None
+    return Prediction(float(sites.sum()), sites, forces, stress)
+
+
+def _summary(pairs: Sequence[tuple[Frame, Prediction]]) -> Summary:
+    return Summary(
+        frames=len(pairs),
+        atoms=sum(len(frame) for frame, _ in pairs),
+        energy=Errors.of(np.diff(energy_pairs(pairs))),
+        forces=Errors.of(np.diff(force_pairs(pairs))),
+        stress=Errors.of(np.diff(stress_pairs(pairs))),
+    )
+
+
+def _columns(pairs: Sequence[tuple[Floats, Floats]]) -> Floats:
+    if not pairs:
+        return np.zeros((0, 2))
+    return np.column_stack(
+        [np.concatenate([a.ravel() for a in side]) for side in zip(*pairs, strict=True)]
+    )

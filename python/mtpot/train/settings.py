@@ -1,0 +1,466 @@
+"""Everything that one training depends on: one record, filled from a TOML file and from flags.
+
+Each field of `Settings` is at once a flag (``--radial-size 8``), a key of the settings file
+(``radial-size = 8`` or ``radial_size = 8``) and a line of its template; its help, its parser
+and its place in the help text stand beside it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from mtpot.errors import FormatError, InputError
+
+Parser = Callable[[Any], Any]
+_INFINITY = float("inf")
+
+
+def parse_species(value: Any) -> tuple[str, ...]:
+    """Element symbols from ``"Al,Ni"`` or ``["Al", "Ni"]``; each may appear once."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise ValueError("expected element symbols, as in Al,Ni")
+    symbols = tuple(name.strip() for name in names)
+    if not symbols or not all(symbol.isalpha() for symbol in symbols):
+        raise ValueError("expected element symbols, as in Al,Ni")
+    if len(set(symbols)) != len(symbols):
+        raise ValueError("an element appears twice")
+    return symbols
+
+
+def integer(minimum: int) -> Parser:
+    """Make a parser of integers that are at least `minimum`."""
+
+    def parse(value: Any) -> int:
+        if isinstance(value, str) and value.lstrip("-").isdecimal():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise ValueError(f"expected an integer of at least {minimum}")
+        return value
+
+    return parse
+
+
+def number(low: float, high: float = _INFINITY, *, open_low: bool = False) -> Parser:
+    """Make a parser of finite numbers in [low, high), or in (low, high) with `open_low`."""
+    bound = f"of {'more than' if open_low else 'at least'} {low:g}"
+    expected = f"expected a number {bound}" + (f" and below {high:g}" if high < _INFINITY else "")
+
+    def parse(value: Any) -> float:
+        result = _float(value)
+        # Written so that nan fails as well.
+        if result is None or not low <= result < high or (open_low and result == low):
+            raise ValueError(expected)
+        return result
+
+    return parse
+
+
+def choice(*names: str) -> Parser:
+    """Make a parser of one of `names`."""
+
+    def parse(value: Any) -> str:
+        if value not in names:
+            raise ValueError(f"expected one of {', '.join(names)}")
+        return str(value)
+
+    return parse
+
+
+def _float(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _level(value: Any) -> int:
+    level: int = integer(2)(value)
+    if level % 2:
+        raise ValueError("expected an even number")
+    return level
+
+
+def _distance(value: Any) -> float | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    return float(number(0.0, open_low=True)(value))
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError("expected the path of a file")
+    return Path(value)
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("expected true or false")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("expected a name")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What makes a field of `Settings` a flag and a TOML key."""
+
+    section: str
+    help: str
+    parse: Parser
+    metavar: str
+    example: str
+
+
+def _about(
+    section: str, text: str, parse: Parser, metavar: str = "N", example: str = ""
+) -> dict[str, Option]:
+    """Metadata of a field; `example` is TOML, for a field without a default to show."""
+    return {"option": Option(section, text, parse, metavar, example)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """One training, completely: the same settings and threads give the same potential.
+
+    ``min_distance`` is in angstrom or ``"auto"`` (from the data); empty ``species`` means those
+    of ``start`` or of the data; ``threads = 0`` means every core.
+    """
+
+    data: Path = field(
+        metadata=_about(
+            "files",
+            "frames to train on: extended XYZ, MLIP .cfg or anything that ASE reads",
+            _path,
+            "FILE",
+            '"train.xyz"',
+        )
+    )
+    test: Path | None = field(
+        default=None,
+        metadata=_about(
+            "files",
+            "frames to judge the result by, never trained on",
+            _path,
+            "FILE",
+            '"test.xyz"',
+        ),
+    )
+    output: Path = field(
+        metadata=_about(
+            "files",
+            "folder for potential.mtp, potential.almtp, metrics.json and report/",
+            _path,
+            "DIR",
+            '"run"',
+        )
+    )
+    overwrite: bool = field(
+        default=False,
+        metadata=_about("files", "replace files of an earlier run in the output folder", _switch),
+    )
+    start: Path | None = field(
+        default=None,
+        metadata=_about(
+            "potential",
+            "potential to begin from, trained or not; it fixes the rest of this section, and what "
+            "a settings file says of that is ignored",
+            _path,
+            "FILE",
+            '"start.mtp"',
+        ),
+    )
+    species: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "potential",
+            "elements in the order of the types; by default those of start or of the data, by "
+            "atomic number",
+            parse_species,
+            "Al,Ni",
+            '["Al", "Ni"]',
+        ),
+    )
+    level: int = field(
+        default=16,
+        metadata=_about(
+            "potential",
+            "level, even: 8 is fast and rough, 16 a good start, 28 the largest in use",
+            _level,
+            "L",
+        ),
+    )
+    cutoff: float = field(
+        default=5.0,
+        metadata=_about(
+            "potential",
+            "distance in angstrom beyond which atoms do not interact",
+            number(0.0, open_low=True),
+            "R",
+        ),
+    )
+    min_distance: float | Literal["auto"] = field(
+        default="auto",
+        metadata=_about(
+            "potential",
+            "shortest distance in angstrom that the radial functions resolve; auto: of the data",
+            _distance,
+            "R|auto",
+        ),
+    )
+    radial_size: int = field(
+        default=8, metadata=_about("potential", "polynomials in each radial function", integer(2))
+    )
+    radial_basis: str = field(
+        default="RBChebyshev",
+        metadata=_about(
+            "potential",
+            "radial basis, by its name in potential files; an unknown name lists those there are",
+            _name,
+            "NAME",
+        ),
+    )
+    max_factors: int = field(
+        default=4, metadata=_about("potential", "most moments in one product", integer(1))
+    )
+    max_mu: int = field(
+        default=5, metadata=_about("potential", "largest index mu of a radial function", integer(0))
+    )
+    max_nu: int = field(
+        default=10, metadata=_about("potential", "largest rank nu of a moment", integer(0))
+    )
+    energy_weight: float = field(
+        default=1.0, metadata=_about("loss", "weight of energies, per eV^2", number(0.0), "W")
+    )
+    force_weight: float = field(
+        default=0.01,
+        metadata=_about("loss", "weight of forces, per (eV/angstrom)^2", number(0.0), "W"),
+    )
+    stress_weight: float = field(
+        default=0.001,
+        metadata=_about(
+            "loss", "weight of virials (stress times volume), per eV^2", number(0.0), "W"
+        ),
+    )
+    weighting: Literal["vibrations", "molecules", "structures"] = field(
+        default="vibrations",
+        metadata=_about(
+            "loss",
+            "how the size of a frame counts: vibrations (snapshots of dynamics), molecules (total "
+            "energies) or structures (energies and forces per atom)",
+            choice("vibrations", "molecules", "structures"),
+            "NAME",
+        ),
+    )
+    ridge: float = field(
+        default=1e-10,
+        metadata=_about("loss", "ridge of the linear solves, relative", number(0.0), "X"),
+    )
+    max_steps: int = field(
+        default=60, metadata=_about("optimization", "most steps of the optimizer", integer(1))
+    )
+    tolerance: float = field(
+        default=1e-4,
+        metadata=_about(
+            "optimization",
+            "stop when steps lower the loss by less than this share of it",
+            number(0.0, 1.0),
+            "X",
+        ),
+    )
+    validation: float = field(
+        default=0.0,
+        metadata=_about(
+            "optimization",
+            "share of every group of the data to set aside and watch while training",
+            number(0.0, 1.0),
+            "SHARE",
+        ),
+    )
+    active_set: Literal["nbh", "cfg", "none"] = field(
+        default="nbh",
+        metadata=_about(
+            "optimization",
+            "active set of potential.almtp, for extrapolation grades: nbh (of every atom), cfg (of "
+            "whole frames) or none",
+            choice("nbh", "cfg", "none"),
+            "MODE",
+        ),
+    )
+    threads: int = field(
+        default=0, metadata=_about("optimization", "threads; 0: every core", integer(0))
+    )
+    seed: int = field(
+        default=0,
+        metadata=_about("optimization", "seed of the start and of the validation", integer(0)),
+    )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold, without the shape where ``start`` gives it."""
+        omitted = SHAPE if self.start is not None else ()
+        return {
+            item.name: _plain(getattr(self, item.name))
+            for item in fields(self)
+            if item.name not in omitted
+        }
+
+
+SHAPE = (
+    "level",
+    "cutoff",
+    "min_distance",
+    "radial_size",
+    "radial_basis",
+    "max_factors",
+    "max_mu",
+    "max_nu",
+)
+"""Fields that a starting potential fixes."""
+
+
+def options() -> list[tuple[str, Option, Any]]:
+    """Name, description and default (`dataclasses.MISSING` if required) of every setting."""
+    return [(item.name, option_of(item), item.default) for item in fields(Settings)]
+
+
+def option_of(item: Field[Any]) -> Option:
+    """Return the description that a field of `Settings` carries."""
+    described: Option = item.metadata["option"]
+    return described
+
+
+def load_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
+    """Take the settings of a TOML file and override them by the flags that are given.
+
+    Parameters
+    ----------
+    path
+        Settings file, or None.
+    flags
+        Field name to value.
+
+    Raises
+    ------
+    FormatError
+        The file is not TOML.
+    InputError
+        Unknown key, value of the wrong kind, or a required setting that nobody gives; the
+        message names file and key, or the flag.
+    """
+    from_file = {} if path is None else _parse(read_toml(path), lambda key: f"{path}: {key}")
+    from_flags = _parse(flags, lambda key: f"--{key.replace('_', '-')}")
+    values = from_file | from_flags
+    _check_complete(values)
+    _check_start(values, flags)
+    return Settings(**values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Keys and values of a settings file, keys in the spelling of `Settings`.
+
+    Raises
+    ------
+    InputError, FormatError
+        The file cannot be read, is not TOML, or has an unknown or repeated key.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: not a TOML file: {error}") from error
+    result: dict[str, Any] = {}
+    for key, value in content.items():
+        name = _known(path, key)
+        if name in result:
+            raise InputError(f"{path}: {name} is given twice, with a dash and an underscore")
+        result[name] = value
+    return result
+
+
+def template() -> str:
+    """Write a commented settings file: every key with its meaning and its default."""
+    lines = [
+        "# Settings of mlp-train: `mlp-train settings.toml`. Every key is the name of a flag,",
+        "# and a flag on the command line overrides it. Paths are relative to the folder",
+        "# in which the command runs.",
+    ]
+    section = ""
+    for name, option, default in options():
+        if option.section != section:
+            section = option.section
+            lines += ["", f"# --- {section} ---"]
+        lines += _template_lines(name, option, default)
+    return "\n".join(lines) + "\n"
+
+
+def _template_lines(name: str, option: Option, default: Any) -> Iterable[str]:
+    key = name.replace("_", "-")
+    yield ""
+    yield f"# {option.help}"
+    if default is MISSING:
+        yield f"{key} = {option.example}"
+    elif default is None or default == ():
+        yield f"# {key} = {option.example}"
+    else:
+        yield f"{key} = {_toml(default)}"
+
+
+def _parse(values: Mapping[str, Any], where: Callable[[str], str]) -> dict[str, Any]:
+    parsers = {name: option.parse for name, option, _ in options()}
+    result = {}
+    for key, value in values.items():
+        try:
+            result[key] = parsers[key](value)
+        except ValueError as error:
+            raise InputError(f"{where(key)} = {value!r}: {error}") from error
+    return result
+
+
+def _known(path: Path, key: str) -> str:
+    names = [item.name for item in fields(Settings)]
+    name = key.replace("-", "_")
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0].replace('_', '-')}?" if near else "see mlp-train --template"
+    raise InputError(f"{path}: unknown key {key}; {hint}")
+
+
+def _check_complete(values: Mapping[str, Any]) -> None:
+    for name, _, default in options():
+        if default is MISSING and name not in values:
+            raise InputError(
+                f"no {name}: give --{name}, or a settings file that has it (mlp-train --template)"
+            )
+
+
+def _check_start(values: Mapping[str, Any], flags: Mapping[str, Any]) -> None:
+    given = [f"--{name.replace('_', '-')}" for name in SHAPE if name in flags]
+    if "start" in values and given:
+        raise InputError(
+            f"{values['start']} fixes the shape of the potential: leave out {', '.join(given)}"
+        )
+
+
+def _toml(value: Any) -> str:
+    """Write a value as TOML does, which for these kinds is as JSON does."""
+    return repr(value) if isinstance(value, float) else json.dumps(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,424 @@
+"""The commands as people run them: in a process of their own, on files."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.calculators.morse import MorsePotential
+
+from mtpot import MTP, MTPCalculator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MORSE = {"epsilon": 0.8, "r0": 2.6, "rho0": 4.0, "rcut1": 4.0, "rcut2": 4.5}
+SHAPE = ["--level", "6", "--cutoff", "4.5", "--radial-size", "6"]
+FAST = [*SHAPE, "--max-steps", "4", "--threads", "1"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+def run(*words: object, command: str = "main") -> Outcome:
+    """Run `mlp` (or `mlp-train`, by its entry point) in a new process."""
+    code = f"import sys; from mtpot.cli import {command}; sys.exit({command}())"
+    line = [sys.executable, "-c", code, *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def succeed(*words: object, command: str = "main") -> str:
+    outcome = run(*words, command=command)
+    assert outcome.code == 0, outcome.err
+    return outcome.out
+
+
+def refuse(*words: object, command: str = "main") -> str:
+    """The message of a command that ends as bad input should: exit code 2, no traceback."""
+    outcome = run(*words, command=command)
+    assert outcome.code == 2, outcome
+    assert "Traceback" not in outcome.err
+    return outcome.err
+
+
+def sample(seed: int, symbols: str = "Al") -> Atoms:
+    atoms = bulk("Al", "fcc", a=3.7 + 0.05 * (seed % 5), cubic=True)
+    if seed % 2:
+        atoms.symbols[:2] = symbols
+    atoms.rattle(0.12, seed=seed)
+    atoms.info["group"] = "hot" if seed % 2 else "cold"
+    atoms.info["note"] = f"n{seed}"
+    atoms.calc = MorsePotential(**MORSE)
+    atoms.get_potential_energy()
+    atoms.get_stress()
+    return atoms
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train.xyz and test.xyz of an analytic pair potential, in two groups."""
+    folder = tmp_path_factory.mktemp("data")
+    ase.io.write(folder / "train.xyz", [sample(seed) for seed in range(12)])
+    ase.io.write(folder / "test.xyz", [sample(seed) for seed in range(20, 24)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Output folder of one training with flags alone."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    files = ["--data", data / "train.xyz", "--test", data / "test.xyz", "--output", folder]
+    succeed(*files, *FAST, command="main_train")
+    return folder
+
+
+def test_training_leaves_what_the_interface_promises(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert names == {"potential.mtp", "potential.almtp", "metrics.json", "report"}
+    assert (trained / "report" / "summary.md").is_file()
+    assert MTP.load(trained / "potential.mtp").species == ("Al",)
+    assert MTP.load(trained / "potential.almtp").selection is not None
+
+
+def test_metrics_have_the_promised_keys(trained: Path) -> None:
+    metrics = json.loads((trained / "metrics.json").read_text())
+    keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}
+    assert set(metrics) == keys
+    kinds = ("energy_{}_per_atom", "force_{}", "stress_{}")
+    inner = {"frames", "atoms", *(kind.format(e) for kind in kinds for e in ("mae", "rmse"))}
+    for part, frames in (("train", 12), ("test", 4)):
+        assert set(metrics[part]) == inner | {"groups"}
+        assert metrics[part]["frames"] == frames
+        assert set(metrics[part]["groups"]) == {"cold", "hot"}
+        assert all(set(group) == inner for group in metrics[part]["groups"].values())
+    assert metrics["settings"]["level"] == 6
+    assert metrics["steps"] == 4
+    assert metrics["parameters"] == len(MTP.load(trained / "potential.mtp").parameters)
+
+
+def test_loss_is_that_of_the_written_potential(data: Path, trained: Path) -> None:
+    potential = MTP.load(trained / "potential.mtp")
+    terms = []
+    for atoms in ase.io.read(data / "train.xyz", ":"):
+        labels = atoms.calc.results
+        atoms.calc = MTPCalculator(potential)
+        volume, count = atoms.get_volume(), len(atoms)
+        energy = atoms.get_potential_energy() - labels["energy"]
+        forces = atoms.get_forces() - labels["forces"]
+        virial = volume * (atoms.get_stress() - labels["stress"]) * np.sqrt([1, 1, 1, 2, 2, 2])
+        squares = np.array([energy**2 / count, (forces**2).sum(), (virial**2).sum() / count])
+        terms.append(squares @ [1.0, 0.01, 0.001])
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert metrics["loss"] == pytest.approx(np.mean(terms), rel=1e-6)
+
+
+def test_a_settings_file_and_flags_train_the_same(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text(
+        f'data = "{data / "train.xyz"}"\noutput = "{tmp_path / "elsewhere"}"\nlevel = 6\n'
+        "cutoff = 4.5\nradial_size = 6\nmax-steps = 9\nthreads = 1\nactive-set = 'none'\n"
+    )
+    succeed("train", settings, "--max-steps", "4", "--output", tmp_path / "run")
+    assert not (tmp_path / "elsewhere").exists()
+    assert not (tmp_path / "run" / "potential.almtp").exists()
+    same = (tmp_path / "run" / "potential.mtp").read_bytes()
+    assert same == (trained / "potential.mtp").read_bytes()
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test"] is None
+
+
+def test_validation_is_taken_off_the_training_data(data: Path, tmp_path: Path) -> None:
+    words = ["--data", data / "train.xyz", "--output", tmp_path / "run", *FAST]
+    out = succeed("train", *words, "--validation", "0.34", "--active-set", "cfg")
+    assert "8 training, 4 validation" in out
+    assert "validation" in out.split("step   0")[1].splitlines()[0]
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["train"]["frames"] == 8
+    assert not MTP.load(tmp_path / "run" / "potential.almtp").selection.per_site
+
+
+def test_training_goes_on_from_a_potential(data: Path, trained: Path, tmp_path: Path) -> None:
+    start = ["--start", trained / "potential.mtp", "--max-steps", "2", "--threads", "1"]
+    succeed("train", "--data", data / "train.xyz", "--output", tmp_path / "run", *start)
+    losses = [
+        json.loads((folder / "metrics.json").read_text())["loss"]
+        for folder in (trained, tmp_path / "run")
+    ]
+    assert losses[1] < losses[0]
+
+
+def test_an_untrained_start_gives_its_shape(data: Path, tmp_path: Path) -> None:
+    start = tmp_path / "untrained.mtp"
+    succeed("new", "--level", 4, "--species", "Al", "--cutoff", 4.5, start)
+    words = ["--start", start, "--max-steps", "1", "--active-set", "none", "--threads", "1"]
+    succeed("train", "--data", data / "train.xyz", "--output", tmp_path / "run", *words)
+    assert MTP.load(tmp_path / "run" / "potential.mtp").level == 4
+
+
+def test_molecules_without_cell_are_trained_on(tmp_path: Path) -> None:
+    images = []
+    for seed in range(6):
+        atoms = molecule("H2O")
+        atoms.rattle(0.05, seed=seed)
+        atoms.calc = MorsePotential(**MORSE)
+        atoms.get_potential_energy()
+        images.append(atoms)
+    ase.io.write(tmp_path / "water.xyz", images)
+    words = ["--data", tmp_path / "water.xyz", "--output", tmp_path / "run", *FAST]
+    out = succeed("train", *words, "--weighting", "molecules")
+    assert "species H, O" in out
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["train"]["stress_mae"] is None
+
+
+def test_conflicting_duplicates_are_reported(data: Path, tmp_path: Path) -> None:
+    images = ase.io.read(data / "train.xyz", ":")
+    copy = images[0].copy()
+    copy.info["energy"] = images[0].get_potential_energy() + 1.0
+    ase.io.write(tmp_path / "train.xyz", [*images, copy])
+    words = ["--data", tmp_path / "train.xyz", "--output", tmp_path / "run", *FAST]
+    out = succeed("train", *words, "--active-set", "none")
+    assert "warning: " in out
+    assert "(frame 13) repeats the structure of" in out
+
+
+def test_the_template_goes_to_stdout_or_a_file(tmp_path: Path) -> None:
+    printed = succeed("--template", command="main_train")
+    succeed("train", "--template", tmp_path / "settings.toml")
+    assert (tmp_path / "settings.toml").read_text() == printed
+    assert "exists" in refuse("train", "--template", tmp_path / "settings.toml")
+
+
+def test_evaluate_writes_predictions_and_metrics(data: Path, trained: Path, tmp_path: Path) -> None:
+    out, metrics = tmp_path / "out.xyz", tmp_path / "metrics.json"
+    potential = trained / "potential.mtp"
+    succeed("evaluate", potential, data / "test.xyz", "--output", out, "--json", metrics)
+    expected = json.loads((trained / "metrics.json").read_text())["test"]
+    assert json.loads(metrics.read_text()) == expected
+    images = zip(ase.io.read(out, ":"), ase.io.read(data / "test.xyz", ":"), strict=True)
+    for atoms, original in images:
+        assert atoms.info["ref_energy"] == original.get_potential_energy()
+        assert atoms.info["note"] == original.info["note"]
+        np.testing.assert_allclose(atoms.arrays["ref_forces"], original.get_forces(), atol=1e-8)
+        np.testing.assert_allclose(atoms.info["ref_stress"], original.get_stress(), atol=1e-12)
+        original.calc = MTPCalculator(MTP.load(potential))
+        assert atoms.get_potential_energy() == pytest.approx(original.get_potential_energy())
+        np.testing.assert_allclose(atoms.get_forces(), original.get_forces(), atol=1e-7)
+        np.testing.assert_allclose(atoms.get_stress(), original.get_stress(), atol=1e-9)
+
+
+def test_unlabeled_frames_are_predicted(trained: Path, tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "POSCAR", bulk("Al", "fcc", a=3.9))
+    succeed("evaluate", trained / "potential.almtp", tmp_path / "POSCAR", "--json", tmp_path / "m")
+    assert json.loads((tmp_path / "m").read_text())["energy_mae_per_atom"] is None
+
+
+def test_training_frames_do_not_extrapolate(data: Path, trained: Path, tmp_path: Path) -> None:
+    graded = tmp_path / "graded.xyz"
+    succeed("grade", trained / "potential.almtp", data / "train.xyz", "--output", graded)
+    for atoms in ase.io.read(graded, ":"):
+        assert atoms.info["grade"] == pytest.approx(atoms.arrays["grades"].max(), abs=1e-7)
+        assert atoms.info["grade"] <= 1.0011
+        assert "note" in atoms.info
+
+
+def test_selection_takes_what_is_far_from_the_training_set(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    far = bulk("Al", "bcc", a=2.6, cubic=True)
+    far.rattle(0.2, seed=1)
+    far.info["note"] = "far"
+    known = ase.io.read(data / "train.xyz", ":")
+    ase.io.write(tmp_path / "candidates.xyz", [*known, far])
+    chosen = tmp_path / "chosen.xyz"
+    words = ["--train", data / "train.xyz", "--threshold", 2, "--output", chosen]
+    out = succeed("select", trained / "potential.almtp", tmp_path / "candidates.xyz", *words)
+    assert "1 of 13 candidates" in out
+    assert [atoms.info["note"] for atoms in ase.io.read(chosen, ":")] == ["far"]
+
+
+def test_new_and_info(tmp_path: Path) -> None:
+    path = tmp_path / "untrained.mtp"
+    succeed("new", "--level", 16, "--species", "Al,Ni", "--cutoff", 5.0, path)
+    facts = json.loads(succeed("info", path, "--json"))
+    assert facts["species"] == ["Al", "Ni"]
+    assert (facts["level"], facts["scalars"], facts["trained"]) == (16, 92, False)
+    assert facts["parameters"] == 4 * 4 * 8 + 2 + 92
+    assert facts["active_set"] is None
+    assert "Al, Ni" in succeed("info", path)
+
+
+def test_info_tells_of_the_active_set(trained: Path) -> None:
+    facts = json.loads(succeed("info", trained / "potential.almtp", "--json"))
+    assert facts["active_set"]["mode"] == "nbh"
+    assert facts["active_set"]["rows"] == facts["parameters"]
+
+
+def test_convert_goes_both_ways(data: Path, tmp_path: Path) -> None:
+    succeed("convert", data / "test.xyz", tmp_path / "test.cfg", "--species", "Al")
+    succeed("convert", tmp_path / "test.cfg", tmp_path / "test.xyz", "--species", "Al")
+    files = (tmp_path / "test.xyz", data / "test.xyz")
+    for again, original in zip(*(ase.io.read(file, ":") for file in files), strict=True):
+        assert again.get_potential_energy() == original.get_potential_energy()
+        assert again.info["group"] == original.info["group"]
+        np.testing.assert_allclose(again.get_forces(), original.get_forces(), atol=1e-8)
+        np.testing.assert_allclose(again.get_stress(), original.get_stress(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "new", "evaluate", "grade", "select", "convert", "info"]
+)
+def test_help_of_every_command(command: str) -> None:
+    assert "usage: mlp" in succeed(command, "--help")
+    assert command in succeed("--help")
+
+
+BAD_FRAMES = {
+    "no-energy": (r"\b(free_)?energy=", "label=", "(frame 1): no energy"),
+    "nan-force": (r"^(Al.* )\S+$", r"\1nan", "force of atom 1 is not finite"),
+    "missing-column": (r"^(Al.* )\S+$", r"\1", "7 columns"),
+    "unknown-element": ("^Al", "Xx", "(frame 1)"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), BAD_FRAMES.values(), ids=BAD_FRAMES)
+def test_bad_frames_are_refused_before_training(
+    data: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = (data / "train.xyz").read_text()
+    (tmp_path / "bad.xyz").write_text(re.sub(old, new, text, flags=re.MULTILINE))
+    words = ["train", "--data", tmp_path / "bad.xyz", "--output", tmp_path / "run", *FAST]
+    error = refuse(*words)
+    assert "bad.xyz:" in error
+    assert message in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_element_that_the_species_lack_is_named(data: Path, tmp_path: Path) -> None:
+    words = ["--data", data / "train.xyz", "--species", "Ni", "--output", tmp_path / "run"]
+    assert "knows no Al" in refuse("train", *words, *FAST)
+
+
+def test_settings_are_refused_by_file_and_key(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("cutof = 5.0\n")
+    error = refuse("train", tmp_path / "settings.toml")
+    assert "settings.toml: unknown key cutof; did you mean cutoff" in error
+
+
+def test_a_truncated_potential_is_refused(data: Path, trained: Path, tmp_path: Path) -> None:
+    content = (trained / "potential.mtp").read_bytes()
+    (tmp_path / "cut.mtp").write_bytes(content[: len(content) // 2])
+    assert "cut.mtp" in refuse("evaluate", tmp_path / "cut.mtp", data / "test.xyz")
+
+
+def test_an_untrained_potential_predicts_nothing(data: Path, tmp_path: Path) -> None:
+    succeed("new", "--level", 4, "--species", "Al", "--cutoff", 4.5, tmp_path / "new.mtp")
+    assert "untrained" in refuse("evaluate", tmp_path / "new.mtp", data / "test.xyz")
+
+
+def test_grades_need_an_active_set(data: Path, trained: Path) -> None:
+    assert "no active set" in refuse("grade", trained / "potential.mtp", data / "test.xyz")
+
+
+def test_cfg_files_need_species(data: Path, tmp_path: Path) -> None:
+    assert "--species" in refuse("convert", data / "test.xyz", tmp_path / "x.cfg")
+    assert list(tmp_path.iterdir()) == []
+
+
+WRITERS = {
+    "train": ["train", "--data", "{data}/train.xyz", "--output", "{target}", *FAST],
+    "new": ["new", "--level", "4", "--species", "Al", "--cutoff", "4.5", "{target}"],
+    "evaluate": ["evaluate", "{run}/potential.mtp", "{data}/test.xyz", "--output", "{target}"],
+    "json": ["evaluate", "{run}/potential.mtp", "{data}/test.xyz", "--json", "{target}"],
+    "grade": ["grade", "{run}/potential.almtp", "{data}/test.xyz", "--output", "{target}"],
+    "select": [
+        *("select", "{run}/potential.almtp", "{data}/test.xyz"),
+        *("--train", "{data}/train.xyz", "--output", "{target}"),
+    ],
+    "convert": ["convert", "{data}/test.xyz", "{target}"],
+}
+
+
+def fill(words: list[str], data: Path, trained: Path, target: Path) -> list[str]:
+    return [word.format(data=data, run=trained, target=target) for word in words]
+
+
+@pytest.mark.parametrize("words", WRITERS.values(), ids=WRITERS)
+def test_an_unknown_flag_is_named(
+    data: Path, trained: Path, tmp_path: Path, words: list[str]
+) -> None:
+    line = fill(words, data, trained, tmp_path / "out.xyz")
+    assert "--frobnicate" in refuse(*line, "--frobnicate")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", WRITERS.values(), ids=WRITERS)
+def test_an_existing_file_is_never_overwritten(
+    data: Path, trained: Path, tmp_path: Path, words: list[str]
+) -> None:
+    target = tmp_path / "out.xyz"
+    target.write_text("precious")
+    assert "out.xyz" in refuse(*fill(words, data, trained, target))
+    assert target.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("words", WRITERS.values(), ids=WRITERS)
+def test_a_file_where_a_folder_should_be_is_refused(
+    data: Path, trained: Path, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "file").write_text("precious")
+    target = tmp_path / "file" / "out.xyz"
+    assert "file where a folder should be" in refuse(*fill(words, data, trained, target))
+
+
+@pytest.mark.parametrize(
+    "words", [WRITERS[name] for name in WRITERS if name != "train"], ids=lambda words: words[0]
+)
+def test_a_folder_for_a_file_is_refused(
+    data: Path, trained: Path, tmp_path: Path, words: list[str]
+) -> None:
+    assert "is a folder" in refuse(*fill(words, data, trained, tmp_path))
+
+
+def test_a_finished_run_needs_overwrite(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    output.mkdir()
+    (output / "potential.almtp").write_text("precious")
+    words = ["train", "--data", data / "train.xyz", "--output", output, *FAST]
+    assert "potential.almtp exists" in refuse(*words)
+    assert (output / "potential.almtp").read_text() == "precious"
+    succeed(*words, "--overwrite", "--active-set", "none")
+    assert not (output / "potential.almtp").exists()
+
+
+@pytest.mark.parametrize("place", ["data", "potential"])
+def test_missing_inputs_are_named(data: Path, trained: Path, tmp_path: Path, place: str) -> None:
+    potential, frames = trained / "potential.mtp", data / "test.xyz"
+    if place == "data":
+        frames = tmp_path / "absent.xyz"
+    else:
+        potential = tmp_path / "absent.mtp"
+    assert "absent." in refuse("evaluate", potential, frames)
+
+
+def test_importing_the_commands_is_light() -> None:
+    heavy = "{'ase', 'matplotlib', 'scipy', 'mtpot._core', 'rich.live'}"
+    code = f"import sys, mtpot.cli; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

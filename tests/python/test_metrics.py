@@ -1,0 +1,157 @@
+"""Errors are what their names say, and the report shows them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from models import CASES, Case, crystal
+
+from mtpot import MTPCalculator, NumericalError
+from mtpot.data.atoms import frame_from_atoms
+from mtpot.data.frame import Frame
+from mtpot.train.metrics import Errors, Prediction, evaluate_frames, measure
+from mtpot.train.report import GPA, Evaluated, error_rows, write_report
+from mtpot.train.trainer import Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mtpot.train.metrics import Metrics
+
+
+def frame(atoms: int, group: str, energy: float | None, stress: bool = True) -> Frame:
+    return Frame(
+        symbols=("Si",) * atoms,
+        positions=np.zeros((atoms, 3)),
+        cell=4.0 * np.eye(3),
+        pbc=np.ones(3, dtype=bool),
+        energy=energy,
+        forces=np.zeros((atoms, 3)),
+        stress=np.zeros(6) if stress else None,
+        group=group,
+        source=f"{group} frame",
+    )
+
+
+def prediction(energy: float, force: float, stress: float, atoms: int) -> Prediction:
+    """A constant error of every force component, and of the last stress component only."""
+    forces = np.full((atoms, 3), force)
+    return Prediction(energy, np.zeros(atoms), forces, np.array([0.0] * 5 + [stress]))
+
+
+@pytest.fixture
+def example() -> tuple[list[Frame], list[Prediction]]:
+    frames = [frame(2, "a", -1.0), frame(4, "b", -8.0), frame(2, "b", None, stress=False)]
+    predictions = [
+        prediction(-0.8, 0.1, 0.06, 2),
+        prediction(-9.2, -0.3, 0.0, 4),
+        prediction(0.0, 0.2, 9.0, 2),
+    ]
+    return frames, predictions
+
+
+def test_errors_of_a_known_vector() -> None:
+    errors = Errors.of(np.array([3.0, -4.0]))
+    assert errors == Errors(mae=3.5, rmse=pytest.approx(np.sqrt(12.5)), maximum=4.0)
+    assert Errors.of(np.zeros(0)) is None
+
+
+def test_energies_count_per_atom_and_forces_per_component(
+    example: tuple[list[Frame], list[Prediction]],
+) -> None:
+    total = measure(*example).as_dict()
+    assert (total["frames"], total["atoms"]) == (3, 8)
+    assert total["energy_mae_per_atom"] == pytest.approx((0.1 + 0.3) / 2)
+    assert total["energy_rmse_per_atom"] == pytest.approx(np.sqrt((0.01 + 0.09) / 2))
+    assert total["force_mae"] == pytest.approx((2 * 0.1 + 4 * 0.3 + 2 * 0.2) / 8)
+    assert total["force_rmse"] == pytest.approx(np.sqrt((2 * 0.01 + 4 * 0.09 + 2 * 0.04) / 8))
+    assert total["stress_mae"] == pytest.approx(0.06 / 12)
+    assert total["stress_rmse"] == pytest.approx(0.06 / np.sqrt(12))
+
+
+def test_groups_have_the_keys_of_the_total(
+    example: tuple[list[Frame], list[Prediction]],
+) -> None:
+    total = measure(*example).as_dict()
+    groups = total.pop("groups")
+    assert list(groups) == ["a", "b"]
+    assert all(set(group) == set(total) for group in groups.values())
+    assert groups["b"]["energy_mae_per_atom"] == pytest.approx(0.3)
+    assert groups["b"]["frames"] == 2
+
+
+def test_a_missing_kind_of_label_gives_null(
+    example: tuple[list[Frame], list[Prediction]],
+) -> None:
+    frames, predictions = example
+    bare = [replace(f, energy=None, forces=None, stress=None) for f in frames]
+    total = measure(bare, predictions).as_dict()
+    values = {value for key, value in total.items() if key.endswith(("per_atom", "mae", "rmse"))}
+    assert values == {None}
+
+
+def test_table_ends_with_all_frames(example: tuple[list[Frame], list[Prediction]]) -> None:
+    rows = error_rows(measure(*example))
+    assert [row[0] for row in rows] == ["a", "b", "all frames"]
+    energy, force, stress = (float(rows[0][column]) for column in (4, 7, 10))
+    assert energy == pytest.approx(100.0)
+    assert force == pytest.approx(0.1)
+    assert stress == pytest.approx(0.06 / np.sqrt(6) * GPA, rel=5e-3)
+
+
+def test_report_shows_every_figure(
+    tmp_path: Path, example: tuple[list[Frame], list[Prediction]]
+) -> None:
+    steps = [Step(k, 0.5**k, 0.1 * k, 0.1 / (k + 1), 0.2, 0.3, None) for k in range(4)]
+    sets = {"train": Evaluated(*example), "test": Evaluated(*example)}
+    write_report(tmp_path / "report", sets, steps, {"loss": 0.125})
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    figures = {f"parity_{kind}.png" for kind in ("energy", "force", "stress")}
+    assert names == figures | {"learning_curve.png", "errors_by_group.png", "summary.md"}
+    page = (tmp_path / "report" / "summary.md").read_text(encoding="utf-8")
+    assert all(f"({name})" in page for name in names - {"summary.md"})
+    assert "| loss | 0.125 |" in page
+    for name in names - {"summary.md"}:
+        assert (tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_report_leaves_out_what_has_no_labels(
+    tmp_path: Path, example: tuple[list[Frame], list[Prediction]]
+) -> None:
+    frames = [replace(f, stress=None, group="all") for f in example[0]]
+    write_report(tmp_path, {"train": Evaluated(frames, example[1])}, [], {})
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"parity_energy.png", "parity_force.png", "summary.md"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_predictions_are_those_of_the_calculator(case: Case) -> None:
+    potential = case.potential()
+    atoms = crystal("".join(case.species) * 2)
+    (predicted,) = evaluate_frames(potential, [frame_from_atoms(atoms)])
+    atoms.calc = MTPCalculator(potential)
+    assert predicted.energy == pytest.approx(atoms.get_potential_energy(), rel=1e-12)
+    np.testing.assert_allclose(predicted.forces, atoms.get_forces(), atol=1e-12)
+    assert predicted.stress is not None
+    np.testing.assert_allclose(predicted.stress, atoms.get_stress(), atol=1e-12)
+    np.testing.assert_allclose(predicted.site_energies, atoms.get_potential_energies())
+
+
+def test_labels_from_predictions_have_no_error() -> None:
+    case = CASES[0]
+    frames = [frame_from_atoms(crystal("Si3", seed)) for seed in range(2)]
+    predictions = evaluate_frames(case.potential(), frames)
+    labeled = [
+        replace(f, energy=p.energy, forces=p.forces, stress=p.stress)
+        for f, p in zip(frames, predictions, strict=True)
+    ]
+    metrics: Metrics = measure(labeled, predictions)
+    assert metrics.total.energy == metrics.total.forces == metrics.total.stress == Errors(0, 0, 0)
+
+
+def test_coincident_atoms_are_named_by_frame() -> None:
+    with pytest.raises(NumericalError, match="a frame: "):
+        evaluate_frames(CASES[0].potential(), [frame(2, "a", None)])

@@ -1,0 +1,139 @@
+"""Settings: a file and flags say the same things, and what nobody knows is refused."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtpot.errors import FormatError, InputError
+from mtpot.train.settings import Settings, load_settings, options, template
+
+FLAGS = {"data": "train.xyz", "output": "run"}
+
+
+def settings_file(folder: Path, text: str) -> Path:
+    path = folder / "settings.toml"
+    path.write_text('data = "train.xyz"\noutput = "run"\n' + text)
+    return path
+
+
+def test_flags_alone_suffice() -> None:
+    settings = load_settings(None, FLAGS)
+    assert settings == Settings(data=Path("train.xyz"), output=Path("run"))
+
+
+def test_defaults_are_those_of_mlip() -> None:
+    settings = load_settings(None, FLAGS)
+    weights = (settings.energy_weight, settings.force_weight, settings.stress_weight)
+    assert weights == (1.0, 0.01, 0.001)
+    assert settings.weighting == "vibrations"
+    assert settings.ridge == 1e-10
+
+
+@pytest.mark.parametrize("key", ["radial-size", "radial_size"])
+def test_keys_have_dashes_or_underscores(tmp_path: Path, key: str) -> None:
+    assert load_settings(settings_file(tmp_path, f"{key} = 6\n"), {}).radial_size == 6
+
+
+def test_flags_override_the_file(tmp_path: Path) -> None:
+    path = settings_file(tmp_path, "level = 8\nseed = 3\n")
+    settings = load_settings(path, {"level": "12"})
+    assert (settings.level, settings.seed) == (12, 3)
+
+
+@pytest.mark.parametrize("species", ['"Al, Ni"', '["Al", "Ni"]'], ids=["text", "list"])
+def test_species(tmp_path: Path, species: str) -> None:
+    assert load_settings(settings_file(tmp_path, f"species = {species}"), {}).species == (
+        "Al",
+        "Ni",
+    )
+
+
+def test_the_template_is_a_settings_file_with_every_key(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(template())
+    defaults = load_settings(path, {})
+    assert defaults == Settings(data=Path("train.xyz"), output=Path("run"))
+    # The lines of optional files, which are commented out, are valid as well.
+    optional = [
+        line for line in template().splitlines() if line.startswith(("# test =", "# start ="))
+    ]
+    path.write_text(template() + "\n".join(line[2:] for line in optional))
+    assert load_settings(path, {}).test == Path("test.xyz")
+    for name, _, _ in options():
+        assert f"{name.replace('_', '-')} = " in template()
+
+
+def test_an_unknown_key_is_named_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"settings.toml: unknown key cutof; did you mean cutoff"):
+        load_settings(settings_file(tmp_path, "cutof = 5.0\n"), {})
+
+
+def test_a_key_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="radial_size is given twice"):
+        load_settings(settings_file(tmp_path, "radial-size = 6\nradial_size = 8\n"), {})
+
+
+def test_what_is_no_toml_is_refused_by_line(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"settings.toml: .*line 3"):
+        load_settings(settings_file(tmp_path, "level = = 8\n"), {})
+    with pytest.raises(InputError, match=r"absent\.toml"):
+        load_settings(tmp_path / "absent.toml", {})
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_data_and_output_are_required(name: str) -> None:
+    flags = {key: value for key, value in FLAGS.items() if key != name}
+    with pytest.raises(InputError, match=f"--{name}"):
+        load_settings(None, flags)
+
+
+BAD_VALUES: list[tuple[str, Any]] = [
+    ("level", 7),
+    ("level", "eight"),
+    ("level", True),
+    ("level", 8.5),
+    ("cutoff", 0.0),
+    ("cutoff", "nan"),
+    ("cutoff", "inf"),
+    ("min_distance", "automatic"),
+    ("radial_size", 0),
+    ("force_weight", -1.0),
+    ("weighting", "solids"),
+    ("validation", 1.0),
+    ("active_set", "yes"),
+    ("threads", -1),
+    ("species", "Al,Al"),
+    ("species", "Al,,Ni"),
+    ("species", 13),
+    ("data", 3),
+    ("overwrite", "yes"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES, ids=[f"{n}-{v}" for n, v in BAD_VALUES])
+def test_bad_values_are_refused_with_the_key(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')} = "):
+        load_settings(None, FLAGS | {name: value})
+
+
+def test_a_start_contradicts_flags_that_shape_the_potential(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"start.mtp .*--level, --max-mu"):
+        load_settings(None, FLAGS | {"start": "start.mtp", "level": "8", "max_mu": "2"})
+    path = settings_file(tmp_path, "level = 8\n")
+    assert "level" not in load_settings(path, {"start": "start.mtp"}).as_dict()
+
+
+def test_settings_can_be_written_as_json() -> None:
+    content = load_settings(None, FLAGS | {"species": "Al,Ni"}).as_dict()
+    assert json.loads(json.dumps(content)) == content
+    assert content["species"] == ["Al", "Ni"]
+    assert set(content) == {name for name, _, _ in options()}
+
+
+def test_the_template_parses_with_the_standard_library() -> None:
+    assert tomllib.loads(template())["level"] == 16
