@@ -88,8 +88,9 @@ void bind_design(py::module_& module) {
                       const Array<double>&, double, const Array<double>&, double>(),
              py::arg("neighborhoods"), py::arg("energy"), py::arg("forces"), py::arg("virial"),
              py::arg("energy_weight"), py::arg("force_weights"), py::arg("virial_weight"));
-    py::class_<Design>(module, "Design")
-        .def(py::init<const Potential&>(), py::arg("potential"))
+    py::class_<Design> design(module, "Design");
+    share_copies(design);
+    design.def(py::init<const Potential&>(), py::arg("potential"))
         .def("rows", &rows, py::arg("neighborhoods"), py::arg("threads") = 0)
         .def("tangents", &tangents, py::arg("neighborhoods"))
         .def("normal_equations", &normal_equations, py::arg("frames"), py::arg("linear_only"),

@@ -28,8 +28,9 @@ py::tuple evaluate(const Evaluator& evaluator, const OwnedNeighborhoods& neighbo
 }  // namespace
 
 void bind_evaluate(py::module_& module) {
-    py::class_<Evaluator>(module, "Evaluator")
-        .def(py::init<const Potential&>(), py::arg("potential"))
+    py::class_<Evaluator> evaluator(module, "Evaluator");
+    share_copies(evaluator);
+    evaluator.def(py::init<const Potential&>(), py::arg("potential"))
         .def("evaluate", &evaluate, py::arg("neighborhoods"), py::arg("threads") = 0);
 }
 

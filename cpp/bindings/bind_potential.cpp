@@ -96,7 +96,9 @@ std::pair<Potential, std::optional<Selection>> read(const std::string& path) {
 }
 
 void bind_potential_class(py::module_& module) {
-    py::class_<Potential>(module, "Potential")
+    py::class_<Potential> potential(module, "Potential");
+    share_copies(potential);
+    potential
         .def_static("new", &new_potential, py::arg("level"), py::arg("species"), py::arg("cutoff"),
                     py::arg("min_distance"), py::arg("radial_size"), py::arg("radial_basis"),
                     py::arg("max_factors"), py::arg("max_mu"), py::arg("max_nu"),
@@ -138,7 +140,9 @@ void bind_potential_class(py::module_& module) {
 }
 
 void bind_selection(py::module_& module) {
-    py::class_<Selection>(module, "Selection")
+    py::class_<Selection> selection(module, "Selection");
+    share_copies(selection);
+    selection
         .def(py::init(&new_selection), py::arg("active_set"), py::arg("per_site"),
              py::arg("origins"), py::arg("configurations"))
         .def_property_readonly("active_set", [](const Selection& self) { return self.active_set; })

@@ -19,6 +19,12 @@ namespace mtpot::bindings {
 
 namespace py = pybind11;
 
+// Lets Python's deepcopy share an object that never changes.
+template <class Class>
+void share_copies(Class& bound) {
+    bound.def("__deepcopy__", [](py::object self, const py::dict&) { return self; });
+}
+
 void bind_errors(py::module_& module);
 void bind_maxvol(py::module_& module);
 void bind_potential(py::module_& module);
@@ -49,7 +55,8 @@ inline void require_shape(const py::array& array, std::initializer_list<py::ssiz
     py::ssize_t axis = 0;
     for (const py::ssize_t extent : shape) {
         fits = fits && (extent == -1 || array.shape(axis) == extent);
-        expected += (axis++ > 0 ? ", " : "") + (extent == -1 ? "n" : std::to_string(extent));
+        if (axis++ > 0) expected += ", ";
+        expected += extent == -1 ? std::string("n") : std::to_string(extent);
     }
     require(fits, name + " must have the shape [" + expected + "]");
 }

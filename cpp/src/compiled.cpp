@@ -43,7 +43,9 @@ public:
         emit_nodes();
         for (std::size_t k = 0; k < weights_.size(); ++k)
             if (weights_[k] != 0.0) result_.linear.push_back({number_[k], weights_[k]});
-        for (const int scalar : source_.scalars) result_.scalars.push_back(program(scalar));
+        for (const int scalar : source_.scalars) result_.scalars.push_back(scalar_program(scalar));
+        for (int p = 0; p < result_.radial_function_count; ++p)
+            result_.tangents.push_back(tangent_program(p));
         return std::move(result_);
     }
 
@@ -166,7 +168,7 @@ private:
     }
 
     // Everything that one scalar depends on, walked from its moment down.
-    ScalarProgram program(int scalar) {
+    ScalarProgram scalar_program(int scalar) {
         ScalarProgram program;
         program.moment = number_[scalar];
         std::vector<char> reached(result_.moment_count, false);
@@ -190,6 +192,61 @@ private:
                 if (k < result_.component_count) program.components.push_back(k);
             }
         return program;
+    }
+
+    bool any_operand(const Node& node, const std::vector<char>& flags) const {
+        for (int t = node.first; t < node.first + node.count; ++t)
+            if (flags[result_.terms[t].left] || flags[result_.terms[t].right]) return true;
+        return false;
+    }
+
+    // Moments that change with the reduced components of one radial function.
+    std::vector<char> changed_moments(int p) const {
+        std::vector<char> changed(result_.moment_count, false);
+        std::fill_n(changed.begin() + result_.component_offsets[p], result_.component_counts[p],
+                    true);
+        for (const auto& e : result_.expansions)
+            changed[e.target] = changed[e.lower] || changed[e.x] || changed[e.y];
+        for (const auto& node : result_.nodes) changed[node.target] = any_operand(node, changed);
+        return changed;
+    }
+
+    TangentProgram tangent_program(int p) const {
+        TangentProgram program;
+        const std::vector<char> changed = changed_moments(p);
+        std::vector<char> read(result_.moment_count, false);
+        for (const auto& term : result_.terms) read[term.left] = read[term.right] = true;
+        for (std::size_t e = 0; e < result_.expansions.size(); ++e)
+            if (changed[result_.expansions[e].target])
+                program.expansions.push_back(static_cast<int>(e));
+        for (std::size_t n = 0; n < result_.nodes.size(); ++n) {
+            const int target = result_.nodes[n].target;
+            if (changed[target] && read[target]) program.nodes.push_back(static_cast<int>(n));
+        }
+        go_back(changed, program);
+        return program;
+    }
+
+    void go_back(const std::vector<char>& changed, TangentProgram& program) const {
+        std::vector<char> reached(result_.moment_count, false);
+        for (int n = static_cast<int>(result_.nodes.size()) - 1; n >= 0; --n) {
+            const auto& node = result_.nodes[n];
+            if (!reached[node.target] && !any_operand(node, changed)) continue;
+            program.back.push_back({n, reached[node.target] != 0});
+            for (int t = node.first; t < node.first + node.count; ++t)
+                reached[result_.terms[t].left] = reached[result_.terms[t].right] = true;
+        }
+        for (int e = static_cast<int>(result_.expansions.size()) - 1; e >= 0; --e) {
+            const auto& expansion = result_.expansions[e];
+            if (!reached[expansion.target]) continue;
+            program.back_expansions.push_back(e);
+            reached[expansion.lower] = reached[expansion.x] = reached[expansion.y] = true;
+        }
+        for (int k = 0; k < result_.moment_count; ++k)
+            if (reached[k]) {
+                program.touched.push_back(k);
+                if (k < result_.component_count) program.components.push_back(k);
+            }
     }
 
     const Contractions& source_;

@@ -44,6 +44,21 @@ struct ScalarProgram {
     std::vector<int> components;  // reduced components
 };
 
+// How a change of the reduced components of one radial function changes the adjoints of all
+// moments, and so the gradient of the energy: only what such a change can reach.
+struct TangentProgram {
+    struct Back {
+        int node;
+        bool reached;  // whether the node's own adjoint changes
+    };
+    std::vector<int> expansions;       // whose targets change
+    std::vector<int> nodes;            // whose targets change and are read
+    std::vector<Back> back;            // nodes that pass a change of adjoints on, last first
+    std::vector<int> back_expansions;  // last first
+    std::vector<int> touched;          // every moment whose adjoint's change starts from zero
+    std::vector<int> components;       // reduced components whose adjoints change
+};
+
 struct CompiledPotential {
     Potential potential;
     int max_nu = 0;
@@ -63,7 +78,9 @@ struct CompiledPotential {
     // scaling * c, [C (center)][C (neighbor)][radial_function_count][R], in radial_order.
     std::vector<double> coefficients;
 
-    std::vector<ScalarProgram> scalars;  // for derivatives in the parameters only
+    // For derivatives in the parameters only.
+    std::vector<ScalarProgram> scalars;
+    std::vector<TangentProgram> tangents;  // of each radial function in use
 };
 
 // For energies and forces: linear coefficients folded in, what no output needs left out.

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <set>
 #include <sstream>
 #include <utility>
 
@@ -23,13 +22,13 @@ constexpr int largest_mu = 63;
 constexpr int largest_exponent = 64;
 constexpr std::size_t largest_radial_count = 10'000'000;
 
-// Distinct positive numbers.
-bool are_atomic_numbers(const std::vector<std::string>& labels) {
-    const auto is_number = [](const std::string& label) {
-        return label[0] != '0' && label.find_first_not_of("0123456789") == std::string::npos;
-    };
-    const std::set<std::string> distinct(labels.begin(), labels.end());
-    return distinct.size() == labels.size() && std::all_of(labels.begin(), labels.end(), is_number);
+// Labels of the types in "center-neighbor": 0, 1, ... or distinct atomic numbers.
+bool are_types(const std::vector<std::string>& labels) {
+    const std::string& last = labels.back();
+    if (labels[0] == "0") return last == std::to_string(labels.size() - 1);
+    const bool is_number = !last.empty() && last[0] != '0' &&
+                           last.find_first_not_of("0123456789") == std::string::npos;
+    return is_number && std::find(labels.begin(), labels.end(), last) == labels.end() - 1;
 }
 
 // Reads the file from top to bottom; each method consumes the lines it is named for.
@@ -148,11 +147,11 @@ void Reader::read_version() {
     const std::size_t position = scanner_.position();
     const std::string version = scanner_.rest_of_line();
     if (version == "1.1.0") return;
-    scanner_.fail_at(position, version.starts_with("1.1.0+mtpot")
-                                   ? "version " + in_quotes(version) +
-                                         " marks a potential with parts that this release of "
-                                         "mtpot does not know: use a newer release"
-                                   : "version " + in_quotes(version) + " is not 1.1.0");
+    const bool extended = version.starts_with("1.1.0+mtpot");
+    scanner_.fail_at(position, "version " + in_quotes(version) +
+                                   (extended ? " marks a potential with parts that this release "
+                                               "of mtpot does not know: use a newer release"
+                                             : " is not 1.1.0, the only one that mtpot reads"));
 }
 
 void Reader::read_texts() {
@@ -235,17 +234,15 @@ void Reader::read_radial_coefficients() {
     }
 }
 
-// "center-neighbor": types from 0 on, or atomic numbers in the order of the types. The first
-// center's pairs introduce the labels.
+// The pairs of the first center introduce the labels of the types.
 void Reader::read_pair_label(int pair) {
     const std::size_t start = scanner_.position();
     const std::string found(scanner_.word());
     const int center = pair / potential_.species_count;
     const int neighbor = pair % potential_.species_count;
     if (center == 0) labels_.push_back(found.substr(found.find('-') + 1));
-    const std::string expected = labels_[center] + "-" + labels_[neighbor];
-    const bool from_zero = labels_[0] == "0" && labels_[neighbor] == std::to_string(neighbor);
-    if (found != expected || !(from_zero || are_atomic_numbers(labels_))) {
+    const bool sound = center > 0 || are_types(labels_);
+    if (!sound || found != labels_[center] + "-" + labels_[neighbor]) {
         scanner_.fail_at(start, "expected the pair of types " + std::to_string(center) + "-" +
                                     std::to_string(neighbor) + " or one of atomic numbers, found " +
                                     in_quotes(found));
@@ -333,8 +330,9 @@ std::optional<Selection> Reader::read_end() {
 }
 
 std::string read_file(const std::string& path) {
-    const bool is_folder = std::filesystem::is_directory(path);
-    require(!is_folder, path + ": is a folder, not a potential file");
+    std::error_code ignored;
+    require(!std::filesystem::is_directory(path, ignored),
+            path + ": is a folder, not a potential file");
     std::ifstream file(path, std::ios::binary);
     require(file.is_open(), path + ": cannot be opened");
     std::ostringstream content;

@@ -64,10 +64,15 @@ std::int64_t count_configurations(std::string_view text) {
         const std::size_t end = std::min(text.find('\n'), text.size());
         const std::string_view line = trimmed(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
-        if (line == "END_CFG") ++complete;
-        require(line.empty() || inside || line == "BEGIN_CFG",
-                "the selected configurations hold text outside BEGIN_CFG ... END_CFG");
-        if (line == "BEGIN_CFG" || line == "END_CFG") inside = line == "BEGIN_CFG";
+        if (line != "BEGIN_CFG" && line != "END_CFG") {
+            require(inside || line.empty(),
+                    "the selected configurations hold text outside BEGIN_CFG ... END_CFG");
+            continue;
+        }
+        require(inside == (line == "END_CFG"),
+                "BEGIN_CFG and END_CFG do not alternate in the selected configurations");
+        inside = !inside;
+        if (!inside) ++complete;
     }
     require(!inside, "the last selected configuration is cut short: it has no END_CFG");
     return complete;

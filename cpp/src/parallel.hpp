@@ -96,7 +96,10 @@ template <class Body>
 void for_each_block(const BlockPlan& plan, std::size_t workspace_bytes, int threads, Body&& body) {
     std::atomic<Status> outcome = Status::done;
     const auto count = static_cast<std::int64_t>(plan.size());
-#pragma omp parallel num_threads(thread_count(threads)) if (threads != 1 && count > 1)
+    constexpr std::int64_t blocks_worth_a_thread = 8;
+    const auto useful = static_cast<int>(std::max<std::int64_t>(1, count / blocks_worth_a_thread));
+    const int team = std::min(thread_count(threads), useful);
+#pragma omp parallel num_threads(team) if (team > 1)
     {
         static thread_local Workspace workspace;
         void* memory = workspace.reserve(workspace_bytes);

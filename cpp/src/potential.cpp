@@ -35,7 +35,7 @@ void check_texts(const Potential& potential) {
             "potential_name must be one word without '#'");
     const std::string& tag = potential.tag;
     require(is_plain_text(tag) && !tag.starts_with(' ') && !tag.ends_with(' '),
-            "potential_tag must be one line without '#' and without spaces at its ends");
+            "potential_tag must be one line without '#', tabs and spaces at its ends");
     require(!potential.species.empty() || (tag != "species" && !tag.starts_with("species ")),
             "potential_tag may begin with the word 'species' only to name the species");
 }

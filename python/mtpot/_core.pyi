@@ -1,4 +1,8 @@
-"""The compiled engine. Arrays are C-contiguous float64 unless said; others are converted."""
+"""The compiled engine.
+
+Arrays are float64 and C-contiguous unless said; other layouts, and types that NumPy casts safely,
+are converted.
+"""
 
 from typing import final
 
@@ -82,7 +86,8 @@ class Selection:
         configurations: str,
     ) -> None: ...
     @property
-    def active_set(self) -> ActiveSet: ...
+    def active_set(self) -> ActiveSet:
+        """A copy: `select` on it leaves the selection as it is. Keep it to grade many rows."""
     @property
     def per_site(self) -> bool:
         """True in neighborhood mode, False in configuration mode."""

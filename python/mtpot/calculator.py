@@ -66,8 +66,8 @@ class MTPCalculator(Calculator):
         super().__init__()
         if precision != "double":
             raise InputError(f"precision must be 'double', not {precision!r}")
-        if threads is not None and threads < 1:
-            raise InputError(f"threads must be a positive number, not {threads}")
+        if threads is not None and not (isinstance(threads, int) and threads > 0):
+            raise InputError(f"threads must be a positive integer or None, not {threads!r}")
         self.potential = potential if isinstance(potential, MTP) else MTP.load(potential)
         if not self.potential.species:
             raise InputError(

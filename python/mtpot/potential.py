@@ -186,6 +186,6 @@ def potential_path(name: str) -> Path:
     folder = Path(str(resources.files("mtpot"))) / "potentials"
     path = folder / name / "potential.almtp"
     if not path.is_file():
-        known = sorted(each.name for each in folder.iterdir() if each.is_dir())
+        known = sorted(each.parent.name for each in folder.glob("*/potential.almtp"))
         raise InputError(f"no potential {name!r} comes with mtpot; there are: {', '.join(known)}")
     return path

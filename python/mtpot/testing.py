@@ -7,8 +7,7 @@
     check_invariance(atoms, calculator)  # shift, rotation, order of atoms, inversion
 
 Each returns the error it found and raises AssertionError above its tolerance. Errors are relative
-to the largest value, or to 1 eV, eV/angstrom or eV/angstrom^3 where the values are smaller.
-
+to the largest value, X
 A potential with a cutoff is smooth only up to it: choose structures without a pair whose distance
 lies within `step` of the cutoff, or the numerical derivative, not the potential, is at fault.
 """
@@ -19,6 +18,8 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
+from mtpot.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,7 +188,7 @@ def _prepare(atoms: Atoms, calculator: Calculator | None) -> tuple[Atoms, Callab
     """Return a copy that carries the calculator, and the energy as a function of a structure."""
     chosen = calculator if calculator is not None else atoms.calc
     if chosen is None:
-        raise ValueError("no calculator: pass one, or set atoms.calc")
+        raise InputError("no calculator: pass one, or set atoms.calc")
     copy = _moved(atoms, atoms.positions)
     copy.calc = chosen
     return copy, lambda structure: float(chosen.get_property("energy", structure))

@@ -58,7 +58,7 @@ struct MomentSpace {
 
 struct TangentSpace {
     Vec* scalar_rows;  // G of the scalars, packed by their programs' components
-    Vec* dense_rows;   // G of the radial parameters and the prediction: [..][components]
+    Vec* radial_rows;  // G of the radial parameters, packed likewise
     Vec* moment_tangents;
     Vec* pair_derivatives;  // D: [components][columns]
     Vec* monomial_slopes;   // [monomials][3]
@@ -70,8 +70,9 @@ struct TangentSpace {
         std::size_t packed = 0;
         for (const auto& program : compiled.scalars) packed += program.components.size();
         scalar_rows = arena.take<Vec>(packed);
-        dense_rows =
-            arena.take<Vec>(static_cast<std::size_t>(n.radial_rows + 1) * compiled.component_count);
+        packed = 0;
+        for (const auto& program : compiled.tangents) packed += program.components.size();
+        radial_rows = arena.take<Vec>(packed * n.species_count * n.size);
         moment_tangents = arena.take<Vec>(compiled.moment_count);
         pair_derivatives =
             arena.take<Vec>(static_cast<std::size_t>(compiled.component_count) * columns);
@@ -215,18 +216,21 @@ inline void gather_scalar_rows(const CompiledPotential& compiled, MomentSpace& s
 
 inline void gather_radial_rows(const CompiledPotential& compiled, const DesignSize& n,
                                MomentSpace& space, TangentSpace& tangent) {
-    Vec* row = tangent.dense_rows;
+    Vec* packed = tangent.radial_rows;
     for (int w = 0; w < n.species_count; ++w)
-        for (int p = 0; p < n.functions; ++p)
+        for (int p = 0; p < n.functions; ++p) {
+            const TangentProgram& program = compiled.tangents[p];
+            clear(tangent.moment_tangents, compiled.moment_count);
             for (int beta = 0; beta < n.size; ++beta) {
                 const Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
-                clear(tangent.moment_tangents, compiled.component_count);
-                for (int k = 0; k < compiled.component_counts[p]; ++k)
-                    tangent.moment_tangents[compiled.component_offsets[p] + k] = sums[k];
-                adjoint_tangents(compiled, space.moments, space.adjoints, tangent.moment_tangents,
-                                 space.row_adjoints);
-                for (int k = 0; k < compiled.component_count; ++k) *row++ = space.row_adjoints[k];
+                Vec* direction = tangent.moment_tangents + compiled.component_offsets[p];
+                for (int k = 0; k < compiled.component_counts[p]; ++k) direction[k] = sums[k];
+                moment_tangents(compiled, program, space.moments, tangent.moment_tangents);
+                adjoint_tangents(compiled, program, space.moments, space.adjoints,
+                                 tangent.moment_tangents, space.row_adjoints);
+                for (const int k : program.components) *packed++ = space.row_adjoints[k];
             }
+        }
 }
 
 // Gradients of the monomials of one slot, [monomials][3]; see monomials() for the order.
@@ -272,15 +276,24 @@ inline void component_derivatives(const CompiledPotential& compiled, const Momen
     }
 }
 
-// gradients[columns] = sum over components of g * D.
-inline void contract_row(const Vec* g, const int* components, int count, const Vec* derivatives,
-                         Vec* gradients) {
+// gradients[columns] = sum over the components of g * D; returns what follows the packed g.
+template <class List>
+inline const Vec* contract_row(const Vec* g, const List& components, const Vec* derivatives,
+                               Vec* gradients) {
     Vec sum[columns]{};
-    for (int t = 0; t < count; ++t) {
-        const Vec* d =
-            derivatives + static_cast<std::size_t>(components ? components[t] : t) * columns;
-        for (int k = 0; k < columns; ++k) sum[k] += g[t] * d[k];
+    for (const int component : components) {
+        const Vec* d = derivatives + static_cast<std::size_t>(component) * columns;
+        for (int k = 0; k < columns; ++k) sum[k] += *g * d[k];
+        ++g;
     }
+    for (int k = 0; k < columns; ++k) gradients[k] = sum[k];
+    return g;
+}
+
+inline void contract_all(const Vec* g, int count, const Vec* derivatives, Vec* gradients) {
+    Vec sum[columns]{};
+    for (int t = 0; t < count; ++t)
+        for (int k = 0; k < columns; ++k) sum[k] += g[t] * derivatives[t * columns + k];
     for (int k = 0; k < columns; ++k) gradients[k] = sum[k];
 }
 
@@ -321,11 +334,13 @@ inline void panel_gradients(const CompiledPotential& compiled, const DesignSize&
                         tangent.monomial_slopes);
         component_derivatives(compiled, space, tangent, slot + q, q);
     }
-    const std::size_t components = compiled.component_count;
     if (!linear_only) {
-        for (int row = 0; row < n.radial_rows; ++row)
-            contract_row(tangent.dense_rows + row * components, nullptr, compiled.component_count,
-                         tangent.pair_derivatives, tangent.gradients + row * columns);
+        const Vec* packed = tangent.radial_rows;
+        for (int row = 0; row < n.radial_rows; ++row) {
+            const auto& list = compiled.tangents[row / n.size % n.functions].components;
+            packed = contract_row(packed, list, tangent.pair_derivatives,
+                                  tangent.gradients + row * columns);
+        }
         for (int q = 0; q < panel; ++q) {
             monomial_slopes(space.monomial + (slot + q) % tile, compiled.max_nu,
                             tangent.monomial_slopes);
@@ -333,16 +348,11 @@ inline void panel_gradients(const CompiledPotential& compiled, const DesignSize&
         }
     }
     const Vec* packed = tangent.scalar_rows;
-    for (int alpha = 0; alpha < n.scalars; ++alpha) {
-        const auto& list = compiled.scalars[alpha].components;
-        const int count = static_cast<int>(list.size());
-        contract_row(packed, list.data(), count, tangent.pair_derivatives,
-                     tangent.gradients + (n.radial_rows + alpha) * columns);
-        packed += count;
-    }
+    for (int alpha = 0; alpha < n.scalars; ++alpha)
+        packed = contract_row(packed, compiled.scalars[alpha].components, tangent.pair_derivatives,
+                              tangent.gradients + (n.radial_rows + alpha) * columns);
     Vec* prediction = tangent.gradients + (n.rows - 1) * columns;
-    contract_row(space.adjoints, nullptr, compiled.component_count, tangent.pair_derivatives,
-                 prediction);
+    contract_all(space.adjoints, compiled.component_count, tangent.pair_derivatives, prediction);
     for (int q = 0; q < panel; ++q) {
         const int s = slot + q;
         const Vec unit[3] = {space.block.x[s], space.block.y[s], space.block.z[s]};

@@ -71,37 +71,44 @@ inline void scalar_adjoints(const CompiledPotential& compiled, const ScalarProgr
     for (const int e : program.expansions) expand_back(compiled.expansions[e], adjoints);
 }
 
-// Tangents of the moments and of their adjoints along the direction of the reduced components
-// that stands in moment_tangents on entry: a Hessian-vector product.
-inline void adjoint_tangents(const CompiledPotential& compiled, const Vec* moments,
-                             const Vec* adjoints, Vec* moment_tangents, Vec* adjoint_tangents) {
-    expand(compiled, moment_tangents);
+// Changes of the moments along the direction of the reduced components of one radial function
+// that stands in moment_tangents on entry (zero elsewhere).
+inline void moment_tangents(const CompiledPotential& compiled, const TangentProgram& program,
+                            const Vec* moments, Vec* tangents) {
+    for (const int k : program.expansions) {
+        const auto& e = compiled.expansions[k];
+        tangents[e.target] = tangents[e.lower] - tangents[e.x] - tangents[e.y];
+    }
     const Term* terms = compiled.terms.data();
-    for (const auto& node : compiled.nodes) {
+    for (const int n : program.nodes) {
+        const auto& node = compiled.nodes[n];
         Vec sum{};
         for (int t = node.first; t < node.first + node.count; ++t) {
             const int left = terms[t].left, right = terms[t].right;
-            sum += terms[t].coefficient * (moment_tangents[left] * moments[right] +
-                                           moments[left] * moment_tangents[right]);
+            sum += terms[t].coefficient *
+                   (tangents[left] * moments[right] + moments[left] * tangents[right]);
         }
-        moment_tangents[node.target] = sum;
+        tangents[node.target] = sum;
     }
-    clear(adjoint_tangents, compiled.moment_count);
-    for (auto n = compiled.nodes.size(); n-- > 0;) {
+}
+
+// The same for the adjoints: with moment_tangents(), a Hessian-vector product.
+inline void adjoint_tangents(const CompiledPotential& compiled, const TangentProgram& program,
+                             const Vec* moments, const Vec* adjoints, const Vec* tangents,
+                             Vec* out) {
+    for (const int k : program.touched) out[k] = Vec{};
+    const Term* terms = compiled.terms.data();
+    for (const auto& [n, reached] : program.back) {
         const auto& node = compiled.nodes[n];
-        const Vec adjoint = adjoints[node.target], tangent = adjoint_tangents[node.target];
+        const Vec adjoint = adjoints[node.target];
         for (int t = node.first; t < node.first + node.count; ++t) {
-            const int left = terms[t].left, right = terms[t].right;
             const Vec weighted = terms[t].coefficient * adjoint;
-            const Vec weighted_tangent = terms[t].coefficient * tangent;
-            adjoint_tangents[left] +=
-                weighted_tangent * moments[right] + weighted * moment_tangents[right];
-            adjoint_tangents[right] +=
-                weighted_tangent * moments[left] + weighted * moment_tangents[left];
+            out[terms[t].left] += weighted * tangents[terms[t].right];
+            out[terms[t].right] += weighted * tangents[terms[t].left];
         }
+        if (reached) node_back(node, terms, moments, out);
     }
-    for (auto e = compiled.expansions.size(); e-- > 0;)
-        expand_back(compiled.expansions[e], adjoint_tangents);
+    for (const int e : program.back_expansions) expand_back(compiled.expansions[e], out);
 }
 
 }  // namespace
