@@ -32,6 +32,13 @@ std::size_t DiagramHash::operator()(const Diagram& diagram) const {
 
 namespace {
 
+// Insertion sort of the first few; g++ 12 warns of std::sort on arrays shorter than its threshold.
+template <class Array>
+void sort_first(Array& items, int count) {
+    for (int i = 1; i < count; ++i)
+        for (int j = i; j > 0 && items[j] < items[j - 1]; --j) std::swap(items[j], items[j - 1]);
+}
+
 using Order = std::array<int, most_nodes>;
 
 // What a node looks like whatever the numbering: itself and its sorted bonds.
@@ -45,7 +52,7 @@ Signature signature(const Diagram& diagram, int i) {
     Signature result{.node = diagram.nodes[i]};
     for (int j = 0; j < diagram.size; ++j)
         if (j != i) result.bonds[j] = static_cast<std::uint8_t>(diagram.bond(i, j));
-    std::sort(result.bonds.begin(), result.bonds.begin() + diagram.size);
+    sort_first(result.bonds, diagram.size);
     return result;
 }
 
@@ -65,7 +72,7 @@ public:
     explicit Canonizer(const Diagram& diagram) : diagram_(diagram) {
         std::array<std::pair<Signature, int>, most_nodes> sorted;
         for (int i = 0; i < diagram.size; ++i) sorted[i] = {signature(diagram, i), i};
-        std::sort(sorted.begin(), sorted.begin() + diagram.size);
+        sort_first(sorted, diagram.size);
         for (int i = 0; i < diagram.size; ++i) {
             order_[i] = sorted[i].second;
             const bool tied = i > 0 && sorted[i].first == sorted[i - 1].first;
