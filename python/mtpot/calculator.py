@@ -143,13 +143,15 @@ class _Grader:
     def __init__(self, potential: MTP) -> None:
         self._design = _core.Design(potential.core)
         assert potential.selection is not None
-        self._selection = potential.selection
+        self._per_site = potential.selection.per_site
+        self._weight_scaling = potential.selection.weight_scaling
+        self._active_set = potential.selection.active_set
 
     def grade(self, neighborhoods: _core.Neighborhoods, threads: int) -> dict[str, Any]:
         rows = self._design.rows(neighborhoods, threads)
-        if self._selection.per_site:
-            grades = self._selection.active_set.grade(rows)
+        if self._per_site:
+            grades = self._active_set.grade(rows)
             return {"grades": grades, "grade": float(grades.max(initial=0.0))}
         atoms = max(1, len(rows))
-        row = rows.sum(axis=0, keepdims=True) / atoms ** (self._selection.weight_scaling / 2)
-        return {"grade": float(self._selection.active_set.grade(row)[0])}
+        row = rows.sum(axis=0, keepdims=True) / atoms ** (self._weight_scaling / 2)
+        return {"grade": float(self._active_set.grade(row)[0])}
