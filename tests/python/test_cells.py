@@ -43,6 +43,17 @@ def test_doubled_cell_doubles_the_energy_and_repeats_the_forces(case, repeats):
     np.testing.assert_allclose(repeated, np.tile(forces, (2, 1)), atol=1e-10)
 
 
+@pytest.mark.parametrize("case", SMALL_CASES, ids=str)
+def test_order_of_the_cell_vectors_does_not_matter(case):
+    atoms = crystal("SiAlSiAl", seed=5)
+    swapped = atoms.copy()
+    swapped.set_cell(atoms.cell.array[[1, 0, 2]])  # left-handed
+    atoms.calc, swapped.calc = MTPCalculator(case.potential()), MTPCalculator(case.potential())
+    assert abs(atoms.get_potential_energy() - swapped.get_potential_energy()) <= 1e-10
+    np.testing.assert_allclose(swapped.get_forces(), atoms.get_forces(), atol=1e-10)
+    np.testing.assert_allclose(swapped.get_stress(), atoms.get_stress(), atol=1e-12)
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("build", [cluster, crystal], ids=["cluster", "crystal"])
 def test_shift_rotation_order_and_inversion(case, build):

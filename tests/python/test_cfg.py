@@ -169,7 +169,6 @@ MALFORMED = {
     "unknown-type": (COMPLETE.replace("2 1 2.0", "2 7 2.0"), r":1 \(frame 1\): .*type 7"),
     "repeated-id": (COMPLETE.replace("2 1 2.0", "1 1 2.0"), r":10: the ids"),
     "flat-cell": (COMPLETE.replace("0.0 4.0 0.0", "8.0 0.0 0.0"), r"no volume"),
-    "left-handed": (COMPLETE.replace("0.0 0.0 5.0", "0.0 0.0 -5.0"), r"left-handed"),
     "two-energies": (COMPLETE.replace(" Energy", " Energy\n 1\n Energy"), r":13: a second section"),
     "short-virial": (COMPLETE.replace("1.6 2.4", "1.6"), r":14: PlusStress has 6"),
     "unknown-virial": (COMPLETE.replace("yz xz xy", "yz xz ab"), r":13: PlusStress"),

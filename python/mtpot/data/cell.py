@@ -16,7 +16,7 @@ _SHORTEST = 1e-6
 
 
 def check_cell(cell: Floats, pbc: NDArray[np.bool_]) -> Floats:
-    """Return the cell if its periodic vectors are finite, independent and right-handed.
+    """Return the cell if its periodic vectors are finite and independent.
 
     Raises
     ------
@@ -29,6 +29,4 @@ def check_cell(cell: Floats, pbc: NDArray[np.bool_]) -> Floats:
     rank = np.linalg.matrix_rank(cell[pbc], tol=_SHORTEST * edges.max(initial=1.0))
     if rank < pbc.sum() or (edges < _SHORTEST).any():
         raise ValueError("the cell has no volume along its periodic directions")
-    if pbc.all() and np.linalg.det(cell) < 0.0:
-        raise ValueError("the cell is left-handed (negative volume); swap two cell vectors")
     return cell

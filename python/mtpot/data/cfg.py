@@ -337,7 +337,7 @@ def _pop_columns(columns: dict[str, Floats], names: Sequence[str]) -> Floats | N
 
 def _stress(virial: Floats | None, cell: Floats) -> Floats | None:
     """Stress from W; MLIP prints W for clusters too, which have no volume and so no stress."""
-    volume = np.linalg.det(cell)
+    volume = abs(np.linalg.det(cell))
     return None if virial is None or volume == 0.0 else -virial / volume
 
 

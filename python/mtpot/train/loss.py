@@ -10,7 +10,7 @@ penalty; the exponents (p, q) belong to a weighting:
     molecules  (0, 0)   total energies
     structures (2, 1)   energies and forces per atom
 
-With `force_scale` s > 0, w_f,i = w_f s / (|F_i|^2 + s): large forces count less.
+With `scale_by_force` s > 0, w_f,i = w_f s / (|F_i|^2 + s): large forces count less.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class Weights:
     force: float = 0.01
     stress: float = 0.001
     weighting: str = "vibrations"
-    force_scale: float = 0.0
+    scale_by_force: float = 0.0
 
     def forces_of(self, frame: Frame) -> Floats:
         """Weight of each atom's force, shape [n], without the factor 1/K."""
         if frame.forces is None:
             return np.zeros(len(frame))
         weights = np.full(len(frame), self.force / len(frame) ** EXPONENTS[self.weighting][1])
-        if self.force_scale > 0.0:
+        if self.scale_by_force > 0.0:
             squared = np.einsum("ij,ij->i", frame.forces, frame.forces)
-            weights *= self.force_scale / (squared + self.force_scale)
+            weights *= self.scale_by_force / (squared + self.scale_by_force)
         return weights
 
     def energy_of(self, frame: Frame) -> float:

@@ -264,6 +264,16 @@ class Settings:
             "NAME",
         ),
     )
+    scale_by_force: float = field(
+        default=0.0,
+        metadata=_about(
+            "loss",
+            "s > 0 multiplies the weight of a force F by s/(F^2 + s), so that large ones count "
+            "less; 0: off",
+            number(0.0),
+            "S",
+        ),
+    )
     ridge: float = field(
         default=1e-10,
         metadata=_about("loss", "ridge of the linear solves, relative", number(0.0), "X"),

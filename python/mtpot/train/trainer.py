@@ -81,7 +81,11 @@ def train(
     started = time.perf_counter()
     potential = starting_potential(settings, frames)
     weights = Weights(
-        settings.energy_weight, settings.force_weight, settings.stress_weight, settings.weighting
+        settings.energy_weight,
+        settings.force_weight,
+        settings.stress_weight,
+        settings.weighting,
+        settings.scale_by_force,
     )
     labeled, lists = labeled_frames(potential, frames, weights)
     monitor = _Monitor(potential, frames, lists, validation, settings.threads)

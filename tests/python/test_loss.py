@@ -1,0 +1,71 @@
+"""The loss that training reports is the formula of its module, summed here term by term."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from models import Case
+
+from mtpot.data.frame import Frame
+from mtpot.errors import InputError
+from mtpot.train.loss import Problem, Weights, labeled_frames
+from mtpot.train.metrics import evaluate_frames
+
+POTENTIAL = Case("RBChebyshev", 6, 2).potential()
+
+
+def random_frames() -> list[Frame]:
+    """Labels at random; one frame has no stress, one no forces, and sizes differ."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for size in (1, 2, 3):
+        atoms = bulk("Al", cubic=True).repeat((1, 1, size))
+        atoms.symbols[::2] = "Si"
+        atoms.rattle(0.1, seed=size)
+        frames.append(
+            Frame(
+                tuple(atoms.get_chemical_symbols()),
+                atoms.positions,
+                atoms.cell.array,
+                atoms.pbc,
+                energy=float(rng.normal()),
+                forces=rng.normal(size=(len(atoms), 3)),
+                stress=0.1 * rng.normal(size=6),
+            )
+        )
+    return [replace(frames[0], stress=None), replace(frames[1], forces=None), frames[2]]
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.7])
+@pytest.mark.parametrize(
+    ("weighting", "p", "q"), [("vibrations", 1, 0), ("molecules", 0, 0), ("structures", 2, 1)]
+)
+def test_loss_is_the_formula(weighting: str, p: int, q: int, scale: float) -> None:
+    frames = random_frames()
+    weights = Weights(0.9, 0.03, 0.007, weighting, scale)
+    expected = 0.0
+    for frame, found in zip(frames, evaluate_frames(POTENTIAL, frames), strict=True):
+        n = len(frame)
+        assert frame.energy is not None
+        expected += 0.9 / n**p * (found.energy - frame.energy) ** 2
+        for i in range(n if frame.forces is not None else 0):
+            size = frame.forces[i] @ frame.forces[i]
+            weight = 0.03 * (scale / (size + scale) if scale else 1.0)
+            expected += weight / n**q * ((found.forces[i] - frame.forces[i]) ** 2).sum()
+        if frame.stress is not None:
+            difference = frame.volume * (found.stress - frame.stress)
+            nine = difference[[0, 5, 4, 5, 1, 3, 4, 3, 2]]
+            expected += 0.007 / n * (nine**2).sum()
+    labeled, _ = labeled_frames(POTENTIAL, frames, weights)
+    problem = Problem(POTENTIAL.core, labeled, threads=1)
+    found_loss = problem.normal_equations(POTENTIAL.parameters, linear_only=False).loss
+    assert found_loss == pytest.approx(expected / len(frames), rel=1e-10)
+
+
+def test_a_frame_without_energy_is_named() -> None:
+    frame = replace(random_frames()[0], energy=None, source="x.xyz:7 (frame 2)")
+    with pytest.raises(InputError, match=r"x\.xyz:7"):
+        labeled_frames(POTENTIAL, [frame], Weights())
