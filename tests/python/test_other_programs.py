@@ -1,0 +1,34 @@
+"""Files written here mean the same to other programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from models import Case
+
+from mtpot import MTPCalculator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+motep = pytest.importorskip("motep.calculator", reason="motep is not installed")
+motep_files = pytest.importorskip("motep.io.mlip.mtp", reason="motep is not installed")
+
+
+@pytest.mark.parametrize("case", [Case("RBChebyshev", level, 1) for level in (8, 16)], ids=str)
+def test_motep_reads_a_potential_and_agrees(case: Case, tmp_path: Path) -> None:
+    potential = case.potential()
+    potential.save(tmp_path / "potential.mtp")
+    data = motep_files.read_mtp(tmp_path / "potential.mtp")
+    data.species = [14]
+    atoms = bulk("Si", cubic=True).repeat(2)
+    atoms.rattle(0.1, seed=0)
+    other = atoms.copy()
+    atoms.calc = MTPCalculator(potential)
+    other.calc = motep.MTP(data, engine="cext")
+    assert atoms.get_potential_energy() == pytest.approx(other.get_potential_energy(), rel=1e-12)
+    np.testing.assert_allclose(atoms.get_forces(), other.get_forces(), atol=1e-10)
+    np.testing.assert_allclose(atoms.get_stress(), other.get_stress(), atol=1e-12)
