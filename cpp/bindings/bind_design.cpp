@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <memory>
+
 #include "bindings.hpp"
 #include "mtpot/design.hpp"
 
@@ -65,29 +68,32 @@ py::tuple tangents(const Design& design, const OwnedNeighborhoods& neighborhoods
 }
 
 py::array_t<double> normal_equations(const Design& design,
-                                     const std::vector<const OwnedFrame*>& frames, bool linear_only,
-                                     int threads) {
+                                     const std::vector<std::shared_ptr<OwnedFrame>>& frames,
+                                     bool linear_only, int threads) {
+    const auto columns = linear_only ? Design::Columns::linear : Design::Columns::all;
     std::vector<double> gram;
     {
         const py::gil_scoped_release release;
         std::vector<LabeledFrame> views;
-        for (const auto* frame : frames) views.push_back(frame->get());
-        const auto columns = linear_only ? Design::Columns::linear : Design::Columns::all;
+        for (const auto& frame : frames) {
+            require(frame != nullptr, "a frame is None");
+            views.push_back(frame->get());
+        }
         gram = design.normal_equations(views, columns, threads);
     }
-    py::ssize_t size = 0;
-    while (size * size < static_cast<py::ssize_t>(gram.size())) ++size;
-    return to_array(gram, {size, size});
+    const auto size = static_cast<py::ssize_t>(design.column_count(columns)) + 1;
+    return to_array(std::move(gram), {size, size});
 }
 
 }  // namespace
 
 void bind_design(py::module_& module) {
-    py::class_<OwnedFrame>(module, "LabeledFrame")
+    py::class_<OwnedFrame, std::shared_ptr<OwnedFrame>>(module, "LabeledFrame")
         .def(py::init<std::shared_ptr<OwnedNeighborhoods>, double, const Array<double>&,
                       const Array<double>&, double, const Array<double>&, double>(),
-             py::arg("neighborhoods"), py::arg("energy"), py::arg("forces"), py::arg("virial"),
-             py::arg("energy_weight"), py::arg("force_weights"), py::arg("virial_weight"));
+             py::arg("neighborhoods").none(false), py::arg("energy"), py::arg("forces"),
+             py::arg("virial"), py::arg("energy_weight"), py::arg("force_weights"),
+             py::arg("virial_weight"));
     py::class_<Design> design(module, "Design");
     share_copies(design);
     design.def(py::init<const Potential&>(), py::arg("potential"))

@@ -1,5 +1,9 @@
 #include "mtpot/evaluate.hpp"
 
+#include <algorithm>
+#include <array>
+#include <vector>
+
 #include "bindings.hpp"
 
 namespace mtpot::bindings {

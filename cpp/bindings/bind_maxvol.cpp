@@ -59,6 +59,7 @@ void bind_maxvol(py::module_& module) {
         .def_property_readonly(
             "inverse_transposed",
             [](const ActiveSet& set) { return square(set, set.inverse_transposed()); })
+        .def("__deepcopy__", [](const ActiveSet& set, const py::dict&) { return set; })
         .def("grade", &grade, py::arg("rows"))
         .def("select", &select, py::arg("rows"), py::arg("threshold"))
         .def("log_determinant", &ActiveSet::log_determinant);

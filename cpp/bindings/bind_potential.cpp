@@ -26,8 +26,7 @@ Potential new_potential(int level, const Names& species, double cutoff, double m
     result.radial = make_radial_basis(radial_basis, min_distance, cutoff, radial_size);
     // Makes radial functions, and with them moments and their products, of the order of one.
     result.scaling = 1.0 / ((cutoff - min_distance) * (cutoff - min_distance));
-    result.contractions =
-        std::make_shared<const Contractions>(generate({level, max_factors, max_mu, max_nu}));
+    result.contractions = generate({level, max_factors, max_mu, max_nu});
     const std::vector<double> zeros(result.parameter_count(), 0.0);
     result = result.with_parameters(zeros);
     result.trained = false;

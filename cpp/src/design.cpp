@@ -23,6 +23,9 @@ public:
     void compute(const CompiledPotential& compiled, const Neighborhoods& neighborhoods) {
         const Kernels& kernel = kernels();
         const BlockPlan plan(neighborhoods, compiled.potential.species_count, kernel.lanes);
+        for (const auto neighbor : neighborhoods.neighbors)
+            if (neighbor < 0 || static_cast<std::size_t>(neighbor) >= neighborhoods.center_count())
+                throw InputError("a neighbor is none of the centers");
         rows_ = 1 + 3 * neighborhoods.center_count() + virial_components;
         data_ = static_cast<double*>(memory_.reserve(rows_ * stride_ * sizeof(double)));
         std::fill_n(data_, rows_ * stride_, 0.0);
@@ -48,19 +51,30 @@ private:
 
 // Turns the prediction in the last column into label - prediction and weights the row.
 void weigh(double* row, std::size_t columns, double label, double weight) {
+    if (weight == 0.0) {  // no label: whatever stands in its place must not matter
+        std::fill_n(row, columns + 1, 0.0);
+        return;
+    }
     row[columns] = label - row[columns];
     const double factor = std::sqrt(weight);
     for (std::size_t k = 0; k <= columns; ++k) row[k] *= factor;
+}
+
+// A weight of zero stands for no label; else both must be numbers.
+bool usable(double label, double weight) {
+    return weight == 0.0 || (weight > 0.0 && std::isfinite(weight) && std::isfinite(label));
 }
 
 void check_frame(const LabeledFrame& frame) {
     const std::size_t atoms = frame.neighborhoods.center_count();
     require(frame.forces.size() == 3 * atoms && frame.force_weights.size() == atoms,
             "forces and force weights do not fit the number of atoms");
-    require(frame.energy_weight >= 0.0 && frame.virial_weight >= 0.0,
-            "a weight of a label is negative");
-    for (const double weight : frame.force_weights)
-        require(weight >= 0.0, "a weight of a label is negative");
+    require(usable(frame.energy, frame.energy_weight), "the energy or its weight is unusable");
+    for (std::size_t k = 0; k < frame.forces.size(); ++k)
+        require(usable(frame.forces[k], frame.force_weights[k / 3]),
+                "a force or its weight is unusable");
+    for (const double component : frame.virial)
+        require(usable(component, frame.virial_weight), "the virial or its weight is unusable");
 }
 
 void add_frame(const CompiledPotential& compiled, const LabeledFrame& frame, std::size_t columns,
@@ -95,6 +109,11 @@ std::size_t Design::parameter_count() const {
     return compiled_->potential.parameter_count();
 }
 
+std::size_t Design::column_count(Columns columns) const {
+    const std::size_t radial = compiled_->potential.radial_coefficients.size();
+    return parameter_count() - (columns == Columns::linear ? radial : 0);
+}
+
 void Design::rows(const Neighborhoods& neighborhoods, std::span<double> rows, int threads) const {
     require(rows.size() == neighborhoods.center_count() * parameter_count(),
             "the rows' array does not fit the neighborhoods");
@@ -122,25 +141,24 @@ void Design::tangents(const Neighborhoods& neighborhoods, std::span<double> tang
 std::vector<double> Design::normal_equations(std::span<const LabeledFrame> frames, Columns columns,
                                              int threads) const {
     const bool linear_only = columns == Columns::linear;
-    const std::size_t radial = compiled_->potential.radial_coefficients.size();
-    const std::size_t count = parameter_count() - (linear_only ? radial : 0);
+    const std::size_t count = column_count(columns);
     for (const auto& frame : frames) check_frame(frame);
 
-    const int teams = thread_count(threads);
-    std::vector<Workspace> memory(teams);
-    std::vector<std::exception_ptr> failures(teams);
+    const int team_count = useful_threads(threads, frames.size());
+    std::vector<Workspace> memory(team_count);
+    std::vector<std::exception_ptr> failures(team_count);
     const std::size_t stride = TangentMatrix(count + 1, linear_only).stride();
-    std::vector<double*> grams(teams);
-    for (int team = 0; team < teams; ++team) {
+    std::vector<double*> grams(team_count);
+    for (int team = 0; team < team_count; ++team) {
         grams[team] = static_cast<double*>(memory[team].reserve(stride * stride * sizeof(double)));
         std::fill_n(grams[team], stride * stride, 0.0);
     }
-#pragma omp parallel for num_threads(teams) schedule(static, 1)
-    for (int team = 0; team < teams; ++team) {
+#pragma omp parallel for num_threads(team_count) schedule(static, 1)
+    for (int team = 0; team < team_count; ++team) {
         // Frames are dealt out in a fixed order, so the same number of threads gives the same bits.
         try {
             TangentMatrix tangents(count + 1, linear_only);
-            for (std::size_t k = team; k < frames.size(); k += teams)
+            for (std::size_t k = team; k < frames.size(); k += team_count)
                 add_frame(*compiled_, frames[k], count, tangents, grams[team]);
         } catch (...) {
             failures[team] = std::current_exception();
@@ -148,7 +166,7 @@ std::vector<double> Design::normal_equations(std::span<const LabeledFrame> frame
     }
     for (const auto& failure : failures)
         if (failure) std::rethrow_exception(failure);
-    for (int team = 1; team < teams; ++team)
+    for (int team = 1; team < team_count; ++team)
         for (std::size_t k = 0; k < stride * stride; ++k) grams[0][k] += grams[team][k];
     return symmetric(grams[0], stride, count + 1);
 }

@@ -33,6 +33,13 @@ void Evaluator::evaluate(const Neighborhoods& neighborhoods, const Result& resul
 
 void assemble_forces(const Neighborhoods& neighborhoods, std::span<const double> pair_gradients,
                      std::span<double> forces, std::array<double, 9>& virial) {
+    check(neighborhoods);
+    require(pair_gradients.size() == 3 * neighborhoods.pair_count() &&
+                forces.size() >= 3 * neighborhoods.center_count(),
+            "the arrays of gradients and forces do not fit the neighborhoods");
+    for (const auto neighbor : neighborhoods.neighbors)
+        if (neighbor < 0 || 3 * static_cast<std::size_t>(neighbor) >= forces.size())
+            throw InputError("a neighbor is none of the atoms");
     for (std::size_t i = 0; i < neighborhoods.center_count(); ++i) {
         double on_center[3] = {0.0, 0.0, 0.0};
         for (auto pair = neighborhoods.offsets[i]; pair < neighborhoods.offsets[i + 1]; ++pair) {

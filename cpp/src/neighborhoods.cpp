@@ -11,12 +11,25 @@ namespace {
 
 void check_indices(std::span<const std::int64_t> indices, std::size_t atom_count) {
     for (const auto index : indices)
-        require(index >= 0 && static_cast<std::size_t>(index) < atom_count,
-                "a pair names atom " + std::to_string(index) + ", but there are " +
-                    std::to_string(atom_count) + " atoms");
+        if (index < 0 || static_cast<std::size_t>(index) >= atom_count)
+            throw InputError("a pair names atom " + std::to_string(index) + ", but there are " +
+                             std::to_string(atom_count) + " atoms");
 }
 
 }  // namespace
+
+void check(const Neighborhoods& neighborhoods) {
+    const auto& offsets = neighborhoods.offsets;
+    const std::size_t pairs = neighborhoods.pair_count();
+    require(neighborhoods.neighbors.size() == pairs && neighborhoods.vectors.size() == 3 * pairs,
+            "neighbors, their species and vectors must describe the same number of pairs");
+    if (neighborhoods.center_count() == 0) return;
+    require(offsets.size() == neighborhoods.center_count() + 1,
+            "there must be one offset more than centers");
+    require(offsets.front() >= 0 && offsets.back() <= static_cast<std::int64_t>(pairs) &&
+                std::is_sorted(offsets.begin(), offsets.end()),
+            "offsets must increase and lie within the pairs");
+}
 
 OwnedNeighborhoods::OwnedNeighborhoods(std::span<const std::int32_t> species,
                                        std::span<const std::int64_t> centers,

@@ -1,8 +1,11 @@
 // Loops over blocks of centers, with one workspace a thread.
 #pragma once
 
+#ifdef _OPENMP
 #include <omp.h>
+#endif
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -18,12 +21,19 @@ namespace mtpot {
 // Memory aligned for any vector, grown and never shrunk.
 class Workspace {
 public:
-    void* reserve(std::size_t bytes) {
-        if (bytes > size_) {
-            memory_.reset(static_cast<char*>(::operator new(bytes, alignment)));
-            size_ = bytes;
+    // Null if there is no such memory.
+    void* try_reserve(std::size_t bytes) noexcept {
+        if (bytes > size_ || !memory_) {
+            memory_.reset(static_cast<char*>(::operator new(bytes, alignment, std::nothrow)));
+            size_ = memory_ ? bytes : 0;
         }
         return memory_.get();
+    }
+
+    void* reserve(std::size_t bytes) {
+        void* memory = try_reserve(bytes);
+        if (!memory) throw std::bad_alloc();
+        return memory;
     }
 
 private:
@@ -35,8 +45,18 @@ private:
     std::size_t size_ = 0;
 };
 
-inline int thread_count(int threads) {
-    return threads > 0 ? threads : omp_get_max_threads();
+// How many threads to start for a number of pieces of work; 0 asks for as many as OpenMP would
+// take. More than four a processor only cost memory, and a system that has no more ends the
+// process.
+inline int useful_threads(int threads, std::size_t pieces) {
+#ifdef _OPENMP
+    const int wanted = threads > 0 ? threads : omp_get_max_threads();
+    const int most = std::max(omp_get_max_threads(), 4 * omp_get_num_procs());
+#else
+    const int wanted = 1, most = std::max(1, threads);
+#endif
+    const auto work = static_cast<int>(std::clamp<std::size_t>(pieces, 1, 1 << 16));
+    return std::min({wanted, most, work});
 }
 
 // Centers sorted by species and cut into blocks of one species each. The plan depends on the
@@ -45,11 +65,13 @@ class BlockPlan {
 public:
     BlockPlan(const Neighborhoods& neighborhoods, int species_count, int lanes)
         : neighborhoods_(neighborhoods), centers_(neighborhoods.center_count()) {
+        check(neighborhoods);
         std::vector<std::size_t> first(species_count + 1, 0);
         for (const auto species : neighborhoods.species) {
-            require(species >= 0 && species < species_count,
-                    "a center has type " + std::to_string(species) + ", but the potential has " +
-                        std::to_string(species_count) + " species");
+            if (species < 0 || species >= species_count)
+                throw InputError("a center has type " + std::to_string(species) +
+                                 ", but the potential has " + std::to_string(species_count) +
+                                 " species");
             ++first[species + 1];
         }
         for (int z = 0; z < species_count; ++z) first[z + 1] += first[z];
@@ -84,6 +106,7 @@ private:
 };
 
 inline void require_done(Status status) {
+    if (status == Status::no_memory) throw std::bad_alloc();
     if (status == Status::bad_species)
         throw InputError("a neighbor's type is not one of the potential's species");
     if (status == Status::bad_geometry)
@@ -91,21 +114,22 @@ inline void require_done(Status status) {
             "two atoms are less than 1e-6 angstrom apart, or a position is not a finite number");
 }
 
-// Calls body(block, workspace) for every block of the plan; the first failure is thrown.
+// Calls body(block, workspace) for every block of the plan; a failure is thrown behind the loop,
+// which no exception may leave.
 template <class Body>
 void for_each_block(const BlockPlan& plan, std::size_t workspace_bytes, int threads, Body&& body) {
     std::atomic<Status> outcome = Status::done;
     const auto count = static_cast<std::int64_t>(plan.size());
-    constexpr std::int64_t blocks_worth_a_thread = 8;
-    const auto useful = static_cast<int>(std::max<std::int64_t>(1, count / blocks_worth_a_thread));
-    const int team = std::min(thread_count(threads), useful);
+    constexpr std::size_t blocks_worth_a_thread = 8;
+    const int team = useful_threads(threads, plan.size() / blocks_worth_a_thread);
 #pragma omp parallel num_threads(team) if (team > 1)
     {
         static thread_local Workspace workspace;
-        void* memory = workspace.reserve(workspace_bytes);
+        void* memory = workspace.try_reserve(workspace_bytes);
 #pragma omp for schedule(static)
         for (std::int64_t k = 0; k < count; ++k) {
-            const Status status = body(plan[static_cast<std::size_t>(k)], memory);
+            const Status status =
+                memory ? body(plan[static_cast<std::size_t>(k)], memory) : Status::no_memory;
             if (status != Status::done) outcome = status;
         }
     }

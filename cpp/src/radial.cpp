@@ -7,6 +7,13 @@
 #include "radial/registry.hpp"
 
 namespace mtpot {
+namespace {
+
+// Angstrom; beyond these polynomials overflow.
+constexpr double largest_cutoff = 1e3;
+constexpr double shortest_interval = 1e-3;
+
+}  // namespace
 
 const std::string& RadialBasis::name() const {
     return radial_basis_names().at(kind);
@@ -46,9 +53,11 @@ RadialBasis make_radial_basis(const std::string& name, double min_distance, doub
         for (const auto& each : names) known += (known.empty() ? "" : ", ") + each;
         throw InputError("unknown radial basis '" + name + "'; known: " + known);
     }
-    require(std::isfinite(cutoff) && min_distance >= 0.0 && min_distance < cutoff,
+    require(cutoff <= largest_cutoff && min_distance >= 0.0 &&
+                cutoff - min_distance >= shortest_interval,
             "the minimum distance (" + std::to_string(min_distance) +
-                ") must be at least 0 and below the cutoff (" + std::to_string(cutoff) + ")");
+                ") must be at least 0 and below the cutoff (" + std::to_string(cutoff) +
+                "), which is at most 1000 angstrom");
     require(size >= 1 && size <= 64,
             "the size of the radial basis must be 1 to 64, not " + std::to_string(size));
     return {static_cast<int>(found - names.begin()), min_distance, cutoff, size};

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from ase.data import atomic_numbers
-from ase.stress import full_3x3_to_voigt_6_stress
+from ase.outputs import Properties, all_outputs
 
 from mtpot import _core
 from mtpot.errors import InputError
+from mtpot.grading import Grader
 from mtpot.neighbors import from_types, species_types
 from mtpot.potential import MTP
+from mtpot.stress import has_stress, voigt_stress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +40,7 @@ class MTPCalculator(Calculator):
         OpenMP threads; None takes as many as OpenMP would. Results do not depend on it.
 
     Results are in ASE's units: `energy`, `free_energy`, `energies` (per atom), `forces`, and
-    `stress` for a structure with periodicity in three directions. With an active set also
+    `stress` for a structure with a periodic direction and a volume. With an active set also
     `grade`, the extrapolation grade of the structure, and in neighborhood mode `grades`, those
     of the atoms: below 2 the potential interpolates, above 10 its forces cannot be trusted.
 
@@ -73,6 +75,9 @@ class MTPCalculator(Calculator):
             raise InputError(
                 "the potential names no elements: give them, MTP.load(path, species=['Al', 'Ni'])"
             )
+        unknown = [s for s in self.potential.species if s not in atomic_numbers]
+        if unknown:
+            raise InputError(f"{', '.join(unknown)}: no element that ASE knows")
         self._threads = threads or 0
         self._core: _core.Potential | None = None
         self._refresh()
@@ -83,7 +88,7 @@ class MTPCalculator(Calculator):
             return
         self._core = self.potential.core
         self._evaluator = _core.Evaluator(self._core)
-        self._grader = _Grader(self.potential) if self.potential.selection else None
+        self._grader = Grader(self.potential) if self.potential.selection else None
         self._types = np.full(max(atomic_numbers.values()) + 1, -1, np.int32)
         self._types[[atomic_numbers[s] for s in self.potential.species]] = range(
             len(self.potential.species)
@@ -123,35 +128,21 @@ class MTPCalculator(Calculator):
             "energies": energies,
             "forces": forces,
         }
-        if structure.pbc.all():
-            symmetric = -0.5 * (virial + virial.T) / structure.get_volume()
-            results["stress"] = full_3x3_to_voigt_6_stress(symmetric)
+        if has_stress(structure.cell.array, structure.pbc):
+            results["stress"] = voigt_stress(virial, structure.cell.array)
         if self._grader:
-            results |= self._grader.grade(neighborhoods, self._threads)
+            grades = self._grader.grade(neighborhoods, self._threads)
+            results["grade"] = grades.frame
+            if grades.sites is not None:
+                results["grades"] = grades.sites
         self.results = results
+
+    def export_properties(self) -> Properties:
+        """Results in the form that ASE passes on; grades are none of the properties it knows."""
+        return Properties({k: v for k, v in self.results.items() if k in all_outputs})
 
     def _types_of(self, atoms: Atoms) -> NDArray[np.int32]:
         types: NDArray[np.int32] = self._types[atoms.numbers]
         if (types < 0).any():
             species_types(self.potential.species, atoms.get_chemical_symbols())
         return types
-
-
-class _Grader:
-    """Extrapolation grades with the potential's active set."""
-
-    def __init__(self, potential: MTP) -> None:
-        self._design = _core.Design(potential.core)
-        assert potential.selection is not None
-        self._per_site = potential.selection.per_site
-        self._weight_scaling = potential.selection.weight_scaling
-        self._active_set = potential.selection.active_set
-
-    def grade(self, neighborhoods: _core.Neighborhoods, threads: int) -> dict[str, Any]:
-        rows = self._design.rows(neighborhoods, threads)
-        if self._per_site:
-            grades = self._active_set.grade(rows)
-            return {"grades": grades, "grade": float(grades.max(initial=0.0))}
-        atoms = max(1, len(rows))
-        row = rows.sum(axis=0, keepdims=True) / atoms ** (self._weight_scaling / 2)
-        return {"grade": float(self._active_set.grade(row)[0])}

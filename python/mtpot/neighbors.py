@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from vesin import NeighborList
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from mtpot.potential import MTP
+
+
+LARGEST_EXTENT = 2000.0
+"""Cutoffs between the outermost atoms along a direction without periodicity."""
+
+FARTHEST = 1e9
+"""Angstrom from the origin; beyond, positions in a cell lose their digits."""
 
 
 class Structure(Protocol):
@@ -74,7 +81,7 @@ def neighborhoods(
         For an element that the potential lacks, numbers that are not finite, or a periodic
         direction without extent.
     NumericalError
-        If two atoms are less than 1e-6 angstrom apart.
+        If two atoms are less than 1e-6 angstrom apart, or the structure has flown apart.
     """
     types = species_types(potential.species, symbols)
     return from_types(types, positions, cell, pbc, potential.cutoff)
@@ -84,21 +91,46 @@ def from_types(
     types: NDArray[np.int32], positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float
 ) -> _core.Neighborhoods:
     """Like `neighborhoods`, for types that are known already."""
-    points = np.ascontiguousarray(positions, dtype=np.float64)
-    box = np.asarray(cell, dtype=np.float64)
-    periodic = np.broadcast_to(np.asarray(pbc, dtype=bool), (3,))
-    if not np.isfinite(points).all():
-        atom = int(np.argmin(np.isfinite(points).all(axis=1)))
-        raise InputError(f"the position of atom {atom} is not finite: {points[atom]}")
-    box = _complete(box, periodic)
-    if len(points) == 0:
+    search = _Search(positions, cell, pbc)
+    if len(search.positions) == 0:
         none = np.zeros(0, np.int64)
         return _core.Neighborhoods(types, none, none, np.zeros((0, 3)))
     finder = NeighborList(cutoff=cutoff, full_list=True)  # owns the arrays that it returns
-    unsigned, vectors = finder.compute(points, box, periodic, "PD", copy=False)
+    unsigned, vectors = search.run(finder, "PD")
     pairs = unsigned.view(np.int64)
     _refuse_coincidence(pairs, vectors)
     return _core.Neighborhoods(types, pairs[:, 0], pairs[:, 1], vectors)
+
+
+class _Search:
+    """A structure in the form that vesin takes, checked for what vesin does not survive."""
+
+    def __init__(self, positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike) -> None:
+        self.positions = np.ascontiguousarray(positions, dtype=np.float64)
+        self.pbc = np.broadcast_to(np.asarray(pbc, dtype=bool), (3,))
+        finite = np.isfinite(self.positions).all(axis=1)
+        if not finite.all():
+            atom = int(np.argmin(finite))
+            raise InputError(f"the position of atom {atom} is not finite: {self.positions[atom]}")
+        self.cell = _complete(np.asarray(cell, dtype=np.float64), self.pbc)
+
+    def run(self, finder: NeighborList, quantities: str) -> tuple[Any, ...]:
+        self._refuse_explosion(finder.cutoff)
+        found: tuple[Any, ...] = finder.compute(
+            self.positions, self.cell, self.pbc, quantities, copy=False
+        )
+        return found
+
+    def _refuse_explosion(self, cutoff: float) -> None:
+        """Refuse what takes the search forever: the vectors without period have unit length."""
+        along = self.positions @ self.cell[~self.pbc].T
+        extent = np.ptp(along, axis=0).max(initial=0.0) if len(along) else 0.0
+        farthest = np.abs(self.positions).max(initial=0.0)
+        if extent > LARGEST_EXTENT * cutoff or farthest > FARTHEST:
+            raise NumericalError(
+                f"the structure has flown apart: atoms lie {max(extent, farthest):.3g} angstrom "
+                "away"
+            )
 
 
 def _complete(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -139,10 +171,8 @@ def shortest_distance(frames: Iterable[Structure], cutoff: float) -> float:
     """
     shortest = np.inf
     for frame in frames:
-        box = _complete(frame.cell, frame.pbc)
-        (distances,) = NeighborList(cutoff=cutoff, full_list=False).compute(
-            frame.positions, box, frame.pbc, "d"
-        )
+        finder = NeighborList(cutoff=cutoff, full_list=False)
+        (distances,) = _Search(frame.positions, frame.cell, frame.pbc).run(finder, "d")
         shortest = min(shortest, float(distances.min(initial=np.inf)))
     if not np.isfinite(shortest):
         raise InputError(f"no two atoms are closer than the cutoff of {cutoff} angstrom")

@@ -73,7 +73,7 @@ class MTP:
         Parameters
         ----------
         level
-            Even, 2 to 28 (or 32): accuracy and cost grow with it.
+            Even, 2 to 32: accuracy and cost grow with it.
         species
             Element symbols.
         cutoff, min_distance
@@ -90,6 +90,8 @@ class MTP:
         InputError
             If an argument is out of range.
         """
+        if isinstance(species, str):
+            raise InputError(f"species must be a list of symbols, [{species!r}], not a string")
         core = _core.Potential.new(
             level,
             list(species),

@@ -7,7 +7,8 @@
     check_invariance(atoms, calculator)  # shift, rotation, order of atoms, inversion
 
 Each returns the error it found and raises AssertionError above its tolerance. Errors are relative
-to the largest value, X
+to the largest component expected, or to a floor where all of them are nearly zero.
+
 A potential with a cutoff is smooth only up to it: choose structures without a pair whose distance
 lies within `step` of the cutoff, or the numerical derivative, not the potential, is at fault.
 """
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["Invariance", "check_forces", "check_invariance", "check_virial"]
+
+# eV, eV/angstrom, eV/angstrom^3: below, errors are no longer relative.
+ENERGY_FLOOR, FORCE_FLOOR, STRESS_FLOOR = 1e-2, 1e-2, 1e-4
 
 # xx yy zz yz xz xy, ASE's order.
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -82,7 +86,7 @@ def check_forces(
     expected = np.empty_like(forces)
     for index in np.ndindex(*forces.shape):
         expected[index] = -_derivative(_displaced_energy(moved, index, energy), step)
-    error = _relative(forces, expected)
+    error = _relative(forces, expected, FORCE_FLOOR)
     atom, axis = np.unravel_index(np.abs(forces - expected).argmax(), forces.shape)
     _require(error, tolerance, f"forces, worst at atom {atom} along {'xyz'[axis]}")
     return error
@@ -125,7 +129,7 @@ def check_virial(
     expected = np.array(
         [_derivative(_strained_energy(moved, pair, energy), step) / volume for pair in _VOIGT]
     )
-    error = _relative(stress, expected)
+    error = _relative(stress, expected, STRESS_FLOOR)
     worst = ("xx", "yy", "zz", "yz", "xz", "xy")[int(np.abs(stress - expected).argmax())]
     _require(error, tolerance, f"stress, worst in {worst}")
     return error
@@ -169,8 +173,10 @@ def check_invariance(
     def change(moved: Atoms, turn: Floats, rows: Any) -> float:
         moved.calc = original.calc
         expected = reference[1][rows] @ turn
-        changes = _relative(energy(moved), reference[0]), _relative(_forces(moved), expected)
-        return float(np.max(changes))
+        return max(
+            _relative(energy(moved), reference[0], ENERGY_FLOOR),
+            _relative(_forces(moved), expected, FORCE_FLOOR),
+        )
 
     errors = Invariance(
         translation=change(_moved(original, positions + rng.normal(size=3)), identity, slice(None)),
@@ -262,8 +268,8 @@ def _turned(atoms: Atoms, matrix: Floats) -> Atoms:
     return _moved(atoms, atoms.positions @ matrix, atoms.cell.array @ matrix)
 
 
-def _relative(value: float | Floats, expected: float | Floats) -> float:
-    scale = max(1.0, float(np.max(np.abs(expected))))
+def _relative(value: float | Floats, expected: float | Floats, floor: float) -> float:
+    scale = max(floor, float(np.max(np.abs(expected))))
     return float(np.max(np.abs(np.subtract(value, expected)))) / scale
 
 

@@ -7,10 +7,11 @@ import copy
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from ase.calculators.calculator import PropertyNotImplementedError
 from models import BASES, SMALL_CASES, Case, cluster, crystal, expected, random_parameters
 
-from mtpot import MTP, InputError, MTPCalculator
+from mtpot import MTP, InputError, MTPCalculator, NumericalError, potential_path
 
 PROPERTIES = {"energy", "free_energy", "energies", "forces", "stress"}
 
@@ -180,3 +181,50 @@ def test_untrained_potential_is_refused():
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"absent\.mtp"):
         MTPCalculator(tmp_path / "absent.mtp")
+
+
+def test_a_deep_copy_of_atoms_brings_a_calculator_of_its_own():
+    atoms = bulk("Si", cubic=True)
+    atoms.calc = MTPCalculator(potential_path("silicon"))
+    energy = atoms.get_potential_energy()
+    other = copy.deepcopy(atoms)
+    other.positions[0, 0] += 0.1
+    assert other.get_potential_energy() > energy
+    assert atoms.get_potential_energy() == energy
+
+
+def test_ase_takes_the_properties_it_knows_and_leaves_grades():
+    atoms = bulk("Si", cubic=True)
+    atoms.calc = MTPCalculator(potential_path("silicon"))
+    atoms.get_potential_energy()
+    assert "grades" in atoms.calc.results
+    assert set(atoms.calc.export_properties()) >= {"energy", "forces", "stress", "energies"}
+
+
+@pytest.mark.parametrize("pbc", [(True, True, False), (True, False, False)], ids=["slab", "wire"])
+def test_partly_periodic_structures_have_a_stress(pbc):
+    atoms = bulk("Si", cubic=True)
+    atoms.pbc = pbc
+    atoms.calc = MTPCalculator(potential_path("silicon"))
+    assert atoms.get_stress().shape == (6,)
+
+
+@pytest.mark.parametrize(
+    ("pbc", "distance"),
+    [((False,) * 3, 1e6), ((False,) * 3, 1e150), ((True, True, False), 1e6), ((True,) * 3, 1e30)],
+    ids=["dimer", "astronomic-dimer", "slab", "crystal"],
+)
+def test_a_structure_that_has_flown_apart_is_refused(pbc, distance):
+    atoms = Atoms("Si2", positions=[[0, 0, 0], [0, 0, distance]], cell=[6, 6, 6], pbc=pbc)
+    atoms.calc = MTPCalculator(potential_path("silicon"))
+    with pytest.raises(NumericalError, match="flown apart"):
+        atoms.get_potential_energy()
+
+
+def test_an_element_that_nobody_knows_is_refused_by_name():
+    potential = MTP.new(4, ["Foo"], 5.0)
+    potential.parameters = np.zeros(len(potential.parameters))
+    with pytest.raises(InputError, match="Foo"):
+        MTPCalculator(potential)
+    with pytest.raises(InputError, match="list of symbols"):
+        MTP.new(4, "CO", 5.0)

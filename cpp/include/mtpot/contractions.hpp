@@ -4,6 +4,7 @@
 // level is the sum over its factors.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 namespace mtpot {
@@ -35,7 +36,8 @@ struct Contractions {
 };
 
 // InputError unless indices are in range, every product reads moments that are complete by then
-// (basic, or no later product adds to them) and adds to a moment that is not basic, every mu and
+// (basic, or no later product adds to them) and adds to a moment that is not basic, every other
+// moment is a sum of products, every mu and
 // exponent is between 0 and 100, and the scalars are distinct moments.
 void check(const Contractions& contractions);
 
@@ -51,6 +53,6 @@ struct LevelRule {
 // level = sum over nodes (2 + 4 mu) + 2 * edges. Results are cached for the process.
 // The scalars stand in the order of their level: those of a lower level, same caps, come first.
 // InputError if level is odd, below 2 or above 32, or a cap is out of range.
-const Contractions& generate(const LevelRule& rule);
+std::shared_ptr<const Contractions> generate(const LevelRule& rule);
 
 }  // namespace mtpot

@@ -42,6 +42,7 @@ public:
                   std::span<double> predictions) const;
 
     enum class Columns { linear, all };
+    std::size_t column_count(Columns columns) const;
     // Gram matrix [(m + 1) * (m + 1)] of the weighted matrix [J | label - prediction], summed
     // over the frames; J has the columns species | linear, or all. Threads work on frames;
     // memory is one frame and one Gram matrix a thread. The same frames and number of threads

@@ -29,7 +29,11 @@ public:
     using Error::Error;
 };
 
+// For checks outside hot loops: the message is made whether it is needed or not.
 inline void require(bool condition, const std::string& message) {
+    if (!condition) throw InputError(message);
+}
+inline void require(bool condition, const char* message) {
     if (!condition) throw InputError(message);
 }
 

@@ -11,7 +11,7 @@ namespace mtpot {
 // A view; the arrays belong to the caller. Pairs at or beyond the cutoff are allowed and
 // contribute nothing, so a list with a skin can be passed as it is.
 struct Neighborhoods {
-    std::span<const std::int32_t> species;           // [centers], 0-based type of each center
+    std::span<const std::int32_t> species;           // [centers], type of center i, which is atom i
     std::span<const std::int64_t> offsets;           // [centers + 1], first pair of each center
     std::span<const std::int32_t> neighbors;         // [pairs], the neighbor's atom
     std::span<const std::int32_t> neighbor_species;  // [pairs]
@@ -20,6 +20,10 @@ struct Neighborhoods {
     std::size_t center_count() const { return species.size(); }
     std::size_t pair_count() const { return neighbor_species.size(); }
 };
+
+// InputError unless the sizes of the arrays agree and the offsets increase within the pairs: what
+// memory depends on and costs little to check. Types and distances are checked while evaluating.
+void check(const Neighborhoods& neighborhoods);
 
 // Neighborhoods that own their arrays, built from an unsorted full list of pairs among
 // `species.size()` atoms, every one of them a center. InputError if sizes disagree or an index is

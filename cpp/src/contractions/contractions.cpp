@@ -17,9 +17,9 @@ void check_basics(const Contractions& contractions) {
     for (std::size_t i = 0; i < contractions.basics.size(); ++i) {
         const auto& [mu, a, b, c] = contractions.basics[i];
         const auto [least, most] = std::minmax({mu, a, b, c});
-        require(least >= 0 && most <= largest_exponent, "basic moment " + std::to_string(i) +
-                                                            " has an index outside 0 to " +
-                                                            std::to_string(largest_exponent));
+        if (least < 0 || most > largest_exponent)
+            throw InputError("basic moment " + std::to_string(i) + " has an index outside 0 to " +
+                             std::to_string(largest_exponent));
     }
     require(contractions.moment_count >= 0 &&
                 contractions.basics.size() <= static_cast<std::size_t>(contractions.moment_count),
@@ -57,6 +57,10 @@ std::vector<std::size_t> completed_at(const Contractions& contractions) {
 
 void check_order(const Contractions& contractions) {
     const std::vector<std::size_t> completed = completed_at(contractions);
+    for (std::size_t k = contractions.basics.size(); k < completed.size(); ++k)
+        if (completed[k] == 0)
+            throw InputError("moment " + std::to_string(k) +
+                             " is neither basic nor a sum of products");
     for (std::size_t i = 0; i < contractions.products.size(); ++i) {
         const auto& [left, right, multiplier, target] = contractions.products[i];
         for (const int operand : {left, right})
@@ -69,10 +73,11 @@ void check_order(const Contractions& contractions) {
 void check_scalars(const Contractions& contractions) {
     std::vector<bool> seen(contractions.moment_count, false);
     for (const int moment : contractions.scalars) {
-        require(moment >= 0 && moment < contractions.moment_count,
-                "scalar moment " + std::to_string(moment) + " is outside 0 to " +
-                    std::to_string(contractions.moment_count - 1));
-        require(!seen[moment], "scalar moment " + std::to_string(moment) + " stands twice");
+        if (moment < 0 || moment >= contractions.moment_count)
+            throw InputError("scalar moment " + std::to_string(moment) + " is outside 0 to " +
+                             std::to_string(contractions.moment_count - 1));
+        if (seen[moment])
+            throw InputError("scalar moment " + std::to_string(moment) + " stands twice");
         seen[moment] = true;
     }
 }

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace mtpot {
+namespace mtpot::generator {
 
 static_assert(std::has_unique_object_representations_v<Diagram>, "hashed and compared as bytes");
 
@@ -132,4 +132,4 @@ Diagram induced(const Diagram& diagram, unsigned mask) {
     return result;
 }
 
-}  // namespace mtpot
+}  // namespace mtpot::generator

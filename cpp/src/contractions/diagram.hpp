@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace mtpot {
+namespace mtpot::generator {
 
 constexpr int highest_level = 32;
 
@@ -57,4 +57,4 @@ Diagram canonical(const Diagram& diagram);
 // The nodes in `mask` and the bonds among them, in their order.
 Diagram induced(const Diagram& diagram, unsigned mask);
 
-}  // namespace mtpot
+}  // namespace mtpot::generator

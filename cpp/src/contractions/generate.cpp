@@ -16,6 +16,8 @@
 namespace mtpot {
 namespace {
 
+using namespace generator;
+
 void check_rule(const LevelRule& rule) {
     require(rule.level >= 2 && rule.level <= highest_level && rule.level % 2 == 0,
             "level " + std::to_string(rule.level) + " is not an even number from 2 to " +
@@ -74,7 +76,7 @@ private:
     void add_step(DiagramId id) {
         const int target = result_.moment_count++;
         moments_[id] = target;
-        for (const Term& term : schedule_.terms(id))
+        for (const DiagramProduct& term : schedule_.terms(id))
             add_product(moment_of(term.left), moment_of(term.right), term.multiplicity, target);
     }
 
@@ -105,16 +107,16 @@ private:
 
 }  // namespace
 
-const Contractions& generate(const LevelRule& rule) {
+std::shared_ptr<const Contractions> generate(const LevelRule& rule) {
     using Key = std::array<int, 4>;
     static std::mutex mutex;
-    static std::map<Key, std::unique_ptr<const Contractions>> cache;
+    static std::map<Key, std::shared_ptr<const Contractions>> cache;
 
     check_rule(rule);
     const std::lock_guard lock(mutex);
     auto& entry = cache[Key{rule.level, rule.max_factors, rule.max_mu, rule.max_nu}];
-    if (!entry) entry = std::make_unique<const Contractions>(Assembly(Multigraphs(rule)).take());
-    return *entry;
+    if (!entry) entry = std::make_shared<const Contractions>(Assembly(Multigraphs(rule)).take());
+    return entry;
 }
 
 }  // namespace mtpot

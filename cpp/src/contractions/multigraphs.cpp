@@ -5,7 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
-namespace mtpot {
+namespace mtpot::generator {
 namespace {
 
 // Connected graphs, each grown from a smaller one by a bond or by a node that hangs on one bond.
@@ -109,4 +109,4 @@ private:
 Multigraphs::Multigraphs(const LevelRule& rule)
     : connected(ConnectedGraphs(rule).sorted()), scalars(Multisets(connected, rule).sorted()) {}
 
-}  // namespace mtpot
+}  // namespace mtpot::generator

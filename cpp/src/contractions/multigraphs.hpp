@@ -6,7 +6,7 @@
 #include "contractions/diagram.hpp"
 #include "mtpot/contractions.hpp"
 
-namespace mtpot {
+namespace mtpot::generator {
 
 // Every scalar is a product of connected ones. Both lists are ordered by level, then by the
 // number of factors, so that the lists of a lower level begin those of a higher one.
@@ -17,4 +17,4 @@ struct Multigraphs {
     explicit Multigraphs(const LevelRule& rule);
 };
 
-}  // namespace mtpot
+}  // namespace mtpot::generator

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-namespace mtpot {
+namespace mtpot::generator {
 namespace {
 
 std::int64_t factorial(int n) {
@@ -102,12 +102,15 @@ std::vector<unsigned> lean_splits(const Diagram& diagram) {
 }
 
 // Adds up terms of equal operands.
-void merge(std::vector<Term>& terms) {
-    const auto operands = [](const Term& term) { return std::pair(term.left, term.right); };
-    std::sort(terms.begin(), terms.end(),
-              [&](const Term& a, const Term& b) { return operands(a) < operands(b); });
+void merge(std::vector<DiagramProduct>& terms) {
+    const auto operands = [](const DiagramProduct& term) {
+        return std::pair(term.left, term.right);
+    };
+    std::sort(terms.begin(), terms.end(), [&](const DiagramProduct& a, const DiagramProduct& b) {
+        return operands(a) < operands(b);
+    });
     std::size_t kept = 0;
-    for (const Term& term : terms) {
+    for (const DiagramProduct& term : terms) {
         if (kept > 0 && operands(terms[kept - 1]) == operands(term))
             terms[kept - 1].multiplicity += term.multiplicity;
         else
@@ -126,8 +129,8 @@ DiagramId Schedule::number(const Diagram& diagram) {
     return found->second;
 }
 
-std::vector<Term> Schedule::split(DiagramId id, unsigned mask) {
-    std::vector<Term> terms;
+std::vector<DiagramProduct> Schedule::split(DiagramId id, unsigned mask) {
+    std::vector<DiagramProduct> terms;
     Cut(entries_[id].diagram, mask)
         .each_assignment([&](const Diagram& left, const Diagram& right, int multiplicity) {
             const auto [first, second] = std::minmax({number(left), number(right)});
@@ -138,10 +141,10 @@ std::vector<Term> Schedule::split(DiagramId id, unsigned mask) {
 }
 
 // Products that `terms` would add to those that exist.
-std::size_t Schedule::cost(const std::vector<Term>& terms) {
+std::size_t Schedule::cost(const std::vector<DiagramProduct>& terms) {
     ++counts_;
     std::size_t sum = terms.size();
-    for (const Term& term : terms) sum += added_cost(term.left) + added_cost(term.right);
+    for (const DiagramProduct& term : terms) sum += added_cost(term.left) + added_cost(term.right);
     return sum;
 }
 
@@ -149,7 +152,8 @@ std::size_t Schedule::added_cost(DiagramId id) {
     Entry& entry = entries_[id];
     if (entry.built || std::exchange(entry.counted_in, counts_) == counts_) return 0;
     std::size_t sum = entry.terms.size();
-    for (const Term& term : entry.terms) sum += added_cost(term.left) + added_cost(term.right);
+    for (const DiagramProduct& term : entry.terms)
+        sum += added_cost(term.left) + added_cost(term.right);
     return sum;
 }
 
@@ -158,9 +162,9 @@ void Schedule::plan(DiagramId id) {
     if (entries_[id].diagram.size == 1 || !entries_[id].terms.empty()) return;
     std::size_t least = std::numeric_limits<std::size_t>::max();
     for (const unsigned mask : lean_splits(entries_[id].diagram)) {
-        std::vector<Term> terms = split(id, mask);
+        std::vector<DiagramProduct> terms = split(id, mask);
         if (terms.size() >= least) continue;
-        for (const Term& term : terms) {
+        for (const DiagramProduct& term : terms) {
             plan(term.left);
             plan(term.right);
         }
@@ -174,7 +178,7 @@ void Schedule::plan(DiagramId id) {
 void Schedule::build(DiagramId id) {
     if (entries_[id].built) return;
     entries_[id].built = true;
-    for (const Term& term : entries_[id].terms) {
+    for (const DiagramProduct& term : entries_[id].terms) {
         build(term.left);
         build(term.right);
     }
@@ -188,4 +192,4 @@ DiagramId Schedule::build(const Diagram& diagram) {
     return id;
 }
 
-}  // namespace mtpot
+}  // namespace mtpot::generator

@@ -6,13 +6,13 @@
 
 #include "contractions/diagram.hpp"
 
-namespace mtpot {
+namespace mtpot::generator {
 
 // A diagram of the schedule, by its number there.
 using DiagramId = int;
 
 // multiplicity * left * right, left <= right.
-struct Term {
+struct DiagramProduct {
     DiagramId left, right;
     int multiplicity;
 };
@@ -28,21 +28,21 @@ public:
     const std::vector<DiagramId>& steps() const { return steps_; }
     const Diagram& diagram(DiagramId id) const { return entries_[id].diagram; }
     // The sum that makes a diagram of `steps`.
-    const std::vector<Term>& terms(DiagramId id) const { return entries_[id].terms; }
+    const std::vector<DiagramProduct>& terms(DiagramId id) const { return entries_[id].terms; }
 
 private:
     struct Entry {
         Diagram diagram;
-        std::vector<Term> terms;  // by the chosen split
+        std::vector<DiagramProduct> terms;  // by the chosen split
         bool built = false;
         int counted_in = 0;  // the last count that has met it
     };
 
     DiagramId number(const Diagram& diagram);
-    std::vector<Term> split(DiagramId id, unsigned mask);
+    std::vector<DiagramProduct> split(DiagramId id, unsigned mask);
     void plan(DiagramId id);
     void build(DiagramId id);
-    std::size_t cost(const std::vector<Term>& terms);
+    std::size_t cost(const std::vector<DiagramProduct>& terms);
     std::size_t added_cost(DiagramId id);
 
     std::unordered_map<Diagram, DiagramId, DiagramHash> numbers_;
@@ -51,4 +51,4 @@ private:
     int counts_ = 0;
 };
 
-}  // namespace mtpot
+}  // namespace mtpot::generator

@@ -114,19 +114,27 @@ inline void sum_basis_moments(const CompiledPotential& compiled, const DesignSiz
         }
 }
 
-// moments(mu, k) = sum_{w, beta} c basis_moments(w, beta, k); the scaling is in both factors'
-// definitions only once, so the file's own coefficients stand here.
+// Column of a local radial parameter of centers of one species.
+inline std::size_t radial_column(const CompiledPotential& compiled, int species, int w, int p,
+                                 int beta) {
+    const Potential& potential = compiled.potential;
+    const auto pair = static_cast<std::size_t>(species * potential.species_count + w);
+    const std::size_t function = pair * compiled.radial_stride + compiled.radial_order[p];
+    return function * potential.radial.size + beta;
+}
+
+// moments(mu, k) = sum_{w, beta} c basis_moments(w, beta, k). The scaling is in the basis moments
+// already, so these are the potential's own coefficients.
 inline void combine_moments(const CompiledPotential& compiled, const DesignSize& n,
                             MomentSpace& space) {
+    const double* coefficients = compiled.potential.radial_coefficients.data();
     clear(space.moments, compiled.component_count);
-    const double inverse_scaling = 1.0 / compiled.potential.scaling;
     for (int p = 0; p < n.functions; ++p) {
         Vec* moments = space.moments + compiled.component_offsets[p];
         for (int w = 0; w < n.species_count; ++w)
             for (int beta = 0; beta < n.size; ++beta) {
-                const int pair = space.block.species * n.species_count + w;
-                const double c = inverse_scaling *
-                                 compiled.coefficients[(pair * n.functions + p) * n.size + beta];
+                const double c =
+                    coefficients[radial_column(compiled, space.block.species, w, p, beta)];
                 const Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
                 for (int k = 0; k < compiled.component_counts[p]; ++k) moments[k] += c * sums[k];
             }
@@ -157,15 +165,6 @@ inline Vec radial_derivative(const CompiledPotential& compiled, const DesignSize
     Vec derivative{};
     for (int k = 0; k < compiled.component_counts[p]; ++k) derivative += adjoints[k] * sums[k];
     return derivative;
-}
-
-// Column of a local radial parameter of centers of one species.
-inline std::size_t radial_column(const CompiledPotential& compiled, int species, int w, int p,
-                                 int beta) {
-    const Potential& potential = compiled.potential;
-    const auto pair = static_cast<std::size_t>(species * potential.species_count + w);
-    const std::size_t function = pair * compiled.radial_stride + compiled.radial_order[p];
-    return function * potential.radial.size + beta;
 }
 
 inline std::size_t linear_column(const CompiledPotential& compiled) {
@@ -421,8 +420,8 @@ inline void scatter_panel(const MomentSpace& space, const TangentSpace& tangent,
         }
 }
 
-inline void scatter_site(const MomentSpace& space, const TangentSpace& tangent,
-                         const CenterBlock& input, const Columns& map, const TangentRows& out) {
+inline void scatter_site(const TangentSpace& tangent, const CenterBlock& input, const Columns& map,
+                         const TangentRows& out) {
     map.for_each([&](int local, std::size_t column) {
         for (int lane = 0; lane < input.count; ++lane) {
             const std::size_t center = input.centers[lane];
@@ -433,7 +432,6 @@ inline void scatter_site(const MomentSpace& space, const TangentSpace& tangent,
                 out.virial[v * out.stride + column] += tangent.virials[6 * local + v][lane];
         }
     });
-    (void)space;
 }
 
 inline void add_energy_row(const CompiledPotential& compiled, const DesignSize& n,
@@ -484,7 +482,7 @@ Status tangents(const CompiledPotential& compiled, const CenterBlock& input, voi
             add_site_sums(space, tangent, out.linear_only ? n.radial_rows : 0, n.rows, slot);
             scatter_panel(space, tangent, input, map, slot, out);
         }
-    scatter_site(space, tangent, input, map, out);
+    scatter_site(tangent, input, map, out);
     return Status::done;
 }
 

@@ -16,7 +16,7 @@ struct CenterBlock {
     int count;
 };
 
-enum class Status { done, bad_geometry, bad_species };
+enum class Status { done, bad_geometry, bad_species, no_memory };
 
 // Where the tangents of one frame go: rows of the energy, the forces and the virial
 // (xx yy zz yz xz xy), each with `stride` columns, the last one in use being the prediction.

@@ -1,6 +1,7 @@
 // Lanes: one SIMD lane, one center. Everything in this folder but kernels.hpp is compiled once
-// for each instruction set, in a namespace of its own and with internal linkage, so that the
-// linker cannot merge code for a wide set into the path of a narrow one.
+// for each instruction set, in a namespace of its own and with internal linkage, as the bases in
+// src/radial, so that the linker cannot merge code for a wide set into the path of a narrow one;
+// the test kernels_export_nothing looks at the objects.
 #pragma once
 
 #include <cstddef>

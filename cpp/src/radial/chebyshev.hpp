@@ -5,6 +5,7 @@
 #include "mtpot/radial.hpp"
 
 namespace mtpot::radial {
+namespace {
 
 struct Chebyshev {
     static constexpr const char* name = "RBChebyshev";
@@ -35,4 +36,5 @@ struct Chebyshev {
     }
 };
 
+}  // namespace
 }  // namespace mtpot::radial

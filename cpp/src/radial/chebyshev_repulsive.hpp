@@ -7,6 +7,7 @@
 #include "radial/chebyshev.hpp"
 
 namespace mtpot::radial {
+namespace {
 
 struct ChebyshevRepulsive {
     static constexpr const char* name = "RBChebyshev_repuls";
@@ -40,4 +41,5 @@ struct ChebyshevRepulsive {
     }
 };
 
+}  // namespace
 }  // namespace mtpot::radial

@@ -6,6 +6,7 @@
 #include "radial/chebyshev_repulsive.hpp"
 
 namespace mtpot::radial {
+namespace {
 
 template <class... Bases>
 struct List {
@@ -21,4 +22,5 @@ struct List {
 
 using Registry = List<Chebyshev, ChebyshevRepulsive>;
 
+}  // namespace
 }  // namespace mtpot::radial

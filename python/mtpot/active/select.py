@@ -1,22 +1,19 @@
-"""Active sets, extrapolation grades, and the choice of structures worth a calculation.
+"""Active sets, and the choice of structures worth a calculation.
 
-A site's row is b_i = dV_i/d(parameters). The grade of a row is max_k |(b A^-1)_k| with the active
-set A, rows of the training set of (locally) largest |det A|. In neighborhood mode ("nbh") rows
-are sites; in configuration mode ("cfg") a structure of N atoms has the one row
-sum_i b_i / N^(weight_scaling / 2). Podryabinkin & Shapeev, Comput. Mater. Sci. 140 (2017) 171.
+The active set A holds rows of the training set of (locally) largest |det A|; `mtpot.grading` says
+what a row is. Neighborhood mode is "nbh" here, configuration mode "cfg", as in the commands.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from mtpot import _core
 from mtpot.data.cfg import format_cfg
-from mtpot.errors import InputError, MtpotError
-from mtpot.neighbors import neighborhoods
+from mtpot.data.neighborhoods import frame_neighborhoods
+from mtpot.grading import Grader, Grades, RowMaker, require_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,14 +24,6 @@ if TYPE_CHECKING:
 TRAINING_THRESHOLD = 1.001  # of grades inside a training set, as in MLIP
 _WEIGHT_SCALING = 2
 _CHUNK = 1 << 24  # numbers of rows held at a time: 128 MiB
-
-
-@dataclass(frozen=True, slots=True)
-class Grades:
-    """Extrapolation grades of a structure: of its sites, shape [n] or None, and its own."""
-
-    sites: Floats | None
-    frame: float
 
 
 def build_selection(
@@ -61,7 +50,8 @@ def build_selection(
     InputError, NumericalError
         If a frame does not fit the potential or has no finite rows; names the frame.
     """
-    make_rows = _RowMaker(potential, mode == "nbh", _WEIGHT_SCALING, threads)
+    maker = RowMaker(potential.core, mode == "nbh", _WEIGHT_SCALING)
+    make_rows = _FrameRows(potential, maker, threads)
     active = _core.ActiveSet(len(potential.parameters))
     swaps = _sweep(active, make_rows, frames, TRAINING_THRESHOLD)
     return _selection(potential, frames, mode == "nbh", active, swaps)
@@ -75,12 +65,9 @@ def grade_frames(potential: MTP, frames: Iterable[Frame], threads: int = 0) -> I
     InputError, NumericalError
         If the potential has no active set, or a frame does not fit it; names the frame.
     """
-    selection = _require_selection(potential)
-    active = selection.active_set
-    make_rows = _RowMaker(potential, selection.per_site, selection.weight_scaling, threads)
+    grader = Grader(potential)
     for frame in frames:
-        grades = active.grade(make_rows(frame))
-        yield Grades(grades if selection.per_site else None, float(grades.max(initial=0.0)))
+        yield grader.grade(frame_neighborhoods(potential, frame), threads)
 
 
 def grade_frame(potential: MTP, frame: Frame, threads: int = 0) -> Grades:
@@ -124,9 +111,10 @@ def select_frames(
     InputError, NumericalError
         As `grade_frames`, or if the threshold is not above 1.
     """
-    selection = _require_selection(potential)
+    selection = require_selection(potential)
     active = selection.active_set
-    make_rows = _RowMaker(potential, selection.per_site, selection.weight_scaling, threads)
+    maker = RowMaker(potential.core, selection.per_site, selection.weight_scaling)
+    make_rows = _FrameRows(potential, maker, threads)
     holders: dict[int, int | None] = {}  # candidate of each position, None for training frames
     entered: set[int] = set()
     while True:
@@ -149,33 +137,21 @@ class _Swap(NamedTuple):
     site: int
 
 
-class _RowMaker:
-    """Rows of a frame: [n, parameters] in neighborhood mode, [1, parameters] in the other."""
+class _FrameRows:
+    """Rows of frames, with errors that name them."""
 
-    def __init__(self, potential: MTP, per_site: bool, weight_scaling: int, threads: int) -> None:
+    def __init__(self, potential: MTP, maker: RowMaker, threads: int) -> None:
         self._potential = potential
-        self._design = _core.Design(potential.core)
-        self._per_site = per_site
-        self._weight_scaling = weight_scaling
+        self._maker = maker
         self._threads = threads
 
     def __call__(self, frame: Frame) -> Floats:
-        try:
-            pairs = neighborhoods(
-                self._potential, frame.symbols, frame.positions, frame.cell, frame.pbc
-            )
-            rows = self._design.rows(pairs, self._threads)
-        except MtpotError as error:
-            raise type(error)(f"{frame.source or 'a frame'}: {error}") from error
-        if self._per_site:
-            return rows
-        weight = max(len(frame), 1) ** (self._weight_scaling / 2)
-        mean: Floats = rows.sum(axis=0, keepdims=True) / weight
-        return mean
+        found = frame_neighborhoods(self._potential, frame)
+        return self._maker.rows(found, self._threads)
 
 
 def _sweep(
-    active: _core.ActiveSet, make_rows: _RowMaker, frames: Sequence[Frame], threshold: float
+    active: _core.ActiveSet, make_rows: _FrameRows, frames: Sequence[Frame], threshold: float
 ) -> list[_Swap]:
     """Swap rows of the frames in until a whole pass makes no swap."""
     swaps: list[_Swap] = []
@@ -191,7 +167,7 @@ def _sweep(
 
 
 def _chunks(
-    make_rows: _RowMaker, frames: Sequence[Frame]
+    make_rows: _FrameRows, frames: Sequence[Frame]
 ) -> Iterator[tuple[list[tuple[int, int]], Floats]]:
     """Rows of as many frames as fit, with the frame and site of each."""
     sites: list[tuple[int, int]] = []
@@ -233,13 +209,3 @@ def _selection(
 def _site_equation(atoms: int, site: int) -> int:
     """MLIP's number of a site: after 1 energy, 3N force components and 9 of the virial."""
     return 1 + 3 * atoms + 9 + site
-
-
-def _require_selection(potential: MTP) -> _core.Selection:
-    selection = potential.selection
-    if selection is None:
-        raise InputError(
-            "the potential has no active set: train with --active-set nbh (or cfg) and use the "
-            ".almtp file"
-        )
-    return selection

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtpot import _core
+from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.errors import InputError
-from mtpot.neighbors import neighborhoods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,16 +74,15 @@ def labeled_frames(
     Raises
     ------
     InputError
-        If there are no frames, or one has no energy or no atoms; names it.
+        If there are no frames, or one has no energy or does not fit the potential; names it.
     """
     if not frames:
         raise InputError("there are no frames to train on")
     labeled, lists = [], []
     for frame in frames:
-        if frame.energy is None or len(frame) == 0:
-            lacking = "atoms" if frame.energy is not None else "energy"
-            raise InputError(f"{frame.source}: the frame has no {lacking}; remove or label it")
-        found = neighborhoods(potential, frame.symbols, frame.positions, frame.cell, frame.pbc)
+        if frame.energy is None:
+            raise InputError(f"{frame.source}: the frame has no energy; remove or label it")
+        found = frame_neighborhoods(potential, frame)
         virial = frame.virial
         labeled.append(
             _core.LabeledFrame(
@@ -113,8 +112,10 @@ class Problem:
         self._potential = potential
         self._frames = frames
         self._threads = threads
-        species, size = potential.species_count, potential.radial_size
-        self.radial_count = species**2 * potential.radial_function_count * size
+        self.species_count = potential.species_count
+        self.radial_count = (
+            self.species_count**2 * potential.radial_function_count * potential.radial_size
+        )
         self.parameter_count = len(potential.parameters)
 
     def normal_equations(self, parameters: Floats, linear_only: bool) -> NormalEquations:

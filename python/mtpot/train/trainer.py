@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtpot import _core
-from mtpot.errors import InputError
-from mtpot.neighbors import neighborhoods, shortest_distance
+from mtpot.data.neighborhoods import frame_neighborhoods
+from mtpot.neighbors import shortest_distance
 from mtpot.potential import MTP
 from mtpot.train.gauge import normalize
 from mtpot.train.loss import Problem, Weights, labeled_frames
-from mtpot.train.solvers import Options, minimize
+from mtpot.train.solvers import Options, Stop, minimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,10 +43,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """A trained potential, its loss on the training set and the way there."""
+    """A trained potential, its loss on the training set, why training stopped, the way there."""
 
     potential: MTP
     loss: float
+    stop: Stop
     steps: list[Step] = field(default_factory=list)
 
 
@@ -100,7 +101,7 @@ def train(
     options = Options(settings.max_steps, settings.tolerance, settings.ridge)
     result = minimize(problem, potential.parameters, options, report)
     trained = normalize(potential.core.with_parameters(result.parameters))
-    return TrainingResult(MTP(trained), result.loss, steps)
+    return TrainingResult(MTP(trained), result.loss, result.stop, steps)
 
 
 def starting_potential(settings: Settings, frames: Sequence[Frame]) -> MTP:
@@ -167,15 +168,12 @@ class _Monitor:
         self._core = potential.core
         self._threads = threads
         self._training = list(zip(frames, lists, strict=True))
-        self._validation = [
-            (f, neighborhoods(potential, f.symbols, f.positions, f.cell, f.pbc)) for f in validation
-        ]
+        self._validation = [(frame, frame_neighborhoods(potential, frame)) for frame in validation]
 
     def step(self, number: int, loss: float, seconds: float, parameters: Floats) -> Step:
         evaluator = _core.Evaluator(self._core.with_parameters(parameters))
         energy, force = self._errors(evaluator, self._training)
-        if energy is None:
-            raise InputError("no training frame has an energy")
+        assert energy is not None  # labeled_frames() has refused frames without
         return Step(
             number, loss, seconds, energy, force, *self._errors(evaluator, self._validation)
         )

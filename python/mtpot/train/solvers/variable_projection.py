@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtpot.errors import NumericalError
-from mtpot.train.solvers.common import Floats, Options, Report, Result
+from mtpot.train.solvers.common import Floats, Options, Report, Result, Stop
 
 if TYPE_CHECKING:
     from mtpot.train.loss import NormalEquations, Problem
@@ -23,12 +23,19 @@ if TYPE_CHECKING:
 FIRST_DAMPING = 1e-2
 LARGEST_DAMPING = 1e8
 PATIENCE = 3  # steps in a row that gain little before it stops
+NOISE = 1e-13  # of the largest norm: a column below it is rounding, not data
 
 
 @dataclass(frozen=True, slots=True)
 class _Point:
+    """Parameters and the normal equations there, whose loss is that of the residuals."""
+
     parameters: Floats
-    loss: float
+    equations: NormalEquations
+
+    @property
+    def loss(self) -> float:
+        return self.equations.loss
 
 
 def minimize(problem: Problem, start: Floats, options: Options, report: Report) -> Result:
@@ -39,8 +46,9 @@ def minimize(problem: Problem, start: Floats, options: Options, report: Report) 
     problem
         The loss and its normal equations.
     start
-        Parameters, radial | linear; of the linear ones only the species energies matter, as the
-        offset that rounding sees.
+        Parameters, radial | linear. The ridge pulls the species energies towards those of the
+        start and the other linear parameters towards zero, so that the zero of energy does not
+        matter.
     options
         When to stop, and the ridge.
     report
@@ -51,7 +59,8 @@ def minimize(problem: Problem, start: Floats, options: Options, report: Report) 
     NumericalError
         If the start has no finite loss.
     """
-    best = _project(problem, start, options.ridge)
+    solver = _Solver(problem, start, options)
+    best = solver.accepted(start, np.inf)
     if best is None:
         raise NumericalError(
             "the loss is not finite at the start: look for absurd labels or distances in the "
@@ -59,54 +68,82 @@ def minimize(problem: Problem, start: Floats, options: Options, report: Report) 
         )
     report(0, best.loss, best.parameters)
     damping, growth, idle, steps = FIRST_DAMPING, 2.0, 0, 0
-    equations = problem.normal_equations(best.parameters, linear_only=False)
-    while steps < options.max_steps and idle < PATIENCE and damping < LARGEST_DAMPING:
-        change = _step(equations, problem.radial_count, damping, options.ridge)
-        foretold = equations.loss - equations.loss_after(change)
-        trial = _project(problem, best.parameters + change, options.ridge)
-        if trial is None or trial.loss >= best.loss:
-            damping, growth = damping * growth, growth * 2.0
-            continue
-        gain = best.loss - trial.loss
-        ratio = gain / foretold if foretold > 0.0 else 0.0
-        damping, growth = damping * max(0.1, 1.0 - (2.0 * ratio - 1.0) ** 3), 2.0
-        idle = idle + 1 if gain < options.tolerance * best.loss else 0
-        best, steps = trial, steps + 1
-        report(steps, best.loss, best.parameters)
-        equations = problem.normal_equations(best.parameters, linear_only=False)
-    return Result(best.parameters, best.loss, steps)
+    stop: Stop = "converged"
+    try:
+        while idle < PATIENCE and damping < LARGEST_DAMPING:
+            if steps == options.max_steps:
+                stop = "max-steps"
+                break
+            change = solver.step(best.equations, damping)
+            foretold = best.loss - best.equations.loss_after(change)
+            trial = solver.accepted(best.parameters + change, best.loss)
+            if trial is None:
+                damping, growth = damping * growth, growth * 2.0
+                continue
+            gain = best.loss - trial.loss
+            ratio = gain / foretold if foretold > 0.0 else 0.0
+            damping, growth = damping * max(0.1, 1.0 - (2.0 * ratio - 1.0) ** 3), 2.0
+            idle = idle + 1 if gain < options.tolerance * best.loss else 0
+            best, steps = trial, steps + 1
+            report(steps, best.loss, best.parameters)
+    except KeyboardInterrupt:
+        stop = "interrupted"
+    return Result(best.parameters, best.loss, steps, stop)
 
 
-def _project(problem: Problem, parameters: Floats, ridge: float) -> _Point | None:
-    """Solve for the linear parameters at fixed radial ones; None if that is not finite."""
-    equations = problem.normal_equations(parameters, linear_only=True)
-    if not equations.finite:
-        return None
-    linear = parameters[problem.radial_count :]
-    change = _solve(equations, np.full(len(linear), ridge), -ridge_pull(equations, linear, ridge))
-    projected = parameters.copy()
-    projected[problem.radial_count :] += change
-    loss = equations.loss_after(change)
-    return _Point(projected, loss) if np.isfinite(loss) else None
+class _Solver:
+    """The linear algebra of a step."""
 
+    def __init__(self, problem: Problem, start: Floats, options: Options) -> None:
+        self._problem = problem
+        self._ridge = options.ridge
+        self._origin = start[problem.radial_count :].copy()
+        self._origin[problem.species_count :] = 0.0
 
-def ridge_pull(equations: NormalEquations, linear: Floats, ridge: float) -> Floats:
-    """Gradient of the ridge, which pulls the linear parameters themselves towards zero."""
-    return ridge * np.diag(equations.matrix) * linear
+    def accepted(self, parameters: Floats, below: float) -> _Point | None:
+        """Solve for the linear parameters; None unless the loss then lies below a bound.
 
+        The quadratic model tells early whether it may, at the cost of the linear columns alone;
+        the residuals decide.
+        """
+        radial = self._problem.radial_count
+        equations = self._problem.normal_equations(parameters, linear_only=True)
+        if not equations.finite:
+            return None
+        ridge = np.full(len(self._origin), self._ridge)
+        pull = self._ridge * np.diag(equations.matrix) * (parameters[radial:] - self._origin)
+        change = _solve(equations, ridge, -pull)
+        if below < np.inf and not equations.loss_after(change) < below:
+            return None
+        projected = parameters.copy()
+        projected[radial:] += change
+        if not np.isfinite(projected).all():
+            return None
+        point = _Point(projected, self._problem.normal_equations(projected, linear_only=False))
+        return point if point.equations.finite and point.loss < below else None
 
-def _step(equations: NormalEquations, radial_count: int, damping: float, ridge: float) -> Floats:
-    diagonal = np.full(len(equations.gradient), ridge)
-    diagonal[:radial_count] = damping
-    return _solve(equations, diagonal, np.zeros(len(diagonal)))
+    def step(self, equations: NormalEquations, damping: float) -> Floats:
+        """Change of all parameters by the damped joint normal equations."""
+        diagonal = np.full(len(equations.gradient), self._ridge)
+        diagonal[: self._problem.radial_count] = damping
+        return _solve(equations, diagonal, np.zeros(len(diagonal)))
 
 
 def _solve(equations: NormalEquations, diagonal: Floats, pull: Floats) -> Floats:
-    """Solve (S H S + diagonal) S^-1 x = S (g + pull), where S scales the columns to unit norm."""
+    """Solve (S H S + diagonal) S^-1 x = S (g + pull), where S scales the columns to unit norm.
+
+    Columns of rounding noise keep their parameters: scalars that vanish by the symmetry of every
+    frame, or species that no frame has.
+    """
     norms = np.sqrt(np.diag(equations.matrix))
-    scale = np.where(norms > 0.0, 1.0 / np.where(norms > 0.0, norms, 1.0), 0.0)
+    used = norms > NOISE * norms.max(initial=0.0)
+    scale = np.where(used, 1.0 / np.where(used, norms, 1.0), 0.0)
     matrix = equations.matrix * np.outer(scale, scale)
-    # A column without any derivative (a species that no frame has) keeps its parameter.
-    matrix[np.diag_indices_from(matrix)] += np.where(norms > 0.0, diagonal, 1.0)
-    solution: Floats = scale * np.linalg.solve(matrix, scale * (equations.gradient + pull))
+    matrix[np.diag_indices_from(matrix)] += np.where(used, diagonal, 1.0)
+    try:
+        solution: Floats = scale * np.linalg.solve(matrix, scale * (equations.gradient + pull))
+    except np.linalg.LinAlgError as error:
+        raise NumericalError(
+            "the normal equations are singular: give a larger ridge, such as 1e-10"
+        ) from error
     return solution
