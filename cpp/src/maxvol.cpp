@@ -17,7 +17,7 @@ using Map = Eigen::Map<Matrix>;
 using RowVector = Eigen::RowVectorXd;
 
 // An n x n matrix of more rows than any potential has parameters is refused, not allocated.
-constexpr std::size_t largest_size = 1'000'000;
+constexpr std::size_t largest_size = 50'000;
 
 std::size_t checked_size(std::size_t size) {
     require(size <= largest_size,

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 def simd_name() -> str:
-    """Instruction set of the kernels in use (``avx512``, ``avx2``, ``sse2``, ``portable``)."""
+    """Instruction set of the kernels in use (``avx512``, ``avx2`` or ``portable``)."""
 
 def radial_basis_names() -> list[str]:
     """Names of the registered radial bases, as they stand in potential files."""

@@ -13,8 +13,8 @@
 
 namespace mtpot {
 
-// Instruction set of the kernels in use: "avx512", "avx2", "sse2" or "portable"; the best that
-// the processor has, unless the environment variable MTPOT_SIMD names another.
+// Instruction set of the kernels in use: "avx512", "avx2" or "portable", which on x86-64 is SSE2;
+// the best that the processor has, unless the environment variable MTPOT_SIMD names another.
 std::string simd_name();
 
 struct CompiledPotential;

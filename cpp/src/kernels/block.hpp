@@ -36,8 +36,10 @@ inline std::size_t longest_list(const CenterBlock& input) {
     return static_cast<std::size_t>(longest);
 }
 
+// A slot holds a neighbor of some lane; every species present is padded to whole tiles.
 inline std::size_t max_slots(int species_count, std::size_t pairs) {
-    return static_cast<std::size_t>(species_count) * round_up(pairs, tile);
+    const std::size_t lists = species_count < lanes ? species_count : lanes;
+    return round_up(lists * pairs, tile) + static_cast<std::size_t>(species_count) * tile;
 }
 
 inline Block carve_block(Arena& arena, GatherSpace& space, int species_count, std::size_t pairs) {

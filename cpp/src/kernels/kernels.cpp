@@ -1,8 +1,9 @@
 // Compiled once for each instruction set: MTPOT_ISA names it, MTPOT_LANES is its width.
 #include "kernels/kernels.hpp"
 
-#include "kernels/design_kernel.hpp"
-#include "kernels/evaluate_kernel.hpp"
+#include "kernels/design_tangents.hpp"
+#include "kernels/evaluate.hpp"
+#include "kernels/gram.hpp"
 
 #define MTPOT_TEXT_OF(x) #x
 #define MTPOT_TEXT(x) MTPOT_TEXT_OF(x)

@@ -1,0 +1,176 @@
+// Rows of a block: derivatives of the site energies in the parameters.
+//
+// The radial coefficients c enter through the moments, which are linear in them: with the basis
+// moments Q(w, beta, k), sums of phi_beta y_k over neighbors of species w, moments are
+// m(mu, k) = sum c Q and dV/dc = sum_k dV/dm(mu, k) Q(w, beta, k).
+#pragma once
+
+#include "kernels/graph.hpp"
+#include "kernels/pairs.hpp"
+
+namespace mtpot::MTPOT_ISA {
+namespace {
+
+struct DesignSize {
+    int species_count, functions, size, radial_rows, scalars, rows;
+    std::size_t monomials, slots;
+
+    DesignSize(const CompiledPotential& compiled, std::size_t pairs)
+        : species_count(compiled.potential.species_count),
+          functions(compiled.radial_function_count),
+          size(compiled.potential.radial.size),
+          radial_rows(species_count * functions * size),
+          scalars(static_cast<int>(compiled.scalars.size())),
+          rows(radial_rows + scalars + 1),
+          monomials(static_cast<std::size_t>(compiled.max_nu + 1) * (compiled.max_nu + 1)),
+          slots(max_slots(species_count, pairs)) {}
+};
+
+// What the rows of energies need.
+struct MomentSpace {
+    Block block;
+    GatherSpace gather;
+    Vec *phi, *dphi;  // [slots][R], times scaling
+    Vec *values, *derivatives, *cores;
+    Vec* basis_moments;  // [C][R][monomials]: sum of phi_beta y over neighbors of one species
+    Vec *moments, *adjoints, *row_adjoints;
+    Vec* monomial;  // [monomials][tile]
+
+    MomentSpace(Arena& arena, const CompiledPotential& compiled, const DesignSize& n,
+                std::size_t pairs) {
+        block = carve_block(arena, gather, n.species_count, pairs);
+        phi = arena.take<Vec>(n.slots * n.size);
+        dphi = arena.take<Vec>(n.slots * n.size);
+        values = arena.take<Vec>(n.slots * n.functions);
+        derivatives = arena.take<Vec>(n.slots * n.functions);
+        cores = arena.take<Vec>(n.slots);
+        basis_moments = arena.take<Vec>(n.species_count * n.size * n.monomials);
+        moments = arena.take<Vec>(compiled.moment_count);
+        adjoints = arena.take<Vec>(compiled.moment_count);
+        row_adjoints = arena.take<Vec>(compiled.moment_count);
+        monomial = arena.take<Vec>(n.monomials * tile);
+    }
+};
+inline void basis_functions(const CompiledPotential& compiled, const DesignSize& n,
+                            MomentSpace& space) {
+    const RadialBasis& basis = compiled.potential.radial;
+    radial::Registry::visit(basis.kind, [&](auto kind) {
+        for (int slot = 0; slot < space.block.slots; ++slot) {
+            Vec *phi = space.phi + slot * n.size, *dphi = space.dphi + slot * n.size;
+            kind.evaluate(basis, space.block.distance[slot], phi, dphi);
+            for (int beta = 0; beta < n.size; ++beta) {
+                phi[beta] *= compiled.potential.scaling;
+                dphi[beta] *= compiled.potential.scaling;
+            }
+        }
+    });
+}
+
+inline void sum_basis_moments(const CompiledPotential& compiled, const DesignSize& n,
+                              MomentSpace& space) {
+    clear(space.basis_moments, n.species_count * n.size * n.monomials);
+    for (int w = 0; w < n.species_count; ++w)
+        for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1]; slot += tile) {
+            monomials(space.block, slot, compiled.max_nu, space.monomial);
+            for (int beta = 0; beta < n.size; ++beta) {
+                Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
+                Vec phi[tile];
+                for (int q = 0; q < tile; ++q) phi[q] = space.phi[(slot + q) * n.size + beta];
+                for (std::size_t k = 0; k < n.monomials; ++k)
+                    for (int q = 0; q < tile; ++q) sums[k] += phi[q] * space.monomial[k * tile + q];
+            }
+        }
+}
+
+// Column of a local radial parameter of centers of one species.
+inline std::size_t radial_column(const CompiledPotential& compiled, int species, int w, int p,
+                                 int beta) {
+    const Potential& potential = compiled.potential;
+    const auto pair = static_cast<std::size_t>(species * potential.species_count + w);
+    const std::size_t function = pair * compiled.radial_stride + compiled.radial_order[p];
+    return function * potential.radial.size + beta;
+}
+
+// moments(mu, k) = sum_{w, beta} c basis_moments(w, beta, k). The scaling is in the basis moments
+// already, so these are the potential's own coefficients.
+inline void combine_moments(const CompiledPotential& compiled, const DesignSize& n,
+                            MomentSpace& space) {
+    const double* coefficients = compiled.potential.radial_coefficients.data();
+    clear(space.moments, compiled.component_count);
+    for (int p = 0; p < n.functions; ++p) {
+        Vec* moments = space.moments + compiled.component_offsets[p];
+        for (int w = 0; w < n.species_count; ++w)
+            for (int beta = 0; beta < n.size; ++beta) {
+                const double c =
+                    coefficients[radial_column(compiled, space.block.species, w, p, beta)];
+                const Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
+                for (int k = 0; k < compiled.component_counts[p]; ++k) moments[k] += c * sums[k];
+            }
+    }
+}
+
+// Everything of the block that depends on the sites alone: moments, adjoints, site energies.
+inline Status prepare(const CompiledPotential& compiled, const DesignSize& n,
+                      const CenterBlock& input, std::size_t pairs, MomentSpace& space,
+                      Vec& energy) {
+    const Status status = gather(space.block, space.gather, compiled, input, pairs);
+    if (status != Status::done) return status;
+    energy = Vec{} + compiled.potential.species_energies[space.block.species];
+    radial_functions(compiled, space.block, space.values, space.derivatives, space.cores, energy);
+    basis_functions(compiled, n, space);
+    sum_basis_moments(compiled, n, space);
+    combine_moments(compiled, n, space);
+    forward(compiled, space.moments);
+    energy_and_adjoints(compiled, space.moments, space.adjoints, energy);
+    return Status::done;
+}
+
+// dV/dc of the local radial parameter (w, p, beta).
+inline Vec radial_derivative(const CompiledPotential& compiled, const DesignSize& n,
+                             const MomentSpace& space, int w, int p, int beta) {
+    const Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
+    const Vec* adjoints = space.adjoints + compiled.component_offsets[p];
+    Vec derivative{};
+    for (int k = 0; k < compiled.component_counts[p]; ++k) derivative += adjoints[k] * sums[k];
+    return derivative;
+}
+
+inline std::size_t linear_column(const CompiledPotential& compiled) {
+    return compiled.potential.radial_coefficients.size();
+}
+
+inline void store_row(const CenterBlock& input, Vec value, double* rows, std::size_t stride,
+                      std::size_t column) {
+    for (int lane = 0; lane < input.count; ++lane)
+        rows[input.centers[lane] * stride + column] = value[lane];
+}
+
+Status rows(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
+            double* out) {
+    Arena arena(workspace);
+    const std::size_t pairs = longest_list(input);
+    const DesignSize n(compiled, pairs);
+    MomentSpace space(arena, compiled, n, pairs);
+    Vec energy;
+    const Status status = prepare(compiled, n, input, pairs, space, energy);
+    if (status != Status::done) return status;
+
+    const std::size_t species_column = linear_column(compiled);
+    const std::size_t scalar_column = species_column + n.species_count;
+    const std::size_t stride = scalar_column + n.scalars;
+    for (int lane = 0; lane < input.count; ++lane)
+        for (std::size_t k = 0; k < stride; ++k) out[input.centers[lane] * stride + k] = 0.0;
+    for (int w = 0; w < n.species_count; ++w)
+        for (int p = 0; p < n.functions; ++p)
+            for (int beta = 0; beta < n.size; ++beta)
+                store_row(input, radial_derivative(compiled, n, space, w, p, beta), out, stride,
+                          radial_column(compiled, space.block.species, w, p, beta));
+    store_row(input, Vec{} + 1.0, out, stride, species_column + space.block.species);
+    for (int alpha = 0; alpha < n.scalars; ++alpha)
+        store_row(input, space.moments[compiled.scalars[alpha].moment], out, stride,
+                  scalar_column + alpha);
+    return Status::done;
+}
+
+}  // namespace
+}  // namespace mtpot::MTPOT_ISA
