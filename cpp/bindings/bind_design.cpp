@@ -53,6 +53,16 @@ py::array_t<double> rows(const Design& design, const OwnedNeighborhoods& neighbo
     return out;
 }
 
+py::array_t<double> grades(const Design& design, const OwnedNeighborhoods& neighborhoods,
+                           const ActiveSet& active_set, int threads) {
+    const Neighborhoods view = neighborhoods.view();
+    py::array_t<double> out(static_cast<py::ssize_t>(view.center_count()));
+    std::span<double> span(out.mutable_data(), view.center_count());
+    const py::gil_scoped_release release;
+    design.grades(view, active_set, span, threads);
+    return out;
+}
+
 py::tuple tangents(const Design& design, const OwnedNeighborhoods& neighborhoods) {
     const Neighborhoods view = neighborhoods.view();
     const auto values = static_cast<py::ssize_t>(1 + 3 * view.center_count() + 6);
@@ -98,6 +108,8 @@ void bind_design(py::module_& module) {
     share_copies(design);
     design.def(py::init<const Potential&>(), py::arg("potential"))
         .def("rows", &rows, py::arg("neighborhoods"), py::arg("threads") = 0)
+        .def("grades", &grades, py::arg("neighborhoods"), py::arg("active_set"),
+             py::arg("threads") = 0)
         .def("tangents", &tangents, py::arg("neighborhoods"))
         .def("normal_equations", &normal_equations, py::arg("frames"), py::arg("linear_only"),
              py::arg("threads") = 0);

@@ -89,6 +89,24 @@ void add_frame(const CompiledPotential& compiled, const LabeledFrame& frame, std
     kernels().accumulate_gram(tangents.data(), tangents.rows(), tangents.stride(), gram);
 }
 
+// Calls use(block, rows[lanes][parameters]) for every block of centers.
+template <class Use>
+void for_each_row_block(const CompiledPotential& compiled, const Neighborhoods& neighborhoods,
+                        int threads, Use&& use) {
+    const Kernels& kernel = kernels();
+    const BlockPlan plan(neighborhoods, compiled.potential.species_count, kernel.lanes);
+    const std::size_t numbers = kernel.lanes * compiled.potential.parameter_count();
+    const std::size_t row_bytes = (numbers * sizeof(double) + 63) / 64 * 64;
+    for_each_block(plan, row_bytes + kernel.design_bytes(compiled, plan.longest_list()), threads,
+                   [&](const CenterBlock& block, void* workspace) {
+                       auto* rows = static_cast<double*>(workspace);
+                       const Status status = kernel.rows(
+                           compiled, block, static_cast<char*>(workspace) + row_bytes, rows);
+                       if (status == Status::done) use(block, rows);
+                       return status;
+                   });
+}
+
 // The upper triangle of a padded matrix as a full symmetric one.
 std::vector<double> symmetric(const double* gram, std::size_t stride, std::size_t size) {
     std::vector<double> full(size * size);
@@ -115,14 +133,29 @@ std::size_t Design::column_count(Columns columns) const {
 }
 
 void Design::rows(const Neighborhoods& neighborhoods, std::span<double> rows, int threads) const {
-    require(rows.size() == neighborhoods.center_count() * parameter_count(),
+    const std::size_t size = parameter_count();
+    require(rows.size() == neighborhoods.center_count() * size,
             "the rows' array does not fit the neighborhoods");
-    const Kernels& kernel = kernels();
-    const BlockPlan plan(neighborhoods, compiled_->potential.species_count, kernel.lanes);
-    for_each_block(plan, kernel.design_bytes(*compiled_, plan.longest_list()), threads,
-                   [&](const CenterBlock& block, void* workspace) {
-                       return kernel.rows(*compiled_, block, workspace, rows.data());
-                   });
+    for_each_row_block(
+        *compiled_, neighborhoods, threads, [&](const CenterBlock& block, const double* found) {
+            for (int lane = 0; lane < block.count; ++lane)
+                std::copy_n(found + lane * size, size, rows.data() + block.centers[lane] * size);
+        });
+}
+
+void Design::grades(const Neighborhoods& neighborhoods, const ActiveSet& active_set,
+                    std::span<double> grades, int threads) const {
+    require(active_set.size() == parameter_count(), "the active set is that of another potential");
+    require(grades.size() == neighborhoods.center_count(),
+            "the grades' array does not fit the neighborhoods");
+    for_each_row_block(
+        *compiled_, neighborhoods, threads, [&](const CenterBlock& block, const double* found) {
+            double largest[most_lanes];
+            kernels().largest_products(found, block.count, active_set.inverse_transposed().data(),
+                                       active_set.size(), largest);
+            for (int lane = 0; lane < block.count; ++lane)
+                grades[block.centers[lane]] = largest[lane];
+        });
 }
 
 void Design::tangents(const Neighborhoods& neighborhoods, std::span<double> tangents,

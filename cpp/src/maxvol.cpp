@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "kernels/kernels.hpp"
 #include "mtpot/error.hpp"
 
 namespace mtpot {
@@ -181,14 +182,8 @@ ActiveSet::ActiveSet(std::size_t size, std::vector<double> matrix,
 
 void ActiveSet::grade(std::span<const double> rows, std::span<double> grades) const {
     require(row_count(rows, size_) == grades.size(), "one grade is needed for each row");
-    const ConstMap inverse_transposed = map(inverse_transposed_.data(), size_, size_);
-    for_each_block(rows, size_, [&](const ConstMap& block, std::size_t first) {
-        const Matrix products = block * inverse_transposed.transpose();
-        for (Eigen::Index row = 0; row < block.rows(); ++row) {
-            grades[first + static_cast<std::size_t>(row)] =
-                products.row(row).cwiseAbs().maxCoeff<Eigen::PropagateNaN>();
-        }
-    });
+    kernels().largest_products(rows.data(), grades.size(), inverse_transposed_.data(), size_,
+                               grades.data());
 }
 
 std::vector<ActiveSet::Swap> ActiveSet::select(std::span<const double> rows, double threshold) {

@@ -168,6 +168,10 @@ class Design:
     def __init__(self, potential: Potential) -> None: ...
     def rows(self, neighborhoods: Neighborhoods, threads: int = 0) -> Floats:
         """dV_i/dtheta, shape [n, parameters]."""
+    def grades(
+        self, neighborhoods: Neighborhoods, active_set: ActiveSet, threads: int = 0
+    ) -> Floats:
+        """Extrapolation grades of the sites, shape [n], without keeping their rows."""
     def tangents(self, neighborhoods: Neighborhoods) -> tuple[Floats, Floats]:
         """Differentiate: [1 + 3 n + 6, parameters] and the values [1 + 3 n + 6].
 

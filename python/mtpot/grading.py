@@ -28,24 +28,6 @@ class Grades(NamedTuple):
     frame: float
 
 
-class RowMaker:
-    """Rows of a structure: [n, parameters] in neighborhood mode, [1, parameters] in the other."""
-
-    def __init__(self, core: _core.Potential, per_site: bool, weight_scaling: int) -> None:
-        self._design = _core.Design(core)
-        self.per_site = per_site
-        self._weight_scaling = weight_scaling
-
-    def rows(self, neighborhoods: _core.Neighborhoods, threads: int) -> Floats:
-        """Return the rows that stand for a structure."""
-        rows = self._design.rows(neighborhoods, threads)
-        if self.per_site:
-            return rows
-        weight = max(len(rows), 1) ** (self._weight_scaling / 2)
-        mean: Floats = rows.sum(axis=0, keepdims=True) / weight
-        return mean
-
-
 class Grader:
     """Grades with a potential's active set.
 
@@ -57,13 +39,25 @@ class Grader:
 
     def __init__(self, potential: MTP) -> None:
         selection = require_selection(potential)
-        self._maker = RowMaker(potential.core, selection.per_site, selection.weight_scaling)
+        self._design = _core.Design(potential.core)
+        self._per_site = selection.per_site
+        self._weight_scaling = selection.weight_scaling
         self._active_set = selection.active_set
 
     def grade(self, neighborhoods: _core.Neighborhoods, threads: int) -> Grades:
         """Grade one structure."""
-        grades = self._active_set.grade(self._maker.rows(neighborhoods, threads))
-        return Grades(grades if self._maker.per_site else None, float(grades.max(initial=0.0)))
+        if self._per_site:
+            grades = self._design.grades(neighborhoods, self._active_set, threads)
+            return Grades(grades, float(grades.max(initial=0.0)))
+        row = mean_row(self._design.rows(neighborhoods, threads), self._weight_scaling)
+        return Grades(None, float(self._active_set.grade(row)[0]))
+
+
+def mean_row(rows: Floats, weight_scaling: int) -> Floats:
+    """Return the row of a structure from those of its sites, shape [1, parameters]."""
+    weight = max(len(rows), 1) ** (weight_scaling / 2)
+    mean: Floats = rows.sum(axis=0, keepdims=True) / weight
+    return mean
 
 
 def require_selection(potential: MTP) -> _core.Selection:

@@ -141,8 +141,7 @@ inline std::size_t linear_column(const CompiledPotential& compiled) {
 
 inline void store_row(const CenterBlock& input, Vec value, double* rows, std::size_t stride,
                       std::size_t column) {
-    for (int lane = 0; lane < input.count; ++lane)
-        rows[input.centers[lane] * stride + column] = value[lane];
+    for (int lane = 0; lane < input.count; ++lane) rows[lane * stride + column] = value[lane];
 }
 
 Status rows(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
@@ -158,8 +157,7 @@ Status rows(const CompiledPotential& compiled, const CenterBlock& input, void* w
     const std::size_t species_column = linear_column(compiled);
     const std::size_t scalar_column = species_column + n.species_count;
     const std::size_t stride = scalar_column + n.scalars;
-    for (int lane = 0; lane < input.count; ++lane)
-        for (std::size_t k = 0; k < stride; ++k) out[input.centers[lane] * stride + k] = 0.0;
+    for (std::size_t k = 0; k < input.count * stride; ++k) out[k] = 0.0;
     for (int w = 0; w < n.species_count; ++w)
         for (int p = 0; p < n.functions; ++p)
             for (int beta = 0; beta < n.size; ++beta)

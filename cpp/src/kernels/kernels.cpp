@@ -3,7 +3,7 @@
 
 #include "kernels/design_tangents.hpp"
 #include "kernels/evaluate.hpp"
-#include "kernels/gram.hpp"
+#include "kernels/products.hpp"
 
 #define MTPOT_TEXT_OF(x) #x
 #define MTPOT_TEXT(x) MTPOT_TEXT_OF(x)
@@ -12,6 +12,7 @@ namespace mtpot::MTPOT_ISA {
 
 extern const Kernels table;
 const Kernels table{MTPOT_TEXT(MTPOT_ISA), lanes, evaluate_bytes, evaluate,
-                    design_bytes,          rows,  tangents,       accumulate_gram};
+                    design_bytes,          rows,  tangents,       accumulate_gram,
+                    largest_products};
 
 }  // namespace mtpot::MTPOT_ISA

@@ -29,6 +29,8 @@ struct TangentRows {
 };
 
 // Workspaces are aligned to 64 bytes; `pairs` is the largest number of pairs of a center.
+constexpr int most_lanes = 8;
+
 struct Kernels {
     const char* name;
     int lanes;
@@ -38,7 +40,7 @@ struct Kernels {
                        double* site_energies, double* pair_gradients);
 
     std::size_t (*design_bytes)(const CompiledPotential&, std::size_t pairs);
-    // rows[centers of the neighborhoods][parameters]: those of the block are written.
+    // rows[lanes][parameters]: those of the block's centers are written, in its order.
     Status (*rows)(const CompiledPotential&, const CenterBlock&, void* workspace, double* rows);
     // Adds the block's share.
     Status (*tangents)(const CompiledPotential&, const CenterBlock&, void* workspace,
@@ -48,6 +50,9 @@ struct Kernels {
     // multiple of 16 and rows is aligned to 64 bytes.
     void (*accumulate_gram)(const double* rows, std::size_t count, std::size_t stride,
                             double* gram);
+    // largest[m] = max_i |rows_m . others_i| for rows[count][size] and others[size][size].
+    void (*largest_products)(const double* rows, std::size_t count, const double* others,
+                             std::size_t size, double* largest);
 };
 
 // The widest that the processor has, or what MTPOT_SIMD names; InputError if that is unknown

@@ -10,7 +10,7 @@
 namespace mtpot::MTPOT_ISA {
 namespace {
 
-constexpr int lanes = MTPOT_LANES;
+constexpr int lanes = MTPOT_LANES;  // at most most_lanes of kernels.hpp
 typedef double Vec __attribute__((vector_size(8 * MTPOT_LANES)));
 
 // Slots (neighbors of all lanes) that the loops over pairs take at once.

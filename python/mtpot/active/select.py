@@ -13,7 +13,7 @@ import numpy as np
 from mtpot import _core
 from mtpot.data.cfg import format_cfg
 from mtpot.data.neighborhoods import frame_neighborhoods
-from mtpot.grading import Grader, Grades, RowMaker, require_selection
+from mtpot.grading import Grader, Grades, mean_row, require_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -50,8 +50,7 @@ def build_selection(
     InputError, NumericalError
         If a frame does not fit the potential or has no finite rows; names the frame.
     """
-    maker = RowMaker(potential.core, mode == "nbh", _WEIGHT_SCALING)
-    make_rows = _FrameRows(potential, maker, threads)
+    make_rows = _RowMaker(potential, mode == "nbh", _WEIGHT_SCALING, threads)
     active = _core.ActiveSet(len(potential.parameters))
     swaps = _sweep(active, make_rows, frames, TRAINING_THRESHOLD)
     return _selection(potential, frames, mode == "nbh", active, swaps)
@@ -113,8 +112,7 @@ def select_frames(
     """
     selection = require_selection(potential)
     active = selection.active_set
-    maker = RowMaker(potential.core, selection.per_site, selection.weight_scaling)
-    make_rows = _FrameRows(potential, maker, threads)
+    make_rows = _RowMaker(potential, selection.per_site, selection.weight_scaling, threads)
     holders: dict[int, int | None] = {}  # candidate of each position, None for training frames
     entered: set[int] = set()
     while True:
@@ -137,21 +135,23 @@ class _Swap(NamedTuple):
     site: int
 
 
-class _FrameRows:
-    """Rows of frames, with errors that name them."""
+class _RowMaker:
+    """Rows of a frame: [n, parameters] in neighborhood mode, [1, parameters] in the other."""
 
-    def __init__(self, potential: MTP, maker: RowMaker, threads: int) -> None:
+    def __init__(self, potential: MTP, per_site: bool, weight_scaling: int, threads: int) -> None:
         self._potential = potential
-        self._maker = maker
+        self._design = _core.Design(potential.core)
+        self._per_site = per_site
+        self._weight_scaling = weight_scaling
         self._threads = threads
 
     def __call__(self, frame: Frame) -> Floats:
-        found = frame_neighborhoods(self._potential, frame)
-        return self._maker.rows(found, self._threads)
+        rows = self._design.rows(frame_neighborhoods(self._potential, frame), self._threads)
+        return rows if self._per_site else mean_row(rows, self._weight_scaling)
 
 
 def _sweep(
-    active: _core.ActiveSet, make_rows: _FrameRows, frames: Sequence[Frame], threshold: float
+    active: _core.ActiveSet, make_rows: _RowMaker, frames: Sequence[Frame], threshold: float
 ) -> list[_Swap]:
     """Swap rows of the frames in until a whole pass makes no swap."""
     swaps: list[_Swap] = []
@@ -167,7 +167,7 @@ def _sweep(
 
 
 def _chunks(
-    make_rows: _FrameRows, frames: Sequence[Frame]
+    make_rows: _RowMaker, frames: Sequence[Frame]
 ) -> Iterator[tuple[list[tuple[int, int]], Floats]]:
     """Rows of as many frames as fit, with the frame and site of each."""
     sites: list[tuple[int, int]] = []
