@@ -127,6 +127,22 @@ def test_further_columns_and_features_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(record.columns["magmom_x"], [2.0, 2.0])
 
 
+def test_plus_stress_of_a_cluster_is_dropped(tmp_path: Path) -> None:
+    cell = " Supercell\n    4.0 0.0 0.0\n    0.0 4.0 0.0\n    0.0 0.0 5.0\n"
+    (frame,) = read_cfg(write(tmp_path, COMPLETE.replace(cell, "")), ["Al", "Ni"])
+    assert frame.stress is None
+    assert frame.energy == -7.5
+
+
+def test_further_columns_are_written(tmp_path: Path) -> None:
+    frame = random_frame(4, (True, True, True))
+    columns = {"nbh_grades": np.array([0.5, 1.5, 2.5]), "charge": np.zeros(3)}
+    text = format_cfg([frame], ["Al", "Ni"], columns=[columns])
+    (record,) = read_records(write(tmp_path, text), ["Al", "Ni"])
+    np.testing.assert_array_equal(record.columns["nbh_grades"], columns["nbh_grades"])
+    assert set(record.columns) == set(columns)
+
+
 def test_features_are_written_line_by_line(tmp_path: Path) -> None:
     frame = random_frame(2, (True, True, True))
     features = {"selected_eqn_inds": "209,217", "log": "first\nsecond"}
@@ -165,6 +181,8 @@ MALFORMED = {
     "too-many-atoms": (COMPLETE.replace("    2\n", "    1\n", 1), r":10: expected a section"),
     "huge-count": (COMPLETE.replace("    2\n", "    99999999999\n", 1), r":11: "),
     "negative-count": (COMPLETE.replace("    2\n", "    -2\n", 1), r":3: "),
+    "endless-count": (COMPLETE.replace("    2\n", "9" * 5000 + "\n", 1), r":3: "),
+    "endless-type": (COMPLETE.replace("2 1 2.0", f"2 {'1' * 5000} 2.0"), r":10: type"),
     "empty": (COMPLETE.replace("    2\n", "    0\n", 1), r":3: "),
     "unknown-type": (COMPLETE.replace("2 1 2.0", "2 7 2.0"), r":1 \(frame 1\): .*type 7"),
     "repeated-id": (COMPLETE.replace("2 1 2.0", "1 1 2.0"), r":10: the ids"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from ase.build import bulk, molecule
 from ase.calculators.morse import MorsePotential
 
 from mtpot import MTP, MTPCalculator
+from mtpot.cli import main_train
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +101,11 @@ def test_training_leaves_what_the_interface_promises(trained: Path) -> None:
 def test_metrics_have_the_promised_keys(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}
-    assert set(metrics) == keys
+    assert set(metrics) == keys | {"stop", "threads", "potential", "validation"}
+    assert metrics["validation"] is None
+    assert metrics["stop"] == "max-steps"
+    assert metrics["settings"]["min_distance"] == "auto"
+    assert 2.0 < metrics["potential"]["min_distance"] < 2.6
     kinds = ("energy_{}_per_atom", "force_{}", "stress_{}")
     inner = {"frames", "atoms", *(kind.format(e) for kind in kinds for e in ("mae", "rmse"))}
     for part, frames in (("train", 12), ("test", 4)):
@@ -145,10 +153,15 @@ def test_a_settings_file_and_flags_train_the_same(
 def test_validation_is_taken_off_the_training_data(data: Path, tmp_path: Path) -> None:
     words = ["--data", data / "train.xyz", "--output", tmp_path / "run", *FAST]
     out = succeed("train", *words, "--validation", "0.34", "--active-set", "cfg")
-    assert "8 training, 4 validation" in out
-    assert "validation" in out.split("step   0")[1].splitlines()[0]
+    assert "8 training (8 with forces, 8 with stress), 4 validation" in out
+    assert "valid" in out.split("step   0")[1].splitlines()[0]
+    assert "Errors, validation" in out
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["train"]["frames"] == 8
+    assert metrics["validation"]["frames"] == 4
+    assert set(metrics["validation"]) == set(metrics["train"])
+    assert re.search(r"active set \(cfg\): \d of \d+ rows", out)
+    assert "warning: cfg mode needs at least" in out
     assert not MTP.load(tmp_path / "run" / "potential.almtp").selection.per_site
 
 
@@ -207,7 +220,9 @@ def test_the_template_goes_to_stdout_or_a_file(tmp_path: Path) -> None:
 def test_evaluate_writes_predictions_and_metrics(data: Path, trained: Path, tmp_path: Path) -> None:
     out, metrics = tmp_path / "out.xyz", tmp_path / "metrics.json"
     potential = trained / "potential.mtp"
-    succeed("evaluate", potential, data / "test.xyz", "--output", out, "--json", metrics)
+    words = ["--output", out, "--json", metrics]
+    printed = succeed("evaluate", potential, data / "test.xyz", *words)
+    assert f"{out}: predictions of 4 frames\n{metrics}: errors\n" in printed
     expected = json.loads((trained / "metrics.json").read_text())["test"]
     assert json.loads(metrics.read_text()) == expected
     images = zip(ase.io.read(out, ":"), ase.io.read(data / "test.xyz", ":"), strict=True)
@@ -215,7 +230,8 @@ def test_evaluate_writes_predictions_and_metrics(data: Path, trained: Path, tmp_
         assert atoms.info["ref_energy"] == original.get_potential_energy()
         assert atoms.info["note"] == original.info["note"]
         np.testing.assert_allclose(atoms.arrays["ref_forces"], original.get_forces(), atol=1e-8)
-        np.testing.assert_allclose(atoms.info["ref_stress"], original.get_stress(), atol=1e-12)
+        stress = atoms.info["ref_stress"][[0, 4, 8, 5, 2, 1]]
+        np.testing.assert_allclose(stress, original.get_stress(), atol=1e-12)
         original.calc = MTPCalculator(MTP.load(potential))
         assert atoms.get_potential_energy() == pytest.approx(original.get_potential_energy())
         np.testing.assert_allclose(atoms.get_forces(), original.get_forces(), atol=1e-7)
@@ -230,7 +246,10 @@ def test_unlabeled_frames_are_predicted(trained: Path, tmp_path: Path) -> None:
 
 def test_training_frames_do_not_extrapolate(data: Path, trained: Path, tmp_path: Path) -> None:
     graded = tmp_path / "graded.xyz"
-    succeed("grade", trained / "potential.almtp", data / "train.xyz", "--output", graded)
+    words = [trained / "potential.almtp", data / "train.xyz", "--output", graded]
+    printed = succeed("grade", *words)
+    assert re.search(r"12 frames, largest grade 1(\.00\d)?: .*train.xyz:\d+ \(frame \d+\)", printed)
+    assert "above 1: 0, above 2: 0, above 10: 0" in printed
     for atoms in ase.io.read(graded, ":"):
         assert atoms.info["grade"] == pytest.approx(atoms.arrays["grades"].max(), abs=1e-7)
         assert atoms.info["grade"] <= 1.0011
@@ -312,6 +331,167 @@ def test_bad_frames_are_refused_before_training(
 def test_an_element_that_the_species_lack_is_named(data: Path, tmp_path: Path) -> None:
     words = ["--data", data / "train.xyz", "--species", "Ni", "--output", tmp_path / "run"]
     assert "knows no Al" in refuse("train", *words, *FAST)
+
+
+FRAMES_OF_NICKEL = {
+    "evaluate": ["{run}/potential.mtp", "{target}"],
+    "grade": ["{run}/potential.almtp", "{target}"],
+    "select": ["{run}/potential.almtp", "{target}", "--train", "{data}/train.xyz", "--output", "x"],
+    "train": ["--start", "{run}/potential.mtp", "--data", "{target}", "--output", "x"],
+}
+
+
+@pytest.mark.parametrize("command", FRAMES_OF_NICKEL)
+def test_an_element_that_the_potential_lacks_is_named(
+    data: Path, trained: Path, tmp_path: Path, command: str
+) -> None:
+    ase.io.write(tmp_path / "ni.xyz", [sample(0), sample(1, "Ni")])
+    words = fill(FRAMES_OF_NICKEL[command], data, trained, tmp_path / "ni.xyz")
+    error = refuse(command, *words)
+    assert "ni.xyz:7 (frame 2): the potential is for Al and knows no Ni" in error
+    assert ("--start" if command == "train" else "take a potential") in error
+
+
+def test_a_test_set_with_another_element_is_explained(data: Path, tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "ni.xyz", [sample(1, "Ni")])
+    words = [
+        "--data",
+        data / "train.xyz",
+        "--test",
+        tmp_path / "ni.xyz",
+        "--output",
+        tmp_path / "x",
+    ]
+    assert f"add frames with the element to {data / 'train.xyz'}" in refuse("train", *words)
+
+
+@pytest.mark.parametrize("place", ["--data", "--test"])
+def test_coincident_atoms_are_refused_before_training(
+    data: Path, tmp_path: Path, place: str
+) -> None:
+    images = [sample(0), sample(2)]
+    images[1].positions[1] = images[1].positions[0]
+    ase.io.write(tmp_path / "bad.xyz", images)
+    files = {"--data": data / "train.xyz", place: tmp_path / "bad.xyz"}
+    words = [word for pair in files.items() for word in pair]
+    error = refuse("train", *words, "--output", tmp_path / "run", *FAST)
+    assert "bad.xyz:7 (frame 2): atoms 0 and 1 are" in error
+    assert not (tmp_path / "run").exists()
+
+
+NONSENSE = {
+    "basis": (["--radial-basis", "RBFourier"], "known: RBChebyshev"),
+    "min-distance": (["--min-distance", "5"], "below the cutoff"),
+    "level": (["--level", "7"], "even number from 2 to 32"),
+    "weights": ([f"--{w}-weight=0" for w in ("energy", "force", "stress")], "nothing to fit"),
+    "species": (["--species", "al"], "did you mean Al?"),
+    "two-files": (["--data", "a.xyz", "b.xyz"], "b.xyz"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_is_refused_before_the_data_are_read(
+    tmp_path: Path, words: list[str], message: str
+) -> None:
+    (tmp_path / "empty.xyz").touch()
+    files = ["--data", tmp_path / "empty.xyz", "--output", tmp_path / "run"]
+    error = refuse(*files, *FAST, *words, command="main_train")
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+TYPOS = {
+    "flag": (["new", "--levle", "16"], "unknown flag --levle; did you mean --level?"),
+    "required": (["new", "x.mtp", "--level", "4"], "required: --species, --cutoff"),
+    "command": (["trian"], "invalid choice: 'trian'"),
+    "surplus": (["info", "x.mtp", "y.mtp"], "unrecognized arguments: y.mtp"),
+    "element": (
+        ["new", "--level", "4", "--cutoff", "5", "--species", "na", "x.mtp"],
+        "no element na; did you mean Na?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), TYPOS.values(), ids=TYPOS)
+def test_a_slip_gets_one_line(words: list[str], message: str) -> None:
+    error = refuse(*words)
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_paths_in_settings_are_explained(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('data = "absent.xyz"\noutput = "run"\n')
+    assert "relative to the current folder" in refuse("train", tmp_path / "settings.toml")
+    assert "relative" not in refuse("train", "--data", "absent.xyz", "--output", "run")
+
+
+def test_output_fits_80_columns(data: Path, tmp_path: Path) -> None:
+    images = ase.io.read(data / "train.xyz", ":")
+    for atoms in images:
+        atoms.info["group"] += " solid "[: 10 - len(atoms.info["group"])]
+    images[0].info["group"] = "a group whose name is longer than its column"
+    ase.io.write(tmp_path / "train.xyz", images)
+    words = ["--data", tmp_path / "train.xyz", "--validation", "0.3", "--output", "run"]
+    code = "import os, sys; os.chdir(sys.argv.pop(1)); from mtpot.cli import main; main()"
+    line = [sys.executable, "-c", code, tmp_path, "train", *words, *FAST]
+    done = subprocess.run(list(map(str, line)), capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert max(len(line) for line in lines[1:] if not line.startswith("warning")) <= 80
+    assert "a group whose name is longer than its column" in lines
+    assert sum(line.startswith("total ") for line in lines) == 2
+
+
+def test_frames_without_group_have_one_row(data: Path, trained: Path, tmp_path: Path) -> None:
+    images = ase.io.read(data / "test.xyz", ":")
+    for atoms in images:
+        del atoms.info["group"]
+    ase.io.write(tmp_path / "x.xyz", images)
+    metrics = tmp_path / "x.json"
+    out = succeed("evaluate", trained / "potential.mtp", tmp_path / "x.xyz", "--json", metrics)
+    assert len(out.splitlines()) == 6
+    assert list(json.loads(metrics.read_text())["groups"]) == ["all"]
+
+
+def start_long_training(data: Path, folder: Path) -> subprocess.Popen[str]:
+    """A training that has made its first steps and would go on for long."""
+    code = "import sys; from mtpot.cli import main_train; sys.exit(main_train())"
+    words = ["--data", data / "train.xyz", "--output", folder, "--level", 16, "--tolerance", 0]
+    line = [sys.executable, "-c", code, *words, "--max-steps", 100000, "--threads", 1]
+    process = subprocess.Popen(list(map(str, line)), stdout=-1, stderr=-1, text=True)
+    for text in process.stdout:
+        if text.startswith("step   2"):
+            return process
+    pytest.fail(process.stderr.read())
+
+
+def test_ctrl_c_leaves_the_best_potential_so_far(data: Path, tmp_path: Path) -> None:
+    process = start_long_training(data, tmp_path / "run")
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 1, error
+    assert "interrupted: the best potential so far is written" in out
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"potential.mtp", "metrics.json", "report"}
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["stop"] == "interrupted"
+    succeed("evaluate", tmp_path / "run" / "potential.mtp", data / "test.xyz")
+
+
+def test_a_killed_training_leaves_no_folder(data: Path, tmp_path: Path) -> None:
+    process = start_long_training(data, tmp_path / "run")
+    process.terminate()
+    process.communicate(timeout=60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_without_the_characters_is_no_obstacle(data: Path, trained: Path) -> None:
+    code = "import sys; from mtpot.cli import main; sys.exit(main())"
+    words = ["evaluate", trained / "potential.mtp", data / "test.xyz"]
+    line = [sys.executable, "-c", code, *map(str, words)]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "eV/?" in done.stdout
 
 
 def test_settings_are_refused_by_file_and_key(tmp_path: Path) -> None:
@@ -405,6 +585,62 @@ def test_a_finished_run_needs_overwrite(data: Path, tmp_path: Path) -> None:
     assert (output / "potential.almtp").read_text() == "precious"
     succeed(*words, "--overwrite", "--active-set", "none")
     assert not (output / "potential.almtp").exists()
+
+
+def test_a_failing_save_leaves_nothing_of_another_potential(
+    data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = shutil.copytree(trained, tmp_path / "run")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(MTP, "save", fail)
+    words = ["--data", data / "train.xyz", "--output", output, *FAST, "--overwrite"]
+    assert main_train(list(map(str, words))) == 1
+    assert {path.name for path in output.rglob("*")} == {"potential.mtp", "report"}
+
+
+def test_output_and_json_are_two_files(data: Path, trained: Path, tmp_path: Path) -> None:
+    words = ["evaluate", trained / "potential.mtp", data / "test.xyz", "--output"]
+    same = refuse(*words, tmp_path / "x", "--json", tmp_path / "." / "x")
+    assert "same file" in same
+    assert "write .xyz" in refuse(*words, tmp_path / "x.cfg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_selection_of_nothing_writes_nothing(data: Path, trained: Path, tmp_path: Path) -> None:
+    words = ["--train", data / "train.xyz", "--output", tmp_path / "chosen.xyz"]
+    out = succeed("select", trained / "potential.almtp", data / "train.xyz", *words)
+    assert "no candidate exceeds the threshold" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_convert_warns_of_the_stress_of_slabs(tmp_path: Path) -> None:
+    slab = sample(0)
+    slab.pbc = [True, True, False]
+    ase.io.write(tmp_path / "slab.xyz", [slab, sample(1)])
+    out = succeed("convert", tmp_path / "slab.xyz", tmp_path / "slab.cfg", "--species", "Al")
+    assert "warning: .cfg cannot hold the stress of a slab; 1 frames lose it" in out
+
+
+def test_labels_under_other_names_are_reported(data: Path, tmp_path: Path) -> None:
+    text = (data / "train.xyz").read_text().replace(":forces:", ":REF_forces:")
+    (tmp_path / "train.xyz").write_text(text)
+    words = ["--data", tmp_path / "train.xyz", "--output", tmp_path / "run", *FAST]
+    out = succeed("train", *words)
+    assert "12 training (0 with forces, 12 with stress)" in out.splitlines()[0]
+    assert "warning: 12 frames have no forces but REF_forces, which is ignored" in out
+
+
+@pytest.mark.parametrize(
+    ("share", "message"), [("0.7", "leaves 4 of 12"), ("0.05", "sets no frame")]
+)
+def test_an_odd_validation_is_reported(
+    data: Path, tmp_path: Path, share: str, message: str
+) -> None:
+    words = ["--data", data / "train.xyz", "--output", tmp_path / "run", *FAST]
+    assert f"warning: --validation {message}" in succeed("train", *words, "--validation", share)
 
 
 @pytest.mark.parametrize("place", ["data", "potential"])

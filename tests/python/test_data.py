@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import random
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,18 +16,29 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mtpot.data import read_atoms, read_frames, write_atoms
+from mtpot.data.arrays import voigt
 from mtpot.data.atoms import frame_from_atoms, with_grades, with_predictions
-from mtpot.data.check import check_elements, check_trainable, elements_of, find_conflicts
+from mtpot.data.cfg import format_cfg
+from mtpot.data.check import (
+    check_distances,
+    check_elements,
+    check_trainable,
+    elements_of,
+    find_conflicts,
+    find_lookalikes,
+)
 from mtpot.data.split import split_off
-from mtpot.errors import FormatError, InputError
+from mtpot.errors import FormatError, InputError, MtpotError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mtpot.data.frame import Frame
 
+FORMATS = ["x.traj", "x.json", "x.extxyz", "x.xyz", "x.xyz.gz", "x.cfg", "x.cfg.gz", "x.cfg.xz"]
 LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
 STRESS = 'stress="1 6 5 6 2 4 5 4 3"'
+STRESSES = ("stress", "ref_stress")
 PROPERTIES = "Properties=species:S:1:pos:R:3:forces:R:3"
 FRAME = f"""\
 2
@@ -101,7 +114,7 @@ def test_frames_after_a_blank_line_are_read(tmp_path: Path) -> None:
     assert len(read_frames(write(tmp_path, FRAME + "\n" + FRAME + "\n\n"))) == 2
 
 
-@pytest.mark.parametrize("name", ["x.traj", "x.json", "x.extxyz", "x.xyz", "x.cfg"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_labels_survive_every_format(tmp_path: Path, name: str) -> None:
     images = [labeled(seed) for seed in range(3)]
     write_atoms(tmp_path / name, images, species=["Na", "Cl"])
@@ -130,14 +143,21 @@ MALFORMED = {
     "surplus-column": (FRAME.replace("-0.3", "-0.3 9"), r":8 \(frame 2\): 8 columns"),
     "bad-properties": (FRAME.replace("pos:R:3", "pos:R"), r":6 .*name:type:count"),
     "word-for-number": (FRAME.replace("0.1 0.2", "0.1 abc"), r":5 .*abc"),
-    "no-element": (FRAME.replace("Si 2.0", "Xx 2.0"), r":5 "),
+    "no-element": (FRAME.replace("Si 2.0", "Qq 2.0"), r":5 .*no element Qq"),
+    "dummy-atom": (FRAME.replace("Si 2.0", "X 2.0"), r":5 .*no element X"),
     "cut": (FRAME[:-40], r":5 \(frame 2\): "),
     "last-atom-missing": (FRAME.replace("2\n", "3\n", 1), r":5 .*ends after 2 of 3 atoms"),
     "bad-count": (FRAME.replace("2\n", "two\n", 1), r":5 .*'two'"),
     "negative-count": (FRAME.replace("2\n", "-2\n", 1), r":5 "),
     "zero-volume": (FRAME.replace('0 0 4"', '0 4 0"'), r":5 .*no volume"),
     "nan-cell": (FRAME.replace('0 0 4"', '0 0 nan"'), r":5 .*cell"),
-    "stress-without-cell": (FRAME.replace(LATTICE, ""), r":5 .*needs a cell"),
+    "stress-without-cell": (FRAME.replace(LATTICE, ""), r":5 .*needs periodicity"),
+    "stress-of-a-cluster": (
+        FRAME.replace("energy", 'pbc="F F F" energy'),
+        r":5 .*needs periodicity",
+    ),
+    "endless-count": ("9" * 5000 + FRAME[1:], r":5 "),
+    "endless-columns": (FRAME.replace("pos:R:3", "pos:R:" + "3" * 5000), r":6 .*name:type:count"),
 }
 
 
@@ -173,7 +193,137 @@ def test_a_frame_without_energy_cannot_be_trained_on(tmp_path: Path) -> None:
 def test_an_unknown_element_is_named(tmp_path: Path) -> None:
     frames = read_frames(write(tmp_path, FRAME + FRAME.replace("Si 2.0", "Ge 2.0")))
     with pytest.raises(InputError, match=r":5 \(frame 2\): .*Si and knows no Ge"):
-        check_elements(frames, ["Si"])
+        check_elements(frames, ["Si"], "name it")
+
+
+def test_coincident_atoms_are_refused_by_frame(tmp_path: Path) -> None:
+    near = FRAME.replace("2.0 2.0 2.0", "4.0 4.0 4.0")
+    check_distances(read_frames(write(tmp_path, FRAME)))
+    with pytest.raises(InputError, match=r"train.xyz:5 \(frame 2\): .*apart"):
+        check_distances(read_frames(write(tmp_path, FRAME + near)))
+
+
+LOOKALIKES = {
+    "REF_energy": ("energy=", "REF_energy=", "energy"),
+    "TotEnergy": ("energy=", "TotEnergy=", "energy"),
+    "REF_forces": (":forces:", ":REF_forces:", "forces"),
+    "frc": (":forces:", ":frc:", "forces"),
+    "dft_stress": ("stress=", "dft_stress=", "stress"),
+}
+
+
+@pytest.mark.parametrize("name", LOOKALIKES)
+def test_what_looks_like_a_missing_label_is_named(tmp_path: Path, name: str) -> None:
+    old, new, label = LOOKALIKES[name]
+    frames = read_frames(write(tmp_path, FRAME + 2 * FRAME.replace(old, new)))
+    (message,) = find_lookalikes(frames)
+    assert f"2 frames have no {label} but {name}" in message
+    if label == "energy":
+        with pytest.raises(InputError, match=f"rename {name} to energy"):
+            check_trainable(frames)
+
+
+def test_a_key_beside_its_label_is_no_lookalike(tmp_path: Path) -> None:
+    frames = read_frames(
+        write(tmp_path, FRAME.replace("energy=", "REF_energy=1 energies=2 energy="))
+    )
+    assert find_lookalikes(frames) == []
+
+
+def test_the_stress_of_a_slab_is_kept(tmp_path: Path) -> None:
+    (frame,) = read_frames(write(tmp_path, FRAME.replace("energy", 'pbc="T T F" energy')))
+    np.testing.assert_array_equal(frame.stress, [1, 2, 3, 4, 5, 6])
+
+
+@pytest.mark.parametrize("name", ["empty.traj", "empty.json"])
+def test_frames_without_atoms_are_refused(tmp_path: Path, name: str) -> None:
+    ase.io.write(tmp_path / name, [labeled(), Atoms()])
+    with pytest.raises(FormatError, match=rf"{name} \(frame 2\): .*without atoms"):
+        read_frames(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["x.xyz.gz", "x.cfg.gz", "x.cfg.bz2", "x.xyz.xz"])
+def test_damaged_compression_is_refused(tmp_path: Path, name: str) -> None:
+    write_atoms(tmp_path / name, [labeled()], species=["Na", "Cl"])
+    content = bytearray((tmp_path / name).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    for damaged in (bytes(content), bytes(content[: len(content) // 2]), b"plain"):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises((InputError, FormatError), match=name):
+            read_frames(tmp_path / name, ["Na", "Cl"])
+
+
+def test_several_structures_do_not_fit_one_poscar(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds one structure, and these are 2; write \.xyz"):
+        write_atoms(tmp_path / "POSCAR", [labeled(0), labeled(1)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_features_of_several_lines_go_through_xyz(tmp_path: Path) -> None:
+    frame = frame_from_atoms(labeled())
+    features = {"log": 'a "b" c\nd', "energy": "by VASP", "Lattice": "fcc", "path": "C:\\temp"}
+    (tmp_path / "a.cfg").write_text(format_cfg([frame], ["Na", "Cl"], [features]))
+    ((atoms, _),) = read_atoms(tmp_path / "a.cfg", ["Na", "Cl"])
+    write_atoms(tmp_path / "b.xyz", [atoms])
+    assert ase.io.read(tmp_path / "b.xyz").get_potential_energy() == frame.energy
+    ((atoms, _),) = read_atoms(tmp_path / "b.xyz")
+    assert atoms.info["log"] == features["log"]
+    write_atoms(tmp_path / "c.cfg", [atoms], species=["Na", "Cl"])
+    text = (tmp_path / "c.cfg").read_text()
+    for line in ('log\ta "b" c\n', "log\td\n", "energy\tby VASP\n", "Lattice\tfcc\n"):
+        assert f" Feature   {line}" in text
+    assert "C:\\temp" in text
+
+
+def test_grades_have_the_names_of_mlip_in_cfg_files(tmp_path: Path) -> None:
+    graded = with_grades(labeled(), np.array([0.5, 2.5]), 2.5)
+    write_atoms(tmp_path / "g.cfg", [graded], species=["Na", "Cl"])
+    ((again, _),) = read_atoms(tmp_path / "g.cfg", ["Na", "Cl"])
+    assert again.info["MV_grade"] == "2.5"
+    np.testing.assert_array_equal(again.arrays["nbh_grades"], [0.5, 2.5])
+    write_atoms(tmp_path / "h.cfg", [again], species=["Na", "Cl"])
+    assert (tmp_path / "h.cfg").read_text() == (tmp_path / "g.cfg").read_text()
+
+
+def mutated(text: str, rng: random.Random) -> str:
+    """The text with a few characters, words or lines changed, dropped or repeated."""
+    parts = re.split(rng.choice([r"(\s+)", r"(\n)", r"()"]), text)
+    for _ in range(rng.randint(1, 3)):
+        place = rng.randrange(len(parts))
+        odd = [
+            "",
+            "-1",
+            "nan",
+            "1e999",
+            "0",
+            "9" * 5000,
+            "\x00",
+            "é",
+            '"',
+            "{",
+            "_",
+            "\n",
+            "=",
+            "²",
+        ]
+        parts[place] = rng.choice([*odd, parts[rng.randrange(len(parts))], 2 * parts[place]])
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("name", ["x.xyz", "x.cfg"])
+def test_whatever_is_in_a_file_only_our_errors_escape(tmp_path: Path, name: str) -> None:
+    text = FRAME
+    if name == "x.cfg":
+        text = format_cfg([frame_from_atoms(labeled())], ["Na", "Cl"], [{"note": "a\nb"}])
+    rng = random.Random(0)
+    refused = 0
+    for _ in range(1000):
+        path = write(tmp_path, mutated(text, rng), name)
+        try:
+            read_frames(path, ["Na", "Cl"])
+        except MtpotError:
+            refused += 1
+    assert 200 < refused < 1000
 
 
 def test_elements_come_by_atomic_number() -> None:
@@ -206,7 +356,10 @@ def test_predictions_keep_labels_and_everything_else(tmp_path: Path) -> None:
     np.testing.assert_array_equal(out.get_stress(), stress)
     assert out.info["ref_energy"] == frame.energy
     np.testing.assert_allclose(out.arrays["ref_forces"], frame.forces, atol=1e-8)
-    np.testing.assert_allclose(out.info["ref_stress"], frame.stress)
+    np.testing.assert_allclose(voigt(out.info["ref_stress"], "stress"), frame.stress)
+    text = (tmp_path / "out.xyz").read_text()
+    count = {key: len(re.search(rf'\b{key}="([^"]*)"', text)[1].split()) for key in STRESSES}
+    assert count == {"stress": 9, "ref_stress": 9}
     assert out.info["note"] == "kept"
     np.testing.assert_array_equal(out.arrays["charge_guess"], [1.0, -1.0])
     assert atoms.get_potential_energy() == frame.energy

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 from models import CASES, Case, crystal
 
-from mtpot import MTPCalculator, NumericalError
+from mtpot import InputError, MTPCalculator
 from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.frame import Frame
 from mtpot.train.metrics import Errors, Prediction, evaluate_frames, measure
-from mtpot.train.report import GPA, Evaluated, error_rows, write_report
+from mtpot.train.report import GPA, Evaluated, error_cells, error_rows, write_report
 from mtpot.train.trainer import Step
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from mtpot.train.metrics import Metrics
 
@@ -93,27 +95,38 @@ def test_a_missing_kind_of_label_gives_null(
     assert values == {None}
 
 
-def test_table_ends_with_all_frames(example: tuple[list[Frame], list[Prediction]]) -> None:
+def test_table_ends_with_the_total(example: tuple[list[Frame], list[Prediction]]) -> None:
     rows = error_rows(measure(*example))
-    assert [row[0] for row in rows] == ["a", "b", "all frames"]
-    energy, force, stress = (float(rows[0][column]) for column in (4, 7, 10))
-    assert energy == pytest.approx(100.0)
-    assert force == pytest.approx(0.1)
-    assert stress == pytest.approx(0.06 / np.sqrt(6) * GPA, rel=5e-3)
+    assert list(rows) == ["a", "b", "total"]
+    stress = f"{0.06 / np.sqrt(6) * GPA:.3f}"
+    assert error_cells(rows["a"], ["rmse"]) == ["100.00", "0.1000", stress]
+
+
+def test_frames_without_group_have_a_row_only_beside_others(
+    example: tuple[list[Frame], list[Prediction]],
+) -> None:
+    frames, predictions = example
+    ungrouped = [replace(f, group="all") for f in frames]
+    metrics = measure(ungrouped, predictions)
+    assert list(metrics.groups) == ["all"]
+    assert list(error_rows(metrics)) == ["total"]
+    metrics = measure([frames[0], *ungrouped[1:]], predictions)
+    assert list(error_rows(metrics)) == ["a", "no group", "total"]
 
 
 def test_report_shows_every_figure(
     tmp_path: Path, example: tuple[list[Frame], list[Prediction]]
 ) -> None:
     steps = [Step(k, 0.5**k, 0.1 * k, 0.1 / (k + 1), 0.2, 0.3, None) for k in range(4)]
-    sets = {"train": Evaluated(*example), "test": Evaluated(*example)}
-    write_report(tmp_path / "report", sets, steps, {"loss": 0.125})
+    sets = {name: Evaluated(*example) for name in ("train", "validation", "test")}
+    write_report(tmp_path / "report", sets, steps, {"Result": {"loss": 0.125}})
     names = {path.name for path in (tmp_path / "report").iterdir()}
     figures = {f"parity_{kind}.png" for kind in ("energy", "force", "stress")}
     assert names == figures | {"learning_curve.png", "errors_by_group.png", "summary.md"}
     page = (tmp_path / "report" / "summary.md").read_text(encoding="utf-8")
     assert all(f"({name})" in page for name in names - {"summary.md"})
-    assert "| loss | 0.125 |" in page
+    assert "## Result\n\n| | |\n|---|---|\n| loss | 0.125 |" in page
+    assert all(f"## Errors, {name}" in page for name in sets)
     for name in names - {"summary.md"}:
         assert (tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG")
 
@@ -122,6 +135,7 @@ def test_report_leaves_out_what_has_no_labels(
     tmp_path: Path, example: tuple[list[Frame], list[Prediction]]
 ) -> None:
     frames = [replace(f, stress=None, group="all") for f in example[0]]
+    (tmp_path / "parity_stress.png").write_text("of an earlier report")
     write_report(tmp_path, {"train": Evaluated(frames, example[1])}, [], {})
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"parity_energy.png", "parity_force.png", "summary.md"}
@@ -153,5 +167,22 @@ def test_labels_from_predictions_have_no_error() -> None:
 
 
 def test_coincident_atoms_are_named_by_frame() -> None:
-    with pytest.raises(NumericalError, match="a frame: "):
+    with pytest.raises(InputError, match="a frame: "):
         evaluate_frames(CASES[0].potential(), [frame(2, "a", None)])
+
+
+@pytest.mark.parametrize(
+    ("cell", "pbc", "defined"),
+    [
+        (np.diag([4.0, 4.0, 9.0]), [True, True, False], True),
+        (np.diag([4.0, 4.0, 9.0]), [False] * 3, False),
+        (np.diag([4.0, 4.0, 0.0]), [True, True, False], False),
+    ],
+    ids=["slab-with-cell", "cluster", "slab-without-volume"],
+)
+def test_a_stress_needs_periodicity_and_volume(
+    cell: NDArray[np.float64], pbc: list[bool], defined: bool
+) -> None:
+    atoms = replace(frame_from_atoms(crystal("Si3")), cell=cell, pbc=np.array(pbc))
+    (predicted,) = evaluate_frames(CASES[0].potential(), [atoms])
+    assert (predicted.stress is not None) == defined

@@ -339,6 +339,8 @@ HOSTILE = [
     ("RBChebyshev\n", "RBChebyshev\n\tmagnetic = 1\n", 8, "expected 'min_dist'"),
     ("min_dist = 1.75", "min_dist = 5.0", 7, "minimum distance"),
     ("min_dist = 1.75", "min_dist = -1", 7, "minimum distance"),
+    ("min_dist = 1.75", "min_dist = 4.9995", 7, "minimum distance"),
+    ("max_dist = 5.0", "max_dist = 1e200", 7, "at most 1000 angstrom"),
     ("max_dist = 5.0", "max_dist = inf", 9, "finite number"),
     ("max_dist = 5.0", "max_dist = 1e999", 9, "finite number"),
     ("radial_basis_size = 3", "radial_basis_size = 1000000000", 10, "radial_basis_size"),
@@ -368,6 +370,8 @@ HOSTILE = [
     ("{{0, 0, 1, 5}", "{{0, 0, 1, 8}", 20, "alpha_index_times"),
     ("{{0, 0, 1, 5}", "{{0, 0, 1, 3}", 19, ""),  # adds to a basic moment
     ("{{0, 0, 1, 5}", "{{0, 7, 1, 5}", 19, ""),  # reads a moment that is not complete
+    ("moments_count = 8", "moments_count = 9", 19, "moment 8 is neither basic nor a sum"),
+    ("{0, 5, 1, 7}", "{0, 5, 1, 6}", 19, "moment 7 is neither basic nor a sum"),
     ("scalar_moments = 5", "scalar_moments = 2147483647", 21, "alpha_scalar_moments"),
     ("mapping = {0, 4,", "mapping = {0, 8,", 22, "alpha_moment_mapping"),
     ("mapping = {0, 4,", "mapping = {0, 0,", None, ""),  # twice the same scalar

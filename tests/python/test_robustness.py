@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -298,3 +300,186 @@ def test_evaluation_leaves_its_input_alone(case):
     second = _core.Evaluator(potential.core).evaluate(neighborhoods, 1)
     for value, target in zip(first, second, strict=True):
         np.testing.assert_array_equal(value, target)
+
+
+LABELS = {
+    "energy": 0.5,
+    "forces": np.full((2, 3), 0.1),
+    "virial": np.full(6, 0.2),
+    "energy_weight": 1.0,
+    "force_weights": np.full(2, 0.3),
+    "virial_weight": 0.4,
+}
+
+
+def labeled(potential, **changes):
+    """A frame of two atoms with labels of all kinds."""
+    return _core.LabeledFrame(hoods(potential, crystal("SiAl", seed=8)), **LABELS | changes)
+
+
+def test_frame_of_no_neighborhoods_is_refused():
+    with pytest.raises(TypeError):
+        _core.LabeledFrame(None, **LABELS)
+
+
+@pytest.mark.parametrize("linear_only", [True, False], ids=["linear", "all"])
+def test_none_among_the_frames_is_refused(linear_only):
+    potential = SMALL_CASES[0].potential()
+    design = _core.Design(potential.core)
+    for frames in ([None], [labeled(potential), None]):
+        with pytest.raises(REFUSAL):
+            design.normal_equations(frames, linear_only, threads=1)
+
+
+@pytest.mark.parametrize("threads", [1, 2], ids=["1thread", "2threads"])
+def test_generator_of_frames_works_like_a_list(threads):
+    potential = SMALL_CASES[0].potential()
+    design = _core.Design(potential.core)
+    frames = [labeled(potential, energy=float(k)) for k in range(5)]
+    expected = design.normal_equations(frames, linear_only=False, threads=threads)
+    lazily = (labeled(potential, energy=float(k)) for k in range(5))  # nothing else keeps them
+    found = design.normal_equations(lazily, linear_only=False, threads=threads)
+    np.testing.assert_array_equal(found, expected)
+
+
+def one_force(value):
+    """Labels of the second atom alone are spoilt."""
+    forces = LABELS["forces"].copy()
+    forces[1, 2] = value
+    return forces
+
+
+def one_component(value):
+    """One component of the virial is spoilt."""
+    virial = LABELS["virial"].copy()
+    virial[4] = value
+    return virial
+
+
+MISSING = {
+    "energy": ("energy", float, {"energy_weight": 0.0}),
+    "force": ("forces", one_force, {"force_weights": np.array([0.3, 0.0])}),
+    "virial": ("virial", one_component, {"virial_weight": 0.0}),
+}
+
+
+@pytest.mark.parametrize(("label", "spoil", "unweighted"), MISSING.values(), ids=list(MISSING))
+@pytest.mark.parametrize("value", [np.nan, np.inf], ids=str)
+def test_label_without_weight_changes_nothing(label, spoil, unweighted, value):
+    potential = SMALL_CASES[0].potential()
+    design = _core.Design(potential.core)
+    frames = [labeled(potential, **unweighted, **{label: spoil(x)}) for x in (0.0, value)]
+    expected, found = (design.normal_equations([frame], False, threads=1) for frame in frames)
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("label", "spoil", "_"), MISSING.values(), ids=list(MISSING))
+@pytest.mark.parametrize("value", [np.nan, -np.inf], ids=str)
+def test_weighted_label_that_is_not_finite_is_refused(label, spoil, _, value):
+    potential = SMALL_CASES[0].potential()
+    frames = [labeled(potential), labeled(potential, **{label: spoil(value)})]
+    with pytest.raises(InputError, match=f"the {label}|a {label[:5]}"):
+        _core.Design(potential.core).normal_equations(frames, False, threads=1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0], ids=str)
+@pytest.mark.parametrize("name", ["energy_weight", "force_weights", "virial_weight"])
+def test_weight_that_is_negative_or_not_finite_is_refused(name, value):
+    potential = SMALL_CASES[0].potential()
+    weight = np.array([1.0, value]) if name == "force_weights" else value
+    with pytest.raises(InputError, match="weight"):
+        _core.Design(potential.core).normal_equations(
+            [labeled(potential, **{name: weight})], False, threads=1
+        )
+
+
+@pytest.mark.parametrize("case", SMALL_CASES, ids=str)
+def test_thousands_of_threads_may_be_asked_for(case):
+    potential = case.potential()
+    design, frames = _core.Design(potential.core), [labeled(potential)]
+    np.testing.assert_array_equal(
+        design.normal_equations(frames, False, threads=3000),
+        design.normal_equations(frames, False, threads=1),
+    )
+    neighborhoods = hoods(potential, crystal("SiAl", seed=8))
+    for value, target in zip(
+        _core.Evaluator(potential.core).evaluate(neighborhoods, 3000),
+        _core.Evaluator(potential.core).evaluate(neighborhoods, 1),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(value, target)
+
+
+# One atom with two million neighbors beyond the cutoff: little to store, much to compute with.
+EXHAUSTION = """\
+import resource
+from pathlib import Path
+
+import numpy as np
+
+from mtpot import MTP, _core
+
+potential = MTP.new(8, ["Si"], cutoff=5.0, min_distance=1.9)
+core = potential.core.with_parameters(np.full(len(potential.parameters), 0.1))
+count = 2_000_000
+vectors = np.tile([6.0, 0.0, 0.0], (count, 1))
+types, centers, neighbors = np.zeros(2, np.int32), np.zeros(count, int), np.ones(count, int)
+crowd = _core.Neighborhoods(types, centers, neighbors, vectors)
+pair = _core.Neighborhoods(types, [0, 1], [1, 0], [[2.5, 0, 0], [-2.5, 0, 0]])
+evaluator, design = _core.Evaluator(core), _core.Design(core)
+labels = 0.0, np.zeros((2, 3)), np.zeros(6), 1.0, np.ones(2), 1.0
+frames = [_core.LabeledFrame(crowd, *labels)]
+calls = {
+    "evaluate": lambda: evaluator.evaluate(crowd, 1),
+    "rows": lambda: design.rows(crowd, 1),
+    "tangents": lambda: design.tangents(crowd),
+    "normal_equations": lambda: design.normal_equations(frames, False, 1),
+}
+status = Path("/proc/self/status").read_text()
+used = 1024 * int(status.split("VmSize:")[1].split()[0])
+_, hard = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used + 100_000_000, hard))
+for name, call in calls.items():
+    try:
+        call()
+    except MemoryError:
+        print(name)
+print(np.isfinite(evaluator.evaluate(pair, 1)[1]).all())
+"""
+
+
+@LINUX
+def test_lack_of_memory_is_a_memory_error():
+    run = subprocess.run(
+        [sys.executable, "-c", EXHAUSTION], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["evaluate", "rows", "tangents", "normal_equations", "True"]
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize(
+    ("min_distance", "cutoff"),
+    [
+        *((2.0, cutoff) for cutoff in (1e200, 1000.5, np.inf, np.nan)),
+        *((min_distance, 5.0) for min_distance in (4.9995, 5.0, 6.0, -0.5, np.nan)),
+    ],
+    ids=lambda value: f"{value:g}",
+)
+def test_distances_out_of_range_are_refused(basis, min_distance, cutoff):
+    with pytest.raises(InputError):
+        MTP.new(4, ["Si"], cutoff=cutoff, min_distance=min_distance, radial_basis=basis)
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize(("min_distance", "cutoff"), [(0.0, 1000.0), (4.998, 5.0)], ids=str)
+def test_distances_at_the_limits_give_finite_numbers(basis, min_distance, cutoff):
+    potential = MTP.new(8, ["Si"], cutoff, min_distance, radial_size=16, radial_basis=basis)
+    potential.parameters = np.full(len(potential.parameters), 0.1)
+    middle = (min_distance + cutoff) / 2
+    arrays = [0, 0], [0, 1], [1, 0], [[middle, 0, 0], [-middle, 0, 0]]
+    pair = _core.Neighborhoods(*arrays)
+    for values in _core.Evaluator(potential.core).evaluate(pair, 1):
+        assert np.isfinite(values).all()
+    assert np.isfinite(_core.Design(potential.core).tangents(pair)[0]).all()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from mtpot.errors import FormatError, InputError
-from mtpot.train.settings import Settings, load_settings, options, template
+from mtpot.train.loss import EXPONENTS
+from mtpot.train.settings import Settings, Weighting, load_settings, options, template
 
 FLAGS = {"data": "train.xyz", "output": "run"}
 
@@ -97,6 +98,11 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("level", "eight"),
     ("level", True),
     ("level", 8.5),
+    ("level", 34),
+    ("level", 0),
+    ("threads", 10**10),
+    ("ridge", 0.0),
+    ("species", "Al,Qq"),
     ("cutoff", 0.0),
     ("cutoff", "nan"),
     ("cutoff", "inf"),
@@ -119,6 +125,28 @@ BAD_VALUES: list[tuple[str, Any]] = [
 def test_bad_values_are_refused_with_the_key(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"--{name.replace('_', '-')} = "):
         load_settings(None, FLAGS | {name: value})
+
+
+def test_a_symbol_in_the_wrong_case_is_corrected() -> None:
+    with pytest.raises(InputError, match="no element na; did you mean Na"):
+        load_settings(None, FLAGS | {"species": "na,Cl"})
+
+
+def test_weights_that_are_all_zero_are_refused() -> None:
+    zero = {f"{label}_weight": "0" for label in ("energy", "force", "stress")}
+    with pytest.raises(InputError, match="nothing to fit"):
+        load_settings(None, FLAGS | zero)
+    assert load_settings(None, FLAGS | zero | {"force_weight": "1"}).energy_weight == 0.0
+
+
+def test_the_weightings_are_those_of_the_loss() -> None:
+    assert set(get_args(Weighting)) == set(EXPONENTS)
+
+
+def test_a_data_file_in_place_of_settings_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "b.xyz").write_text("2\n\nSi 0 0 0\nSi 1 1 1\n")
+    with pytest.raises(FormatError, match="to give --data several files, join them"):
+        load_settings(tmp_path / "b.xyz", {"data": "a.xyz"})
 
 
 def test_a_start_contradicts_flags_that_shape_the_potential(tmp_path: Path) -> None:
