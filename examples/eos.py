@@ -53,8 +53,8 @@ def plot(state: EquationOfState, path: Path) -> None:
 def main() -> None:
     """Relax, fit, report and plot."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--output", type=Path, default=Path("eos.png"))
+    parser.add_argument("--steps", type=int, default=200, help="most steps of the relaxation (200)")
+    parser.add_argument("--output", type=Path, default=Path("eos.png"), help="plot (eos.png)")
     arguments = parser.parse_args()
     atoms = relaxed(arguments.steps)
     volumes, energies = energies_of_volumes(atoms)

@@ -75,8 +75,10 @@ def plot(nve: np.ndarray, nvt: np.ndarray, path: Path) -> None:
 def main() -> None:
     """Simulate, report and plot."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--output", type=Path, default=Path("md.png"))
+    parser.add_argument(
+        "--steps", type=int, default=1000, help="time steps of each of the two runs (1000)"
+    )
+    parser.add_argument("--output", type=Path, default=Path("md.png"), help="plot (md.png)")
     arguments = parser.parse_args()
     nve, nvt = simulate(arguments.steps)
     drift = 1000 * np.ptp(nve[1])

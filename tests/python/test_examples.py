@@ -41,3 +41,11 @@ def test_equation_of_state_of_silicon(repository, tmp_path):
     printed = run(repository, tmp_path, "eos.py")
     assert number(r"constant: (\S+) angstrom", printed) == pytest.approx(5.40, abs=0.06)
     assert number(r"modulus: (\S+) GPa", printed) == pytest.approx(95, abs=15)
+
+
+@pytest.mark.parametrize("name", ["md.py", "eos.py"])
+def test_examples_explain_their_flags(repository, name):
+    line = [sys.executable, str(repository / "examples" / name), "--help"]
+    printed = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    for flag in ("--steps STEPS", "--output OUTPUT"):
+        assert re.search(rf"{flag}\s+\w", printed)

@@ -7,8 +7,11 @@ heavy imports wait until a command runs. Exit codes: 0 done, 2 bad input, 1 anyt
 from __future__ import annotations
 
 import argparse
+import difflib
+import io
+import itertools
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import mtpot
 from mtpot.cli import convert, evaluate, grade, info, new, select, train
@@ -36,19 +39,29 @@ Every command has its own help: mlp train --help.
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, and which flag may have been meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2, without the usage that argparse would print first."""
+        if message.startswith("unrecognized arguments"):
+            message += "; a flag takes one value: join several data files"
+        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+    def check_flags(self, words: Sequence[str]) -> None:
+        """Refuse an unknown flag before argparse complains of whatever it lacks without it."""
+        known = list(self._option_string_actions)
+        given = itertools.takewhile(lambda word: word != "--", words)
+        for flag in (word.split("=")[0] for word in given if word.startswith("--")):
+            if flag not in known:
+                near = difflib.get_close_matches(flag, known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else f"; see {self.prog} --help"
+                self.exit(2, f"{self.prog}: error: unknown flag {flag}{hint}\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``mlp`` and return its exit code."""
-    return _run(_mlp_parser(), argv)
-
-
-def main_train(argv: Sequence[str] | None = None) -> int:
-    """Run ``mlp-train``, which is ``mlp train``, and return its exit code."""
-    parser = argparse.ArgumentParser(prog="mlp-train", **_style(train))
-    return _run(_fill(parser, train), argv)
-
-
-def _mlp_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="mlp",
         description="Moment tensor potentials: train, judge and use them.",
         epilog=_EPILOG,
@@ -57,9 +70,22 @@ def _mlp_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mtpot {mtpot.__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in COMMANDS.items():
-        _fill(subparsers.add_parser(name, help=module.SUMMARY, **_style(module)), module)
-    return parser
+    commands = {
+        name: _fill(subparsers.add_parser(name, help=module.SUMMARY, **_style(module)), module)
+        for name, module in COMMANDS.items()
+    }
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words and words[0] in commands:
+        commands[words[0]].check_flags(words[1:])
+    return _run(parser, words)
+
+
+def main_train(argv: Sequence[str] | None = None) -> int:
+    """Run ``mlp-train``, which is ``mlp train``, and return its exit code."""
+    parser = _fill(Parser(prog="mlp-train", **_style(train)), train)
+    words = sys.argv[1:] if argv is None else list(argv)
+    parser.check_flags(words)
+    return _run(parser, words)
 
 
 def _style(module: ModuleType) -> dict[str, Any]:
@@ -71,16 +97,17 @@ def _style(module: ModuleType) -> dict[str, Any]:
     }
 
 
-def _fill(parser: argparse.ArgumentParser, module: ModuleType) -> argparse.ArgumentParser:
+def _fill(parser: Parser, module: ModuleType) -> Parser:
     module.add_arguments(parser)
     parser.set_defaults(run=module.run, prog=parser.prog)
     return parser
 
 
-def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    arguments = parser.parse_args(argv)
+def _run(parser: Parser, words: Sequence[str]) -> int:
+    _print_anything()
+    arguments = parser.parse_args(words)
     try:
-        arguments.run(arguments)
+        return int(arguments.run(arguments) or 0)
     except (InputError, FormatError) as error:
         return _fail(arguments.prog, str(error), 2)
     except (MtpotError, OSError) as error:
@@ -89,7 +116,13 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         return _fail(arguments.prog, "not enough memory", 1)
     except KeyboardInterrupt:
         return _fail(arguments.prog, "interrupted", 1)
-    return 0
+
+
+def _print_anything() -> None:
+    """Where the terminal cannot print a character (Å), print a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _fail(program: str, message: str, code: int) -> int:

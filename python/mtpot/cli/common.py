@@ -7,21 +7,29 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpot.train.settings import parse_species
+from mtpot.train.settings import integer, parse_species
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Callable
 
+    from mtpot.data.frame import Frame
     from mtpot.potential import MTP
     from mtpot.train.metrics import Metrics
 
+NAME_WIDTH = 10
+"""Of the first column of an error table, which has to fit into 80 columns."""
 
-def species(text: str) -> tuple[str, ...]:
-    """Parse ``Al,Ni`` for argparse, which shows the message of this error only."""
-    try:
-        return parse_species(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
+
+def parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Wrap a parser of settings for argparse, which shows the messages of this error only."""
+
+    def convert(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
+
+    return convert
 
 
 def add_potential(parser: argparse.ArgumentParser, what: str) -> None:
@@ -33,7 +41,7 @@ def add_species(parser: argparse.ArgumentParser) -> None:
     """Add ``--species``."""
     parser.add_argument(
         "--species",
-        type=species,
+        type=parsed(parse_species),
         metavar="Al,Ni",
         help="elements in the order of the types, for a potential or .cfg file that names none",
     )
@@ -42,7 +50,11 @@ def add_species(parser: argparse.ArgumentParser) -> None:
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add ``--threads``."""
     parser.add_argument(
-        "--threads", type=_threads, default=0, metavar="N", help="threads (default: every core)"
+        "--threads",
+        type=parsed(integer(0)),
+        default=0,
+        metavar="N",
+        help="threads (default: every core)",
     )
 
 
@@ -93,42 +105,46 @@ def load_graded(path: Path, names: tuple[str, ...] | None) -> MTP:
     return potential
 
 
-def make_console() -> Console:
-    """Return a console on stdout; wide enough for tables where stdout is no terminal."""
-    from rich.console import Console
+def read_fitting(path: Path, potential: MTP) -> tuple[list[Any], list[Frame]]:
+    """Read structures, as ASE's Atoms and as frames, whose elements the potential knows.
 
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = 160
-    return console
+    Raises
+    ------
+    InputError, FormatError
+        The file is refused or malformed, or has an element that the potential lacks.
+    """
+    from mtpot.data import read_atoms
+    from mtpot.data.check import check_elements
+
+    pairs = read_atoms(path, potential.species)
+    frames = [frame for _, frame in pairs]
+    check_elements(frames, potential.species, "take a potential that was trained on the element")
+    return [atoms for atoms, _ in pairs], frames
 
 
-def print_errors(console: Console, title: str, metrics: Metrics) -> None:
+def print_errors(title: str, metrics: Metrics) -> None:
     """Print the table of errors per group, narrow enough for 80 columns."""
-    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
     from rich.table import Table
 
-    from mtpot.train.report import QUANTITIES, error_rows
+    from mtpot.train.report import QUANTITIES, error_cells, error_rows
 
-    style = {"box": SIMPLE_HEAD, "padding": 0}
-    table = Table(title=title, title_justify="left", **style)  # type: ignore[arg-type]
-    table.add_column("group", overflow="fold")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("group", max_width=NAME_WIDTH, overflow="fold")
     table.add_column("frames", justify="right")
     for quantity in QUANTITIES:
-        # The name and the unit stand above the first two of its three columns.
-        for head in (f"{quantity.name}\nMAE", f"{quantity.unit}\nRMSE", "\nmax"):
-            table.add_column(head, justify="right", no_wrap=True)
-    for group, frames, _, *errors in error_rows(metrics):
-        table.add_row(group, frames, *errors)
+        for kind in (f"{quantity.name[0].upper()} MAE", "RMSE", "max"):
+            table.add_column(kind, justify="right", no_wrap=True)
+    for name, summary in error_rows(metrics).items():
+        cells = error_cells(summary, ("mae", "rmse", "maximum"))
+        table.add_row(name, str(summary.frames), *cells)
+    units = ", ".join(f"{q.name} {q.name[0].upper()} in {q.unit}" for q in QUANTITIES)
+    console = Console(highlight=False)
+    console.print(f"{title}\n{units}", markup=False, soft_wrap=True)
     console.print(table)
+    console.print()
 
 
 def to_json(value: Any) -> str:
     """Indented JSON with a final newline."""
     return json.dumps(value, indent=2, allow_nan=False) + "\n"
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads")
-    return int(text)

@@ -3,6 +3,9 @@
 MLIP's .cfg and anything that ASE reads or writes go both ways:
   mlp convert in.cfg out.xyz --species Al,Ni
   mlp convert OUTCAR train.cfg --species Al,Ni
+An .xyz file has 8 decimals of positions and forces. A .cfg file keeps simple values as features
+and site_en, charge, nbh_grades and magmom_* as columns, drops other arrays, and cannot hold the
+stress of a slab, because it has no place for a cell vector without periodicity.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpot.cli.common import add_overwrite, species
+from mtpot.cli.common import add_overwrite, parsed
+from mtpot.train.settings import parse_species
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to write")
     parser.add_argument(
         "--species",
-        type=species,
+        type=parsed(parse_species),
         default=(),
         metavar="Al,Ni",
         help="elements in the order of the types; a .cfg file names none and needs them",
@@ -41,9 +45,14 @@ def run(arguments: argparse.Namespace) -> None:
         A file is refused or malformed, or ``--species`` is missing.
     """
     from mtpot.data import read_atoms, write_atoms
+    from mtpot.data.read import kind
     from mtpot.files import check_target
 
     check_target(arguments.output, arguments.overwrite)
-    images = [atoms for atoms, _ in read_atoms(arguments.input, arguments.species)]
+    pairs = read_atoms(arguments.input, arguments.species)
+    images = [atoms for atoms, _ in pairs]
     write_atoms(arguments.output, images, arguments.overwrite, arguments.species)
     print(f"{arguments.output}: {len(images)} frames")
+    slabs = [frame for _, frame in pairs if frame.stress is not None and not frame.pbc.all()]
+    if slabs and kind(arguments.output) == ".cfg":
+        print(f"warning: .cfg cannot hold the stress of a slab; {len(slabs)} frames lose it")

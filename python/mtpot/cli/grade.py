@@ -2,9 +2,10 @@
 
   mlp grade potential.almtp frames.xyz --output graded.xyz
 
-A grade below 1 interpolates; above 2 a structure is worth a calculation and a place in the
-training set; above 10 the forces cannot be trusted. The output has the info key "grade" and, for
-an active set in neighborhood mode, the array "grades" of the atoms.
+Up to a grade of 2 the potential interpolates; above, a structure is worth a calculation and a
+place in the training set (mlp select); above 10 stop, the forces cannot be trusted. The output has
+the info key "grade" and, for an active set in neighborhood mode, the array "grades" of the atoms;
+in a .cfg file they are called MV_grade and nbh_grades, as by MLIP.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from mtpot.cli.common import (
     add_species,
     add_threads,
     load_graded,
+    read_fitting,
 )
 
 if TYPE_CHECKING:
     import argparse
+
+    from mtpot.data.frame import Frame
 
 SUMMARY = "extrapolation grades of structures"
 
@@ -45,28 +49,30 @@ def run(arguments: argparse.Namespace) -> None:
         A file is refused or malformed, or the potential has no active set.
     """
     from mtpot.active.select import grade_frames
-    from mtpot.data import read_atoms, write_atoms
+    from mtpot.data import write_atoms
     from mtpot.data.atoms import with_grades
-    from mtpot.data.check import check_elements
     from mtpot.files import check_target
 
     if arguments.output:
         check_target(arguments.output, arguments.overwrite)
     potential = load_graded(arguments.potential, arguments.species)
-    pairs = read_atoms(arguments.frames, potential.species)
-    frames = [frame for _, frame in pairs]
-    check_elements(frames, potential.species)
+    images, frames = read_fitting(arguments.frames, potential)
     grades = list(grade_frames(potential, frames, arguments.threads))
+    _print(frames, [each.frame for each in grades])
     if arguments.output:
-        images = [
+        graded = [
             with_grades(atoms, each.sites, each.frame)
-            for (atoms, _), each in zip(pairs, grades, strict=True)
+            for atoms, each in zip(images, grades, strict=True)
         ]
-        write_atoms(arguments.output, images, arguments.overwrite, potential.species)
-    _print([each.frame for each in grades])
+        write_atoms(arguments.output, graded, arguments.overwrite, potential.species)
+        print(f"{arguments.output}: {len(images)} frames")
 
 
-def _print(grades: list[float]) -> None:
-    beyond = [sum(grade > threshold for grade in grades) for threshold in (1.0, 2.0, 10.0)]
-    print(f"{len(grades)} frames, largest grade {max(grades):.4g}")
+def _print(frames: list[Frame], grades: list[float]) -> None:
+    from mtpot.active.select import TRAINING_THRESHOLD
+
+    largest = max(range(len(grades)), key=grades.__getitem__)
+    print(f"{len(grades)} frames, largest grade {grades[largest]:.4g}: {frames[largest].source}")
+    # The frames of a training set have 1 up to this threshold.
+    beyond = [sum(grade > least for grade in grades) for least in (TRAINING_THRESHOLD, 2.0, 10.0)]
     print(f"above 1: {beyond[0]}, above 2: {beyond[1]}, above 10: {beyond[2]}")

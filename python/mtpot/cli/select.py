@@ -3,13 +3,13 @@
   mlp select potential.almtp candidates.xyz --train train.xyz --threshold 2 --output selected.xyz
 
 Candidates enter the active set until none exceeds the threshold; those that hold a place in it at
-the end are written.
+the end are written. If there are none, no file is written.
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpot.cli.common import (
     add_overwrite,
@@ -17,7 +17,13 @@ from mtpot.cli.common import (
     add_species,
     add_threads,
     load_graded,
+    parsed,
+    read_fitting,
 )
+from mtpot.train.settings import number
+
+if TYPE_CHECKING:
+    import argparse
 
 SUMMARY = "select structures worth a calculation"
 
@@ -36,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--threshold",
-        type=_threshold,
+        type=parsed(number(1.0, open_low=True)),
         default=2.0,
         metavar="X",
         help="largest grade of a candidate that stays out (default: 2)",
@@ -56,27 +62,17 @@ def run(arguments: argparse.Namespace) -> None:
         A file is refused or malformed, or the potential has no active set.
     """
     from mtpot.active.select import select_frames
-    from mtpot.data import read_atoms, read_frames, write_atoms
-    from mtpot.data.check import check_elements
+    from mtpot.data import write_atoms
     from mtpot.files import check_target
 
     check_target(arguments.output, arguments.overwrite)
     potential = load_graded(arguments.potential, arguments.species)
-    training = read_frames(arguments.train, potential.species)
-    pairs = read_atoms(arguments.candidates, potential.species)
-    candidates = [frame for _, frame in pairs]
-    check_elements([*training, *candidates], potential.species)
+    _, training = read_fitting(arguments.train, potential)
+    images, candidates = read_fitting(arguments.candidates, potential)
     chosen = select_frames(potential, training, candidates, arguments.threshold, arguments.threads)
-    images = [pairs[index][0] for index in chosen]
-    write_atoms(arguments.output, images, arguments.overwrite, potential.species)
-    print(f"{arguments.output}: {len(images)} of {len(candidates)} candidates")
-
-
-def _threshold(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
-    if not 1.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: a threshold is more than 1")
-    return value
+    if not chosen:
+        print(f"no candidate exceeds the threshold; {arguments.output} is not written")
+        return
+    selected = [images[index] for index in chosen]
+    write_atoms(arguments.output, selected, arguments.overwrite, potential.species)
+    print(f"{arguments.output}: {len(selected)} of {len(candidates)} candidates")

@@ -7,24 +7,23 @@
 Leaves in the output folder: potential.mtp; potential.almtp, the same with its active set, for
 extrapolation grades; metrics.json, the errors; report/summary.md with figures. Every frame needs
 an energy; forces and stresses are used where they are. Errors are told apart by the frames'
-info key "group", else "config_type".
+info key "group", else "config_type". Ctrl-C ends the training and writes the best potential so far.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpot.cli.common import make_console, print_errors, to_json
-from mtpot.train.settings import Option, Settings, load_settings, options, template
+from mtpot.cli.common import print_errors, to_json
+from mtpot.train.settings import SHAPE, Option, Settings, load_settings, options, template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.console import Console
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -38,9 +37,14 @@ SUMMARY = "train a potential (mlp-train is short for it)"
 class Data:
     """The frames of one training, told apart by what they are for."""
 
-    training: list[Frame]
+    train: list[Frame]
     validation: list[Frame]
     test: list[Frame]
+
+    def sets(self) -> dict[str, list[Frame]]:
+        """Return those that have frames, under the names of metrics.json."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: frames for name, frames in named.items() if frames}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add_flag(groups[option.section], name, option, default)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Run the command.
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return its exit code.
 
     Raises
     ------
@@ -75,11 +79,13 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.template is not None:
         _write_template(arguments.template, bool(getattr(arguments, "overwrite", False)))
-        return
+        return 0
     flags = {name: getattr(arguments, name) for name, _, _ in options() if name in arguments}
     settings = load_settings(arguments.settings, flags)
     _check_outputs(settings)
-    _train(settings, make_console())
+    _check_inputs(settings, arguments.settings)
+    _check_shape(settings)
+    return _train(settings)
 
 
 def _add_flag(group: argparse._ArgumentGroup, name: str, option: Option, default: Any) -> None:
@@ -128,42 +134,63 @@ def _check_outputs(settings: Settings) -> None:
         raise InputError(f"{report} has files; choose another --output or give --overwrite")
 
 
-def _train(settings: Settings, console: Console) -> None:
+def _check_inputs(settings: Settings, file: Path | None) -> None:
+    """Refuse missing files before the first of them is read."""
+    from mtpot.errors import InputError
+
+    for path in (settings.data, settings.test, settings.start):
+        if path is not None and not path.exists():
+            hint = f"; paths in {file} are relative to the current folder, {Path.cwd()}"
+            raise InputError(f"{path}: no such file{hint if file else ''}")
+
+
+def _check_shape(settings: Settings) -> None:
+    """Refuse what no potential can have, by making the smallest, before the data are read."""
+    from mtpot.potential import MTP
+
+    if settings.start is None:
+        shape = {name: getattr(settings, name) for name in SHAPE}
+        if settings.min_distance == "auto":
+            shape["min_distance"] = 0.5 * settings.cutoff
+        MTP.new(**shape | {"level": 2}, species=settings.species or ("H",))
+
+
+def _train(settings: Settings) -> int:
     from mtpot.cli.progress import Progress
-    from mtpot.files import make_folder
     from mtpot.train.trainer import train
 
     started = time.perf_counter()
-    settings, data = _read(settings, console)
-    make_folder(settings.output)
-    with Progress(console) as progress:
-        result = train(settings, data.training, data.validation, progress)
-    # Before anything else can fail: the potential is what took the time.
-    result.potential.save(settings.output / "potential.mtp", overwrite=settings.overwrite)
+    settings, data = _read(settings)
+    with Progress() as progress:
+        result = train(settings, data.train, data.validation, progress)
+    _save_potential(settings, result.potential)
+    print(_ending(settings, result))
     seconds = time.perf_counter() - started
-    _save_active_set(settings, result.potential, data.training, console)
-    _save_metrics(settings, result, data, seconds, console)
+    if result.stop != "interrupted":
+        _save_active_set(settings, result.potential, data.train)
+    _save_metrics(settings, result, data, seconds)
+    return 1 if result.stop == "interrupted" else 0
 
 
-def _read(settings: Settings, console: Console) -> tuple[Settings, Data]:
+def _read(settings: Settings) -> tuple[Settings, Data]:
     """Read, check and split the data; the settings then name the species."""
     from mtpot.data import read_frames
-    from mtpot.data.check import check_elements, check_trainable, elements_of
+    from mtpot.data.check import check_distances, check_elements, check_trainable, elements_of
     from mtpot.data.split import split_off
 
-    species = settings.species
-    if settings.start is not None:
-        species = _start_species(settings)
-    frames = read_frames(settings.data, species)
+    known = settings.species if settings.start is None else _start_species(settings)
+    frames = read_frames(settings.data, known)
     check_trainable(frames)
-    species = species or elements_of(frames)
-    settings = replace(settings, species=species)
+    species = known or elements_of(frames)
     test = read_frames(settings.test, species) if settings.test is not None else []
-    check_elements([*frames, *test], species)
-    _warn_of_conflicts(frames, console)
+    check_elements([*frames, *test], species, _advice(settings))
+    check_distances([*frames, *test])
+    settings = replace(settings, species=species)
     kept, aside = split_off(frames, settings.validation, settings.seed)
-    _tell(settings, Data(kept, aside, test), console)
-    return settings, Data(kept, aside, test)
+    data = Data(kept, aside, test)
+    _tell(settings, data)
+    _warn(settings, frames, data)
+    return settings, data
 
 
 def _start_species(settings: Settings) -> tuple[str, ...]:
@@ -176,84 +203,149 @@ def _start_species(settings: Settings) -> tuple[str, ...]:
     return potential.species
 
 
-def _warn_of_conflicts(frames: Sequence[Frame], console: Console) -> None:
-    from mtpot.data.check import find_conflicts
+def _advice(settings: Settings) -> str:
+    """Name the way out for an element that the potential will not know."""
+    if settings.start is not None:
+        return f"leave out --start: {settings.start} fixes the elements"
+    if settings.species:
+        return "name the element in --species"
+    return f"add frames with the element to {settings.data}"
+
+
+def _tell(settings: Settings, data: Data) -> None:
+    forces = sum(frame.forces is not None for frame in data.train)
+    stresses = sum(frame.stress is not None for frame in data.train)
+    sizes = [f"{len(data.train)} training ({forces} with forces, {stresses} with stress)"]
+    sizes += [f"{len(frames)} {name}" for name, frames in data.sets().items() if name != "train"]
+    print(f"species {', '.join(settings.species)}; frames: {', '.join(sizes)}", flush=True)
+
+
+def _warn(settings: Settings, frames: Sequence[Frame], data: Data) -> None:
+    """Tell of what can be trained on but is hardly meant."""
+    from mtpot.data.check import find_conflicts, find_lookalikes
 
     conflicts = find_conflicts(frames)
-    for conflict in conflicts[:3]:
-        console.print(f"warning: {conflict}", soft_wrap=True)
+    messages = [f"{conflict}" for conflict in conflicts[:3]]
     if len(conflicts) > 3:
-        console.print(f"warning: {len(conflicts) - 3} more frames like that")
+        messages.append(f"{len(conflicts) - 3} more frames like that")
+    messages += find_lookalikes([*frames, *data.test])
+    if settings.validation > 0.0 and not data.validation:
+        messages.append("--validation sets no frame aside: the groups are too small")
+    if len(data.train) < len(frames) / 2:
+        messages.append(f"--validation leaves {len(data.train)} of {len(frames)} frames")
+    for message in messages:
+        print(f"warning: {message}", flush=True)
 
 
-def _tell(settings: Settings, data: Data, console: Console) -> None:
-    sizes = {"training": data.training, "validation": data.validation, "test": data.test}
-    parts = [f"{len(frames)} {name}" for name, frames in sizes.items() if frames]
-    console.print(f"species {', '.join(settings.species)}; frames: {', '.join(parts)}")
+def _ending(settings: Settings, result: TrainingResult) -> str:
+    if result.stop == "interrupted":
+        return "interrupted: the best potential so far is written, without an active set"
+    if result.stop == "converged":
+        return f"converged after {result.steps[-1].number} steps"
+    return f"stopped at --max-steps {settings.max_steps}, not converged"
 
 
-def _save_active_set(
-    settings: Settings, potential: MTP, frames: Sequence[Frame], console: Console
-) -> None:
-    target = settings.output / "potential.almtp"
+def _save_potential(settings: Settings, potential: MTP) -> None:
+    """Save it before anything else can fail: it is what took the time."""
+    from mtpot.files import make_folder
+    from mtpot.train.report import clear_report
+
+    _check_outputs(settings)
+    make_folder(settings.output)
+    # What an earlier run left there would belong to another potential.
+    for name in ("potential.almtp", "metrics.json"):
+        (settings.output / name).unlink(missing_ok=True)
+    clear_report(settings.output / "report")
+    potential.save(settings.output / "potential.mtp", overwrite=settings.overwrite)
+
+
+def _save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame]) -> None:
     if settings.active_set == "none":
-        # What an earlier run left there would belong to another potential.
-        target.unlink(missing_ok=True)
         return
     from mtpot.active.select import build_selection
     from mtpot.potential import MTP
 
     started = time.perf_counter()
     selection = build_selection(potential, frames, settings.active_set, settings.threads)
-    MTP(potential.core, selection).save(target, overwrite=settings.overwrite)
-    rows, seconds = int((selection.origins[:, 0] >= 0).sum()), time.perf_counter() - started
-    console.print(f"active set ({settings.active_set}): {rows} rows  {seconds:.1f} s")
+    MTP(potential.core, selection).save(settings.output / "potential.almtp")
+    rows, filled = len(selection.origins), int((selection.origins[:, 0] >= 0).sum())
+    seconds = time.perf_counter() - started
+    print(f"active set ({settings.active_set}): {filled} of {rows} rows  {seconds:.1f} s")
+    if settings.active_set == "cfg" and len(frames) < rows:
+        print(
+            f"warning: cfg mode needs at least {rows} frames, one a parameter, and there are "
+            f"{len(frames)}; grades will be too large (--active-set nbh needs fewer)"
+        )
 
 
-def _save_metrics(
-    settings: Settings, result: TrainingResult, data: Data, seconds: float, console: Console
-) -> None:
+def _save_metrics(settings: Settings, result: TrainingResult, data: Data, seconds: float) -> None:
     from mtpot.files import write_atomic
     from mtpot.train.report import write_report
 
     sets = _evaluate(settings, result.potential, data)
     metrics = {name: each.metrics for name, each in sets.items()}
-    steps = result.steps[-1].number
-    facts = {
-        "loss": result.loss,
-        "seconds": seconds,
-        "steps": steps,
-        "parameters": len(result.potential.parameters),
-        "seed": settings.seed,
-    }
-    content = facts | {
-        "settings": settings.as_dict(),
-        "train": metrics["train"].as_dict(),
-        "test": metrics["test"].as_dict() if "test" in metrics else None,
-    }
-    write_atomic(settings.output / "metrics.json", to_json(content), settings.overwrite)
-    write_report(settings.output / "report", sets, result.steps, _described(settings, facts))
+    facts = _facts(settings, result, seconds)
+    content = facts | {"settings": settings.as_dict()}
+    for name in ("train", "validation", "test"):
+        content[name] = metrics[name].as_dict() if name in metrics else None
+    report = settings.output / "report"
+    write_atomic(settings.output / "metrics.json", to_json(content))
+    tables = {"Result": _result_table(facts), "Settings": _settings_table(settings)}
+    write_report(report, sets, result.steps, tables)
     for name, each in metrics.items():
-        print_errors(console, f"Errors, {name}", each)
-    console.print(
-        f"loss {result.loss:.6g} after {steps} steps and {seconds:.1f} s; "
-        f"see {settings.output / 'report' / 'summary.md'}",
-        soft_wrap=True,
-    )
+        print_errors(f"Errors, {name}", each)
+    print(f"loss {result.loss:.6g} in {seconds:.1f} s; see {report / 'summary.md'}")
 
 
 def _evaluate(settings: Settings, potential: MTP, data: Data) -> dict[str, Evaluated]:
     from mtpot.train.metrics import evaluate_frames
     from mtpot.train.report import Evaluated
 
-    sets = {"train": data.training, "test": data.test}
     return {
         name: Evaluated(frames, evaluate_frames(potential, frames, settings.threads))
-        for name, frames in sets.items()
-        if frames
+        for name, frames in data.sets().items()
     }
 
 
-def _described(settings: Settings, facts: dict[str, Any]) -> dict[str, Any]:
+def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[str, Any]:
+    core = result.potential.core
+    return {
+        "loss": result.loss,
+        "seconds": seconds,
+        "steps": result.steps[-1].number,
+        "stop": result.stop,
+        "parameters": len(core.parameters),
+        "seed": settings.seed,
+        "threads": settings.threads or os.cpu_count(),
+        "potential": {
+            "species": core.species,
+            "level": core.level,
+            "cutoff": core.cutoff,
+            "min_distance": core.min_distance,
+            "radial_basis": core.radial_basis,
+            "radial_size": core.radial_size,
+        },
+    }
+
+
+def _result_table(facts: dict[str, Any]) -> dict[str, Any]:
     rounded = {"loss": f"{facts['loss']:.6g}", "seconds": f"{facts['seconds']:.1f}"}
-    return facts | rounded | {k: v for k, v in settings.as_dict().items() if v is not None}
+    lengths = {name: f"{facts['potential'][name]:.6g} Å" for name in ("cutoff", "min_distance")}
+    flat = facts | rounded | facts["potential"] | lengths
+    del flat["potential"]
+    return {name.replace("_", " "): _text(value) for name, value in flat.items()}
+
+
+def _settings_table(settings: Settings) -> dict[str, Any]:
+    values = settings.as_dict()
+    return {
+        name.replace("_", "-"): _text(values[name], option.unit)
+        for name, option, _ in options()
+        if values.get(name) not in (None, [], "")
+    }
+
+
+def _text(value: Any, unit: str = "") -> str:
+    if isinstance(value, float):
+        return f"{value:g} {unit}".rstrip()
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtpot.stress import VOIGT
+
 if TYPE_CHECKING:
     from mtpot.data.frame import Floats
 
-_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 _FULL = ((0, 5, 4), (5, 1, 3), (4, 3, 2))
 _ASYMMETRY = 1e-2
 """Of the largest component; programs print tensors that are symmetric up to their noise."""
@@ -51,7 +52,7 @@ def voigt(value: Any, name: str) -> Floats:
     full = finite_array(array.ravel(), name, (9,)).reshape(3, 3)
     if np.abs(full - full.T).max() > _ASYMMETRY * np.abs(full).max():
         raise ValueError(f"the {name} is not symmetric")
-    components: Floats = full[_VOIGT]
+    components: Floats = full[VOIGT]
     return components
 
 

@@ -8,13 +8,14 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from mtpot.data.arrays import finite_array, voigt
+from mtpot.data.arrays import finite_array, full_tensor, voigt
 from mtpot.data.cell import check_cell
 from mtpot.data.frame import Floats, Frame
 from mtpot.errors import FormatError
+from mtpot.stress import cell_volume, has_stress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # Energies and virials are rounded in files; a wrong sign or unit is off by far more than this.
 _AGREEMENT = 1e-3
@@ -32,12 +33,13 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
     Raises
     ------
     FormatError
-        A label has the wrong shape or is not finite, stress and virial disagree, or the cell
-        has no volume along its periodic directions; the message begins with `source`.
+        There are no atoms, a label has the wrong shape or is not finite, stress and virial
+        disagree, or the cell has no volume along its periodic directions; the message begins
+        with `source`.
     """
     try:
         return Frame(
-            symbols=tuple(atoms.get_chemical_symbols()),
+            symbols=_symbols(atoms),
             positions=finite_array(atoms.positions, "position", (len(atoms), 3)),
             cell=check_cell(np.array(atoms.cell), np.array(atoms.pbc)),
             pbc=np.array(atoms.pbc),
@@ -46,6 +48,7 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
             stress=_stress(atoms),
             group=str(atoms.info.get("group", atoms.info.get("config_type", "all"))),
             source=source,
+            lookalikes=dict(_lookalikes(atoms)),
         )
     except ValueError as error:
         raise FormatError(f"{source}: {error}" if source else str(error)) from error
@@ -99,7 +102,8 @@ def _keep_labels(atoms: Atoms, frame: Frame) -> None:
     if frame.forces is not None:
         atoms.set_array("ref_forces", frame.forces)
     if frame.stress is not None:
-        atoms.info["ref_stress"] = frame.stress
+        # Nine numbers, as ASE writes stress.
+        atoms.info["ref_stress"] = full_tensor(frame.stress).ravel()
 
 
 def _with_results(atoms: Atoms, results: Mapping[str, Any]) -> Atoms:
@@ -121,6 +125,15 @@ def _label(atoms: Atoms, *keys: str) -> Any:
     return None
 
 
+def _symbols(atoms: Atoms) -> tuple[str, ...]:
+    if len(atoms) == 0:
+        raise ValueError("a structure without atoms; remove it")
+    symbols = tuple(atoms.get_chemical_symbols())
+    if "X" in symbols:
+        raise ValueError("no element X")
+    return symbols
+
+
 def _energy(atoms: Atoms) -> float | None:
     value = _label(atoms, "energy", "free_energy")
     return None if value is None else float(finite_array(value, "energy", ()))
@@ -136,12 +149,14 @@ def _stress(atoms: Atoms) -> Floats | None:
     virial = _tensor(atoms, "virial")
     if stress is None and virial is None:
         return None
-    volume = abs(np.linalg.det(np.array(atoms.cell)))
-    if volume == 0.0:
-        raise ValueError("a stress or virial needs a cell with a volume; remove it")
+    if not has_stress(atoms.cell, atoms.pbc):
+        raise ValueError(
+            "a stress or virial needs periodicity and a cell with a volume: remove it, or name "
+            "the cell (Lattice) and its periodic directions (pbc)"
+        )
     if virial is None:
         return stress
-    converted: Floats = -virial / volume
+    converted: Floats = -virial / cell_volume(atoms.cell)
     if stress is not None:
         _check_agreement(stress, converted)
     return converted if stress is None else stress
@@ -159,3 +174,20 @@ def _check_agreement(stress: Floats, converted: Floats) -> None:
             "stress and virial disagree; ASE's convention is virial = -volume * stress "
             "(a compressed crystal has a positive virial)"
         )
+
+
+def _lookalikes(atoms: Atoms) -> Iterator[tuple[str, str]]:
+    """Missing labels, each with the key of numbers of its shape and half its name."""
+    numeric = (int, float, np.number, np.ndarray)
+    places = atoms.info | atoms.arrays
+    places = {k: np.asarray(v) for k, v in places.items() if isinstance(v, numeric)}
+    for keys, parts, shapes in (
+        (("energy", "free_energy"), ("energ",), [()]),
+        (("forces",), ("forc", "frc"), [(len(atoms), 3)]),
+        (("stress", "virial"), ("stress", "virial"), [(6,), (9,), (3, 3)]),
+    ):
+        if _label(atoms, *keys) is None:
+            for key, value in places.items():
+                fits = value.dtype.kind in "fi" and value.shape in shapes
+                if fits and any(part in key.lower() for part in parts):
+                    yield keys[0], key

@@ -2,7 +2,8 @@
 
 Layout as MLIP-3 prints it (Podryabinkin et al., J. Chem. Phys. 159 (2023) 084112, and its
 program). PlusStress is the virial W = -V stress in eV. A direction is periodic if the
-Supercell section has a nonzero row for it; rows after the last nonzero one are left out.
+Supercell section has a nonzero row for it; rows after the last nonzero one are left out. Where
+the rows span no volume there is no stress, although MLIP prints PlusStress even then.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mtpot.data.cell import check_cell
 from mtpot.data.frame import Floats, Frame
+from mtpot.data.text import is_count, read_lines
 from mtpot.errors import FormatError, InputError
+from mtpot.stress import cell_volume, has_stress
 
 if TYPE_CHECKING:
     import os
@@ -71,13 +74,7 @@ def read_records(path: str | os.PathLike[str], species: Sequence[str]) -> list[C
     """
     if not species:
         raise InputError(f"{path} names no elements: give --species, in the order of the types")
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: not a text file: {error}") from error
-    lines = _Lines(str(path), text.splitlines())
+    lines = _Lines(str(path), read_lines(Path(path)))
     records: list[CfgRecord] = []
     while lines.skip_blank():
         records.append(_read_block(lines, species, len(records) + 1))
@@ -88,6 +85,7 @@ def format_cfg(
     frames: Sequence[Frame],
     species: Sequence[str],
     features: Sequence[Mapping[str, str]] | None = None,
+    columns: Sequence[Mapping[str, Floats]] | None = None,
 ) -> str:
     """Text of a .cfg file; 17 significant digits, so that every number survives.
 
@@ -95,24 +93,28 @@ def format_cfg(
     ----------
     frames
         Structures. A cell vector without periodicity cannot be kept: its row is written as
-        zeros, and a stress then reads back only by programs that need no volume.
+        zeros, so that the stress of a slab is lost when the file is read.
     species
         Element of each type.
     features
         For each frame, keys (one word) and values; a value of several lines repeats the key.
+    columns
+        For each frame, further columns of the atoms, shape [n]; see `is_column`.
 
     Raises
     ------
     InputError
         A frame has an element that `species` lacks.
     """
-    mappings = features if features is not None else [{}] * len(frames)
+    nothing: list[dict[str, Any]] = [{}] * len(frames)
     types = {symbol: index for index, symbol in enumerate(species)}
-    blocks = [
-        _format_block(frame, types, feature)
-        for frame, feature in zip(frames, mappings, strict=True)
-    ]
-    return "".join(blocks)
+    parts = zip(frames, features or nothing, columns or nothing, strict=True)
+    return "".join(_format_block(frame, types, *further) for frame, *further in parts)
+
+
+def is_column(name: str) -> bool:
+    """Whether MLIP knows a column of this name beside positions and forces."""
+    return _EXTRA.fullmatch(name) is not None
 
 
 class _Lines:
@@ -163,8 +165,8 @@ class _Lines:
 
     def integer_from(self, word: str, name: str) -> int:
         """Parse a non-negative integer."""
-        if not word.isdecimal():
-            raise self.error(f"{name} is no non-negative integer: {word!r}")
+        if not is_count(word):
+            raise self.error(f"{name} is no non-negative integer: {word[:40]!r}")
         return int(word)
 
     def error(self, message: str) -> FormatError:
@@ -245,7 +247,7 @@ def _entry(lines: _Lines, name: str, word: str) -> float:
 def _check_columns(lines: _Lines, names: list[str]) -> None:
     known = {"id", "type", *_POSITIONS, *_FRACTIONS, *_FORCES}
     for name in names:
-        if name not in known and not _EXTRA.fullmatch(name):
+        if name not in known and not is_column(name):
             raise lines.error(f"unknown column {name} in AtomData")
     if len(set(names)) != len(names):
         raise lines.error("a column appears twice in AtomData")
@@ -337,14 +339,20 @@ def _pop_columns(columns: dict[str, Floats], names: Sequence[str]) -> Floats | N
 
 def _stress(virial: Floats | None, cell: Floats) -> Floats | None:
     """Stress from W; MLIP prints W for clusters too, which have no volume and so no stress."""
-    volume = abs(np.linalg.det(cell))
-    return None if virial is None or volume == 0.0 else -virial / volume
+    if virial is None or not has_stress(cell, cell.any(axis=1)):
+        return None
+    return -virial / cell_volume(cell)
 
 
-def _format_block(frame: Frame, types: Mapping[str, int], features: Mapping[str, str]) -> str:
+def _format_block(
+    frame: Frame,
+    types: Mapping[str, int],
+    features: Mapping[str, str],
+    columns: Mapping[str, Floats],
+) -> str:
     lines = ["BEGIN_CFG", " Size", f"    {len(frame)}"]
     lines += _format_cell(frame)
-    lines += _format_atoms(frame, types)
+    lines += _format_atoms(frame, types, columns)
     if frame.energy is not None:
         lines += [" Energy", f"    {frame.energy:.16e}"]
     if frame.virial is not None:
@@ -352,7 +360,7 @@ def _format_block(frame: Frame, types: Mapping[str, int], features: Mapping[str,
         lines.append("     " + _numbers(frame.virial))
     group = {} if frame.group == "all" else {"group": frame.group}
     for key, value in (group | dict(features)).items():
-        lines += [f" Feature   {key}\t{part}" for part in value.split("\n")]
+        lines += [f" Feature   {key}\t{part}" for part in value.replace("\r", "\n").split("\n")]
     return "\n".join([*lines, "END_CFG", "", ""])
 
 
@@ -363,16 +371,20 @@ def _format_cell(frame: Frame) -> list[str]:
     return header + ["    " + _numbers(row) for row in rows[:used]]
 
 
-def _format_atoms(frame: Frame, types: Mapping[str, int]) -> list[str]:
+def _format_atoms(
+    frame: Frame, types: Mapping[str, int], columns: Mapping[str, Floats]
+) -> list[str]:
     missing = sorted(set(frame.symbols) - set(types))
     if missing:
         where = f"{frame.source}: " if frame.source else ""
         raise InputError(f"{where}{', '.join(missing)} is not among --species {','.join(types)}")
     names = " AtomData:  id type       cartes_x      cartes_y      cartes_z"
-    table = frame.positions
+    tables = [frame.positions]
     if frame.forces is not None:
         names += "           fx          fy          fz"
-        table = np.hstack([frame.positions, frame.forces])
+        tables.append(frame.forces)
+    names += "".join(f"       {name}" for name in columns)
+    table = np.column_stack([*tables, *columns.values()])
     rows = zip(frame.symbols, table, strict=True)
     atoms = [f"    {i} {types[s]} {_numbers(row)}" for i, (s, row) in enumerate(rows, start=1)]
     return [names, *atoms]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import atomic_numbers
 
-from mtpot.errors import InputError
+from mtpot.errors import InputError, MtpotError
+from mtpot.neighbors import from_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +22,10 @@ _SAME_PLACE = 1e-5
 
 _SAME_ENERGY = 1e-5
 """eV per atom; rounding in files is below, a second calculation with other settings above."""
+
+
+_NEAR = 1.0
+"""Angstrom; a cutoff with which looking for coincident atoms is fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +49,8 @@ def elements_of(frames: Iterable[Frame]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))
 
 
-def check_elements(frames: Iterable[Frame], species: Sequence[str]) -> None:
-    """Refuse frames with elements that a potential does not know.
+def check_elements(frames: Iterable[Frame], species: Sequence[str], advice: str) -> None:
+    """Refuse frames with elements that a potential does not know; `advice` names the way out.
 
     Raises
     ------
@@ -56,8 +62,25 @@ def check_elements(frames: Iterable[Frame], species: Sequence[str]) -> None:
         if unknown:
             raise InputError(
                 f"{frame.source}: the potential is for {', '.join(species)} and knows no "
-                f"{', '.join(unknown)}; remove the frame or name the element in --species"
+                f"{', '.join(unknown)}; remove the frame or {advice}"
             )
+
+
+def check_distances(frames: Iterable[Frame]) -> None:
+    """Refuse frames in which two atoms coincide.
+
+    Raises
+    ------
+    InputError
+        Naming the frame and the atoms.
+    """
+    for frame in frames:
+        try:
+            from_types(
+                np.zeros(len(frame), np.int32), frame.positions, frame.cell, frame.pbc, _NEAR
+            )
+        except MtpotError as error:
+            raise InputError(f"{frame.source}: {error}") from error
 
 
 def check_trainable(frames: Iterable[Frame]) -> None:
@@ -70,10 +93,20 @@ def check_trainable(frames: Iterable[Frame]) -> None:
     """
     for frame in frames:
         if frame.energy is None:
+            key = frame.lookalikes.get("energy")
+            advice = f"rename {key} to energy" if key else "add energy=... (eV, the whole cell)"
             raise InputError(
-                f"{frame.source}: no energy, and training needs one; add energy=... (eV, the "
-                "whole cell) or remove the frame"
+                f"{frame.source}: no energy, and training needs one; {advice} or remove the frame"
             )
+
+
+def find_lookalikes(frames: Iterable[Frame]) -> list[str]:
+    """Say of labels that are missing where something looks like them."""
+    found = Counter(pair for frame in frames for pair in frame.lookalikes.items())
+    return [
+        f"{count} frames have no {label} but {key}, which is ignored: rename it to {label}"
+        for (label, key), count in found.items()
+    ]
 
 
 def find_conflicts(frames: Sequence[Frame]) -> list[Conflict]:

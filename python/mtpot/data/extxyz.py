@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ase.io.extxyz import read_xyz
-from ase.io.formats import open_with_compression
 
 from mtpot.data.arrays import full_tensor, voigt
-from mtpot.errors import FormatError, InputError
+from mtpot.data.text import is_count, read_lines
+from mtpot.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,13 +69,7 @@ def split_frames(path: Path) -> Iterator[Block]:
     InputError, FormatError
         As `read_extxyz`.
     """
-    try:
-        with open_with_compression(str(path), "rt") as file:
-            lines = file.read().splitlines(keepends=True)
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: not a text file: {error}") from error
+    lines = read_lines(path)
     position = index = 0
     while position < len(lines):
         if lines[position].strip():
@@ -90,7 +84,7 @@ def split_frames(path: Path) -> Iterator[Block]:
 def _block(path: Path, lines: list[str], position: int, index: int) -> Block:
     where = f"{path}:{position + 1} (frame {index})"
     header = lines[position].strip()
-    if not header.isdecimal() or int(header) == 0:
+    if not is_count(header) or int(header) == 0:
         raise FormatError(f"{where}: expected a number of atoms, found {header[:40]!r}")
     end = position + 2 + int(header)
     if end > len(lines):
@@ -106,8 +100,14 @@ def _parse(block: Block) -> Atoms:
         atoms: Atoms = next(read_xyz(io.StringIO("".join(lines)), index=0))
     except Exception as error:
         # ASE raises whatever its parsing stumbles over, from KeyError to AssertionError.
-        detail = f"{type(error).__name__}: {error}"
-        raise FormatError(f"{block.source}: ASE cannot parse this frame: {detail}") from error
+        detail = f"ASE cannot parse this frame: {type(error).__name__}: {error}"
+        if isinstance(error, KeyError) and error.args[0] in "".join(block.lines[2:]).split():
+            detail = f"no element {error.args[0]}"
+        raise FormatError(f"{block.source}: {detail}") from error
+    for key, value in atoms.info.items():
+        if isinstance(value, str):
+            # As `mtpot.data.write_atoms` writes texts of several lines.
+            atoms.info[key] = value.replace("\\n", "\n")
     return atoms
 
 
@@ -139,7 +139,7 @@ def _check_columns(block: Block) -> None:
 
 def _column_count(block: Block, properties: str) -> int:
     counts = properties.split(":")[2::3]
-    if len(properties.split(":")) % 3 or not all(count.isdecimal() for count in counts):
+    if len(properties.split(":")) % 3 or not all(map(is_count, counts)):
         raise FormatError(
             f"{block.at(block.line + 1)}: Properties={properties} is not a list of name:type:count"
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mtpot.stress import cell_volume
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +33,9 @@ class Frame:
     group
         Kind of structure, for error tables.
     source
-        Where it came from, for messages: "train.xyz, frame 3".
+        Where it came from, for messages: "train.xyz:131 (frame 3)".
+    lookalikes
+        For a missing label ("energy", "forces", "stress"), the key of what looks like it.
     """
 
     symbols: tuple[str, ...]
@@ -43,6 +47,7 @@ class Frame:
     stress: Floats | None = None
     group: str = "all"
     source: str = ""
+    lookalikes: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -50,7 +55,7 @@ class Frame:
     @property
     def volume(self) -> float:
         """Volume of the cell in angstrom^3 (zero where it does not span space)."""
-        return float(abs(np.linalg.det(self.cell)))
+        return cell_volume(self.cell)
 
     @property
     def virial(self) -> Floats | None:

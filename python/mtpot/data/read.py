@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import ase.io
 from ase import Atoms
+from ase.calculators.calculator import all_properties
 
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.cfg import CfgRecord, read_records
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 _COMPRESSED = (".gz", ".bz2", ".xz")
 
+RESERVED = {*all_properties, "virial", "Lattice", "Properties", "pbc"}
+"""Names that mean something in ``info``; a feature of a .cfg file called so gets a prefix."""
+FEATURE = "feature_"
+
 
 def read_frames(path: str | os.PathLike[str], species: Sequence[str] = ()) -> list[Frame]:
     """Structures with their labels from extended XYZ, MLIP .cfg, or anything that ASE reads.
@@ -28,7 +33,7 @@ def read_frames(path: str | os.PathLike[str], species: Sequence[str] = ()) -> li
     Parameters
     ----------
     path
-        The file; .xyz files may be compressed (.gz, .bz2, .xz).
+        The file; .xyz and .cfg files may be compressed (.gz, .bz2, .xz).
     species
         Element of each type, for .cfg files, which name none.
 
@@ -84,7 +89,8 @@ def _sourced(path: Path) -> list[tuple[str, Atoms]]:
 
 def _atoms(record: CfgRecord) -> Atoms:
     atoms = atoms_from_frame(record.frame)
-    atoms.info.update(record.features)
+    for key, value in record.features.items():
+        atoms.info[FEATURE + key if key in RESERVED else key] = value
     for name, values in record.columns.items():
         atoms.set_array(name, values)
     return atoms

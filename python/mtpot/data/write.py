@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ase.io
 import numpy as np
 from ase import Atoms
+from ase.io.formats import filetype, ioformats
 
 from mtpot.data.atoms import frame_from_atoms
-from mtpot.data.cfg import format_cfg
-from mtpot.data.read import kind
+from mtpot.data.cfg import format_cfg, is_column
+from mtpot.data.read import FEATURE, RESERVED, kind
+from mtpot.data.text import write_text
 from mtpot.errors import InputError
 from mtpot.files import replacing
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+
+    from mtpot.data.frame import Floats
+
+# How MLIP calls what `mtpot.data.atoms.with_grades` adds, and the charges of ASE.
+_MLIP = {"grade": "MV_grade", "grades": "nbh_grades", "charges": "charge"}
 
 
 def write_atoms(
@@ -33,7 +40,8 @@ def write_atoms(
     path, overwrite
         Target file, written atomically; refused if it exists, unless `overwrite`.
     images
-        Structures; simple values of ``info`` become features of a .cfg file.
+        Structures; simple values of ``info`` become features of a .cfg file, and arrays that
+        MLIP knows its columns.
     species
         Element of each type, for .cfg files only.
 
@@ -44,16 +52,22 @@ def write_atoms(
     """
     with replacing(path, overwrite) as temporary:
         if kind(Path(path)) == ".cfg":
-            temporary.write_text(_cfg_text(images, species), encoding="utf-8")
+            write_text(temporary, _cfg_text(images, species))
         else:
             _write_by_ase(temporary, Path(path), images)
 
 
 def _write_by_ase(temporary: Path, path: Path, images: Sequence[Atoms]) -> None:
     try:
-        format_name = "extxyz" if kind(path) in (".xyz", ".extxyz") else None
-        ase.io.write(str(temporary), list(images), format=format_name)
-    except OSError:
+        name = _format(path)
+        if ioformats[name].single and len(images) > 1:
+            raise InputError(
+                f"{path}: a file of this format ({name}) holds one structure, and these are "
+                f"{len(images)}; write .xyz"
+            )
+        safe = [_on_one_line(atoms) if name == "extxyz" else atoms for atoms in images]
+        ase.io.write(str(temporary), safe, format=name)
+    except (OSError, InputError):
         raise
     except Exception as error:
         # Each of ASE's writers fails in its own way.
@@ -61,18 +75,54 @@ def _write_by_ase(temporary: Path, path: Path, images: Sequence[Atoms]) -> None:
         raise InputError(f"{path}: ASE cannot write this file: {detail}") from error
 
 
+def _format(path: Path) -> str:
+    name: str = "extxyz" if kind(path) == ".xyz" else filetype(str(path), read=False)
+    return name
+
+
+def _on_one_line(atoms: Atoms) -> Atoms:
+    """Write newlines in texts, which would break an .xyz file, as backslash and n.
+
+    ASE's reader takes one backslash of two, and our reader makes newlines of what it returns.
+    """
+    result: Atoms = atoms.copy()
+    result.calc = atoms.calc
+    for key, value in atoms.info.items():
+        if isinstance(value, str):
+            lines = value.replace("\\", "\\\\").replace("\r", "\n").split("\n")
+            result.info[key] = "\\\\n".join(lines)
+    return result
+
+
 def _cfg_text(images: Sequence[Atoms], species: Sequence[str]) -> str:
     if not species:
         raise InputError("a .cfg file names no elements: give --species, in the order of the types")
     frames = [frame_from_atoms(atoms) for atoms in images]
-    return format_cfg(frames, species, [_features(atoms) for atoms in images])
+    features = [_features(atoms) for atoms in images]
+    return format_cfg(frames, species, features, [_columns(atoms) for atoms in images])
 
 
 def _features(atoms: Atoms) -> dict[str, str]:
-    simple = (str, int, float, bool, np.number, np.bool_)
     labels = ("energy", "free_energy", "stress", "virial")
+    simple = (str, int, float, bool, np.number, np.bool_)
     return {
-        key: str(value)
+        _feature_name(key): str(value)
         for key, value in atoms.info.items()
-        if isinstance(value, simple) and key not in labels and " " not in key
+        if isinstance(value, simple) and key not in labels and len(key.split()) == 1
+    }
+
+
+def _feature_name(key: str) -> str:
+    original = key.removeprefix(FEATURE)
+    return original if original in RESERVED else _MLIP.get(key, key)
+
+
+def _columns(atoms: Atoms) -> dict[str, Floats]:
+    arrays: dict[str, Any] = atoms.arrays | getattr(atoms.calc, "results", {})
+    named = {_MLIP.get(key, key): values for key, values in arrays.items()}
+    columns = {name: np.asarray(values) for name, values in named.items() if is_column(name)}
+    return {
+        name: values
+        for name, values in columns.items()
+        if values.shape == (len(atoms),) and values.dtype.kind in "fi"
     }

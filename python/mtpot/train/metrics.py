@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtpot import _core
-from mtpot.errors import InputError, NumericalError
-from mtpot.neighbors import neighborhoods
+from mtpot.data.neighborhoods import frame_neighborhoods
+from mtpot.errors import NumericalError
+from mtpot.stress import has_stress, voigt_stress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mtpot.data.frame import Floats, Frame
     from mtpot.potential import MTP
-
-_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,15 +146,11 @@ def stress_pairs(pairs: Sequence[tuple[Frame, Prediction]]) -> Floats:
 
 
 def _predict(potential: MTP, evaluator: _core.Evaluator, frame: Frame, threads: int) -> Prediction:
-    try:
-        around = neighborhoods(potential, frame.symbols, frame.positions, frame.cell, frame.pbc)
-        sites, forces, virial = evaluator.evaluate(around, threads)
-    except (InputError, NumericalError) as error:
-        raise type(error)(f"{frame.source}: {error}") from error
+    around = frame_neighborhoods(potential, frame)
+    sites, forces, virial = evaluator.evaluate(around, threads)
     if not (np.isfinite(sites).all() and np.isfinite(forces).all()):
         raise NumericalError(f"{frame.source}: the potential gives no finite energy or forces")
-    extended = frame.pbc.any() and frame.volume > 0.0
-    stress = -virial[_VOIGT] / frame.volume if extended else None
+    stress = voigt_stress(virial, frame.cell) if has_stress(frame.cell, frame.pbc) else None
     return Prediction(float(sites.sum()), sites, forces, stress)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from mtpot.files import make_folder, write_atomic
 from mtpot.train.metrics import (
@@ -34,8 +36,8 @@ GPA = 160.21766208
 """One eV/angstrom^3 in GPa."""
 
 # Okabe and Ito's palette, told apart with any color vision.
-_COLORS = {"train": "#0072B2", "test": "#D55E00", "validation": "#009E73"}
-_STYLE = {"train": ("o", 10.0), "test": ("^", 14.0)}
+_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
+_STYLE = {"train": ("o", 10.0), "validation": ("s", 10.0), "test": ("^", 14.0)}
 _MOST_POINTS = 20_000
 
 
@@ -45,15 +47,20 @@ class Quantity:
 
     name: str
     unit: str
+    decimals: int
     scale: float
     pairs: Callable[[Sequence[tuple[Frame, Prediction]]], Floats]
     errors: Callable[[Summary], Errors | None]
 
+    def text(self, value: float) -> str:
+        """Write an error in the unit, with its decimals."""
+        return f"{self.scale * value:.{self.decimals}f}"
+
 
 QUANTITIES = (
-    Quantity("energy", "meV/atom", 1e3, energy_pairs, lambda summary: summary.energy),
-    Quantity("force", "eV/Å", 1.0, force_pairs, lambda summary: summary.forces),
-    Quantity("stress", "GPa", GPA, stress_pairs, lambda summary: summary.stress),
+    Quantity("energy", "meV/atom", 2, 1e3, energy_pairs, lambda summary: summary.energy),
+    Quantity("force", "eV/Å", 4, 1.0, force_pairs, lambda summary: summary.forces),
+    Quantity("stress", "GPa", 3, GPA, stress_pairs, lambda summary: summary.stress),
 )
 """What errors are shown of, each in the unit in which people speak of its errors."""
 
@@ -77,7 +84,10 @@ class Evaluated:
 
 
 def write_report(
-    folder: Path, sets: Mapping[str, Evaluated], steps: Sequence[Step], facts: Mapping[str, Any]
+    folder: Path,
+    sets: Mapping[str, Evaluated],
+    steps: Sequence[Step],
+    tables: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Write figures and ``summary.md``; files of an earlier report are replaced.
 
@@ -86,11 +96,11 @@ def write_report(
     folder
         Made if it is missing.
     sets
-        Evaluated frames under "train" and, if there are any, "test".
+        Evaluated frames under "train" and, if there are any, "validation" and "test".
     steps
         The optimizer's steps, for the learning curve.
-    facts
-        Lines of the summary's first table, such as loss and seconds.
+    tables
+        Heading and lines of the summary's tables beside those of errors: results, settings.
 
     Raises
     ------
@@ -98,17 +108,21 @@ def write_report(
         The folder cannot be written.
     """
     make_folder(folder)
+    clear_report(folder)
     figures = {f"parity_{q.name}.png": _parity_figure(q, sets) for q in QUANTITIES}
     figures["learning_curve.png"] = _learning_figure(steps) if steps else None
     figures["errors_by_group.png"] = _group_figure(sets)
-    drawn = [name for name, figure in figures.items() if figure is not None]
-    for name, figure in figures.items():
-        if figure is None:
-            # What an earlier report left there would not belong to this one.
-            (folder / name).unlink(missing_ok=True)
-        else:
-            write_atomic(folder / name, _png(figure), overwrite=True)
-    write_atomic(folder / "summary.md", _summary_page(sets, facts, drawn), overwrite=True)
+    drawn = {name: figure for name, figure in figures.items() if figure is not None}
+    for name, figure in drawn.items():
+        write_atomic(folder / name, _png(figure))
+    write_atomic(folder / "summary.md", _summary_page(sets, tables, list(drawn)))
+
+
+def clear_report(folder: Path) -> None:
+    """Remove the files of an earlier report, which would not belong to this one."""
+    names = [f"parity_{quantity.name}.png" for quantity in QUANTITIES]
+    for name in (*names, "learning_curve.png", "errors_by_group.png", "summary.md"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _png(figure: Figure) -> bytes:
@@ -123,13 +137,14 @@ def _parity_figure(quantity: Quantity, sets: Mapping[str, Evaluated]) -> Figure 
     found = {name: pairs for name, pairs in found.items() if len(pairs)}
     if not found:
         return None
+    if quantity.name == "energy":
+        mean = np.concatenate([pairs[:, 0] for pairs in found.values()]).mean()
+        found = {name: pairs - mean for name, pairs in found.items()}
     figure = Figure(figsize=(5.0, 6.2), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     for name, pairs in found.items():
         _scatter_set(above, below, quantity, name, pairs)
-    # Energies stand in eV per atom, which is how they are compared; their errors in meV.
-    unit = "eV/atom" if quantity.name == "energy" else quantity.unit
-    _frame_parity(above, below, quantity, unit)
+    _frame_parity(above, below, quantity)
     return figure
 
 
@@ -138,7 +153,7 @@ def _scatter_set(above: Axes, below: Axes, quantity: Quantity, name: str, pairs:
     assert errors is not None
     marker, size = _STYLE[name]
     shown = _thinned(pairs)
-    label = f"{name}: RMSE {errors.rmse * quantity.scale:.3g} {quantity.unit}"
+    label = f"{name}: RMSE {quantity.text(errors.rmse)} {quantity.unit}"
     style: dict[str, Any] = {
         "s": size * np.clip(np.sqrt(500 / len(shown)), 0.15, 1.0),
         "marker": marker,
@@ -146,12 +161,18 @@ def _scatter_set(above: Axes, below: Axes, quantity: Quantity, name: str, pairs:
         "alpha": 0.6,
         "linewidths": 0.0,
     }
-    scale = 1.0 if quantity.name == "energy" else quantity.scale
-    above.scatter(*(scale * shown.T), label=label, **style)
-    below.scatter(scale * shown[:, 0], quantity.scale * np.diff(shown)[:, 0], **style)
+    above.scatter(*(_axis_scale(quantity) * shown.T), label=label, **style)
+    errors_shown = quantity.scale * np.diff(shown)[:, 0]
+    below.scatter(_axis_scale(quantity) * shown[:, 0], errors_shown, **style)
 
 
-def _frame_parity(above: Axes, below: Axes, quantity: Quantity, unit: str) -> None:
+def _axis_scale(quantity: Quantity) -> float:
+    """Energies stand in eV per atom, which is how they are compared; their errors in meV."""
+    return 1.0 if quantity.name == "energy" else quantity.scale
+
+
+def _frame_parity(above: Axes, below: Axes, quantity: Quantity) -> None:
+    unit = "eV/atom, from the mean" if quantity.name == "energy" else quantity.unit
     low, high = above.get_xlim()
     above.axline((low, low), slope=1.0, color="0.4", linewidth=0.8, zorder=0)
     above.set_xlim(low, high)
@@ -169,25 +190,34 @@ def _thinned(pairs: Floats) -> Floats:
 
 
 def _learning_figure(steps: Sequence[Step]) -> Figure:
-    """Loss and errors, against steps on the left and seconds on the right."""
-    figure = Figure(figsize=(8.0, 7.5), layout="constrained")
-    axes = figure.subplots(3, 2, sharex="col", sharey="row")
-    abscissas = ([float(s.number) for s in steps], [s.seconds for s in steps])
-    for column, x in enumerate(abscissas):
-        loss, energy, force = axes[:, column]
-        loss.plot(x, [s.loss for s in steps], color=_COLORS["train"])
-        _curve(energy, x, [s.energy_rmse_per_atom for s in steps], 1e3, "train")
-        _curve(energy, x, [s.validation_energy_rmse_per_atom for s in steps], 1e3, "validation")
-        _curve(force, x, [s.force_rmse for s in steps], 1.0, "train")
-        _curve(force, x, [s.validation_force_rmse for s in steps], 1.0, "validation")
+    """Loss and errors against steps."""
+    figure = Figure(figsize=(5.0, 7.0), layout="constrained")
+    loss, energy, force = figure.subplots(3, 1, sharex=True)
+    numbers = [step.number for step in steps]
+    loss.plot(numbers, [step.loss for step in steps], color=_COLORS["train"])
+    _curve(energy, numbers, [s.energy_rmse_per_atom for s in steps], 1e3, "train")
+    _curve(energy, numbers, [s.validation_energy_rmse_per_atom for s in steps], 1e3, "validation")
+    _curve(force, numbers, [s.force_rmse for s in steps], 1.0, "train")
+    _curve(force, numbers, [s.validation_force_rmse for s in steps], 1.0, "validation")
     labels = ("loss", "energy RMSE (meV/atom)", "force RMSE (eV/Å)")
-    for axis, label in zip(axes[:, 0], labels, strict=True):
+    for axis, label in zip((loss, energy, force), labels, strict=True):
         axis.set_ylabel(label)
-        axis.set_yscale("log")
-    axes[2, 0].set_xlabel("step")
-    axes[2, 1].set_xlabel("time (s)")
-    axes[1, 0].legend(frameon=False)
+        _scale(axis)
+    force.set_xlabel("step")
+    force.xaxis.set_major_locator(MaxNLocator(integer=True))
+    energy.legend(frameon=False)
     return figure
+
+
+def _scale(axis: Axes) -> None:
+    """Make an axis over more than a decade logarithmic, with labels such as 0.05."""
+    values = [value for line in axis.lines for value in np.asarray(line.get_ydata(), float)]
+    if not values or max(values) < 10 * min(values):
+        axis.ticklabel_format(axis="y", style="plain", useOffset=False)
+        return
+    axis.set_yscale("log")
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
 
 
 def _curve(
@@ -208,9 +238,9 @@ def _group_figure(sets: Mapping[str, Evaluated]) -> Figure | None:
     panels = figure.subplots(1, len(QUANTITIES), sharey=True)
     for panel, quantity in zip(panels, QUANTITIES, strict=True):
         _bars(panel, quantity, metrics, groups)
-    panels[0].set_yticks(range(len(groups)), groups)
+    panels[0].set_yticks(range(len(groups)), [_shown(group) for group in groups])
     panels[0].invert_yaxis()
-    panels[0].legend(frameon=False)
+    panels[0].legend(handles=[Patch(color=_COLORS[n], label=n) for n in metrics], frameon=False)
     return figure
 
 
@@ -218,20 +248,27 @@ def _bars(
     panel: Axes, quantity: Quantity, metrics: Mapping[str, Metrics], groups: Sequence[str]
 ) -> None:
     height = 0.8 / len(metrics)
-    for row, (name, each) in enumerate(metrics.items()):
-        summaries = [each.groups.get(group) for group in groups]
-        errors = [quantity.errors(summary) if summary else None for summary in summaries]
-        places = np.arange(len(groups)) + (row - (len(metrics) - 1) / 2) * height
-        widths = [quantity.scale * entry.rmse if entry else 0.0 for entry in errors]
-        panel.barh(places, widths, height, color=_COLORS[name], label=name)
+    for place, group in enumerate(groups):
+        present = {
+            name: each.groups[group] for name, each in metrics.items() if group in each.groups
+        }
+        for row, (name, summary) in enumerate(present.items()):
+            errors = quantity.errors(summary)
+            shift = (row - (len(present) - 1) / 2) * height
+            width = quantity.scale * errors.rmse if errors else 0.0
+            panel.barh(place + shift, width, height, color=_COLORS[name])
     panel.set_xlabel(f"{quantity.name} RMSE ({quantity.unit})")
 
 
 def _summary_page(
-    sets: Mapping[str, Evaluated], facts: Mapping[str, Any], figures: Sequence[str]
+    sets: Mapping[str, Evaluated],
+    tables: Mapping[str, Mapping[str, Any]],
+    figures: Sequence[str],
 ) -> str:
-    lines = ["# Training report", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in facts.items()]
+    lines = ["# Training report"]
+    for heading, facts in tables.items():
+        lines += ["", f"## {heading}", "", "| | |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in facts.items()]
     for name, evaluated in sets.items():
         lines += ["", f"## Errors, {name}", "", *_error_table(evaluated.metrics)]
     lines += ["", "## Figures", ""]
@@ -242,29 +279,27 @@ def _summary_page(
 def _error_table(metrics: Metrics) -> list[str]:
     heads = [f"{q.name} {kind} ({q.unit})" for q in QUANTITIES for kind in ("MAE", "RMSE", "max")]
     lines = [f"| group | frames | atoms | {' | '.join(heads)} |", "|---" * (3 + len(heads)) + "|"]
-    return lines + [f"| {' | '.join(row)} |" for row in error_rows(metrics)]
+    for name, summary in error_rows(metrics).items():
+        cells = [
+            str(summary.frames),
+            str(summary.atoms),
+            *error_cells(summary, ("mae", "rmse", "maximum")),
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
 
 
-def error_rows(metrics: Metrics) -> list[list[str]]:
-    """Cells of the error table: one row a group, then all frames (if there are groups).
-
-    Columns: group, frames, atoms, then MAE, RMSE and maximum of each of `QUANTITIES`.
-    """
-    rows = dict(metrics.groups)
-    if set(rows) != {"all"}:
-        rows["all frames"] = metrics.total
-    return [[name, *_cells(summary)] for name, summary in rows.items()]
+def error_rows(metrics: Metrics) -> dict[str, Summary]:
+    """Rows of an error table: the groups, if there are several, then the total."""
+    groups = {_shown(name): summary for name, summary in metrics.groups.items()}
+    return (groups if len(groups) > 1 else {}) | {"total": metrics.total}
 
 
-def _cells(summary: Summary) -> list[str]:
-    cells = [str(summary.frames), str(summary.atoms)]
-    for quantity in QUANTITIES:
-        errors = quantity.errors(summary)
-        values = (errors.mae, errors.rmse, errors.maximum) if errors else ()
-        cells += [_rounded(quantity.scale * value) for value in values] or ["-"] * 3
-    return cells
+def error_cells(summary: Summary, kinds: Sequence[str]) -> list[str]:
+    """Texts of the errors of each of `QUANTITIES`; kinds are "mae", "rmse" and "maximum"."""
+    found = [(quantity, quantity.errors(summary)) for quantity in QUANTITIES]
+    return [q.text(getattr(errors, k)) if errors else "-" for q, errors in found for k in kinds]
 
 
-def _rounded(value: float) -> str:
-    """Three digits, trailing zeros included."""
-    return f"{value:#.3g}".rstrip(".")
+def _shown(group: str) -> str:
+    return "no group" if group == "all" else group

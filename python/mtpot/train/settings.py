@@ -13,12 +13,21 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mtpot.errors import FormatError, InputError
 
 Parser = Callable[[Any], Any]
+Weighting = Literal["vibrations", "molecules", "structures"]
 _INFINITY = float("inf")
+_LARGEST = 2**31 - 1
+_SYMBOLS = (
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "
+    "Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb "
+    "Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm "
+    "Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"
+)
+_ELEMENTS = frozenset(_SYMBOLS.split())
 
 
 def parse_species(value: Any) -> tuple[str, ...]:
@@ -27,22 +36,28 @@ def parse_species(value: Any) -> tuple[str, ...]:
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise ValueError("expected element symbols, as in Al,Ni")
     symbols = tuple(name.strip() for name in names)
-    if not symbols or not all(symbol.isalpha() for symbol in symbols):
+    if not all(symbols):
         raise ValueError("expected element symbols, as in Al,Ni")
+    for symbol in symbols:
+        if symbol not in _ELEMENTS:
+            meant = symbol.capitalize()
+            hint = f"; did you mean {meant}?" if meant in _ELEMENTS else ""
+            raise ValueError(f"no element {symbol}{hint}")
     if len(set(symbols)) != len(symbols):
         raise ValueError("an element appears twice")
     return symbols
 
 
-def integer(minimum: int) -> Parser:
-    """Make a parser of integers that are at least `minimum`."""
+def integer(minimum: int, maximum: int = _LARGEST) -> Parser:
+    """Make a parser of integers from `minimum` to `maximum`."""
 
     def parse(value: Any) -> int:
         if isinstance(value, str) and value.lstrip("-").isdecimal():
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise ValueError(f"expected an integer of at least {minimum}")
-        return value
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or not minimum <= value <= maximum:
+            raise ValueError(f"expected an integer from {minimum} to {maximum}")
+        return int(value)
 
     return parse
 
@@ -83,9 +98,9 @@ def _float(value: Any) -> float | None:
 
 
 def _level(value: Any) -> int:
-    level: int = integer(2)(value)
+    level: int = integer(2, 32)(value)
     if level % 2:
-        raise ValueError("expected an even number")
+        raise ValueError("expected an even number from 2 to 32")
     return level
 
 
@@ -122,13 +137,14 @@ class Option:
     parse: Parser
     metavar: str
     example: str
+    unit: str
 
 
-def _about(
-    section: str, text: str, parse: Parser, metavar: str = "N", example: str = ""
+def _about(  # noqa: PLR0913, PLR0917 - the fields of `Option`
+    section: str, text: str, parse: Parser, metavar: str = "N", example: str = "", unit: str = ""
 ) -> dict[str, Option]:
     """Metadata of a field; `example` is TOML, for a field without a default to show."""
-    return {"option": Option(section, text, parse, metavar, example)}
+    return {"option": Option(section, text, parse, metavar, example, unit)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +202,7 @@ class Settings:
         default=(),
         metadata=_about(
             "potential",
-            "elements in the order of the types; by default those of start or of the data, by "
+            "elements in the order of the types; without, those of start or of the data, by "
             "atomic number",
             parse_species,
             "Al,Ni",
@@ -197,7 +213,7 @@ class Settings:
         default=16,
         metadata=_about(
             "potential",
-            "level, even: 8 is fast and rough, 16 a good start, 28 the largest in use",
+            "level, even, 2 to 32: 8 is fast and rough, 16 a good start, 28 the largest in use",
             _level,
             "L",
         ),
@@ -209,6 +225,7 @@ class Settings:
             "distance in angstrom beyond which atoms do not interact",
             number(0.0, open_low=True),
             "R",
+            unit="Å",
         ),
     )
     min_distance: float | Literal["auto"] = field(
@@ -218,6 +235,7 @@ class Settings:
             "shortest distance in angstrom that the radial functions resolve; auto: of the data",
             _distance,
             "R|auto",
+            unit="Å",
         ),
     )
     radial_size: int = field(
@@ -242,25 +260,32 @@ class Settings:
         default=10, metadata=_about("potential", "largest rank nu of a moment", integer(0))
     )
     energy_weight: float = field(
-        default=1.0, metadata=_about("loss", "weight of energies, per eV^2", number(0.0), "W")
+        default=1.0,
+        metadata=_about("loss", "weight of energies, per eV^2", number(0.0), "W", unit="eV⁻²"),
     )
     force_weight: float = field(
         default=0.01,
-        metadata=_about("loss", "weight of forces, per (eV/angstrom)^2", number(0.0), "W"),
+        metadata=_about(
+            "loss", "weight of forces, per (eV/angstrom)^2", number(0.0), "W", unit="(eV/Å)⁻²"
+        ),
     )
     stress_weight: float = field(
         default=0.001,
         metadata=_about(
-            "loss", "weight of virials (stress times volume), per eV^2", number(0.0), "W"
+            "loss",
+            "weight of virials (stress times volume), per eV^2",
+            number(0.0),
+            "W",
+            unit="eV⁻²",
         ),
     )
-    weighting: Literal["vibrations", "molecules", "structures"] = field(
+    weighting: Weighting = field(
         default="vibrations",
         metadata=_about(
             "loss",
             "how the size of a frame counts: vibrations (snapshots of dynamics), molecules (total "
             "energies) or structures (energies and forces per atom)",
-            choice("vibrations", "molecules", "structures"),
+            choice(*get_args(Weighting)),
             "NAME",
         ),
     )
@@ -272,11 +297,14 @@ class Settings:
             "less; 0: off",
             number(0.0),
             "S",
+            unit="(eV/Å)²",
         ),
     )
     ridge: float = field(
         default=1e-10,
-        metadata=_about("loss", "ridge of the linear solves, relative", number(0.0), "X"),
+        metadata=_about(
+            "loss", "ridge of the linear solves, relative", number(0.0, open_low=True), "X"
+        ),
     )
     max_steps: int = field(
         default=60, metadata=_about("optimization", "most steps of the optimizer", integer(1))
@@ -374,7 +402,9 @@ def load_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
     values = from_file | from_flags
     _check_complete(values)
     _check_start(values, flags)
-    return Settings(**values)
+    settings = Settings(**values)
+    _check_sense(settings)
+    return settings
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -389,8 +419,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: not a TOML file: {error}") from error
+    except ValueError as error:
+        hint = "" if path.suffix == ".toml" else "; to give --data several files, join them"
+        raise FormatError(f"{path}: not a TOML file: {error}{hint}") from error
     result: dict[str, Any] = {}
     for key, value in content.items():
         name = _known(path, key)
@@ -463,6 +494,11 @@ def _check_start(values: Mapping[str, Any], flags: Mapping[str, Any]) -> None:
         raise InputError(
             f"{values['start']} fixes the shape of the potential: leave out {', '.join(given)}"
         )
+
+
+def _check_sense(settings: Settings) -> None:
+    if not (settings.energy_weight or settings.force_weight or settings.stress_weight):
+        raise InputError("all three weights are zero: there is nothing to fit")
 
 
 def _toml(value: Any) -> str:
