@@ -89,8 +89,9 @@ def select_frames(
 ) -> list[int]:
     """Choose candidates after whose training none of the others extrapolates.
 
-    The potential's active set takes in candidates above the threshold, those of the largest grade
-    first, and settles on the training set and these, until no candidate exceeds the threshold.
+    The active set of the training set and the chosen candidates, as `build_selection` makes it,
+    grades no candidate above the threshold. Candidates that hold a row of a set which takes in
+    every row above the threshold, the largest grade first, are chosen, until none is left.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def select_frames(
 
     Returns
     -------
-    Indexes, in order, of the candidates that hold a row of the resulting active set.
+    Indexes of the chosen candidates, in order.
 
     Raises
     ------
@@ -111,20 +112,18 @@ def select_frames(
         As `grade_frames`, or if the threshold is not above 1.
     """
     selection = require_selection(potential)
-    active = selection.active_set
     make_rows = _RowMaker(potential, selection.per_site, selection.weight_scaling, threads)
-    holders: dict[int, int | None] = {}  # candidate of each position, None for training frames
-    entered: set[int] = set()
+    chosen: set[int] = set()
     while True:
-        members = [*(None for _ in training), *sorted(entered)]
-        known = [*training, *(candidates[i] for i in sorted(entered))]
-        settled = _sweep(active, make_rows, known, TRAINING_THRESHOLD)
-        holders |= {swap.position: members[swap.frame] for swap in settled}
+        active = _core.ActiveSet(len(potential.parameters))
+        known = [*training, *(candidates[index] for index in sorted(chosen))]
+        _sweep(active, make_rows, known, TRAINING_THRESHOLD)
         swaps = _sweep(active, make_rows, candidates, threshold)
         if not swaps:
-            return sorted({held for held in holders.values() if held is not None})
-        holders |= {swap.position: swap.frame for swap in swaps}
-        entered |= {swap.frame for swap in swaps}
+            return sorted(chosen)
+        holders = {swap.position: swap.frame for swap in swaps}
+        # The first swap is of a frame that was not known, should later ones have replaced it.
+        chosen |= (set(holders.values()) - chosen) or {swaps[0].frame}
 
 
 class _Swap(NamedTuple):
