@@ -1,4 +1,4 @@
-"""Time of energies and forces inside the engine: python benchmarks/evaluation.py.
+"""Time of forces and of grades inside the engine: python benchmarks/evaluation.py.
 
 864 atoms of a distorted fcc crystal with 42 neighbors inside 5 angstrom, one thread, double
 precision; the neighbor list stands outside the timing. Medians of 30 runs after a warm-up; the
@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import statistics
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.build import bulk
 
 from mtpot import MTP, _core
 from mtpot.neighbors import neighborhoods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ase import Atoms
 
 CUTOFF = 5.0
 RUNS = 30
@@ -27,29 +33,39 @@ def potential(level: int) -> MTP:
     return made
 
 
-def seconds(level: int, crystal: tuple[list[str], np.ndarray, np.ndarray]) -> tuple[float, float]:
-    """Median time of one evaluation, and the number of neighbors per atom."""
-    made = potential(level)
-    found = neighborhoods(made, *crystal, pbc=True)
-    evaluator = _core.Evaluator(made.core)
+def median_time(work: Callable[[], object]) -> float:
+    """Median over the runs, in seconds, after a warm-up."""
     times = []
     for _ in range(RUNS + 1):
         start = time.perf_counter()
-        evaluator.evaluate(found, 1)
+        work()
         times.append(time.perf_counter() - start)
-    return statistics.median(times[1:]), found.pair_count / found.atom_count
+    return statistics.median(times[1:])
+
+
+def row(level: int, atoms: Atoms) -> str:
+    """Measure one level and return its line of the table."""
+    made = potential(level)
+    symbols = atoms.get_chemical_symbols()
+    found = neighborhoods(made, symbols, atoms.positions, atoms.cell.array, pbc=True)
+    evaluator, design = _core.Evaluator(made.core), _core.Design(made.core)
+    active = _core.ActiveSet(len(made.parameters))
+    active.select(design.rows(found), 1.001)
+    forces = median_time(lambda: evaluator.evaluate(found, 1))
+    grades = median_time(lambda: design.grades(found, active, 1))
+    scale = 1e6 / len(atoms)
+    neighbors = found.pair_count / len(atoms)
+    return f"| {level} | {neighbors:.1f} | {scale * forces:.2f} | {scale * grades:.2f} |"
 
 
 def main() -> None:
     """Print the table."""
     atoms = bulk("Al", a=4.05, cubic=True) * (6, 6, 6)
     atoms.rattle(0.01, seed=0)
-    crystal = (atoms.get_chemical_symbols(), atoms.positions, atoms.cell.array)
-    print(f"instruction set: {_core.simd_name()}\n")
-    print("| level | neighbors | µs/atom |\n|---:|---:|---:|")
+    print(f"instruction set: {_core.simd_name()}; microseconds per atom\n")
+    print("| level | neighbors | energies and forces | grades |\n|---:|---:|---:|---:|")
     for level in (8, 12, 16, 20, 24):
-        time_taken, neighbors = seconds(level, crystal)
-        print(f"| {level} | {neighbors:.1f} | {1e6 * time_taken / len(atoms):.2f} |", flush=True)
+        print(row(level, atoms), flush=True)
 
 
 if __name__ == "__main__":
