@@ -157,6 +157,13 @@ void bind_selection(py::module_& module) {
 void bind_potential(py::module_& module) {
     bind_potential_class(module);
     bind_selection(module);
+    module.def(
+        "parse_potential",
+        [](const py::bytes& content, const std::string& path) {
+            PotentialFile file = parse_potential(content, path);
+            return std::pair(std::move(file.potential), std::move(file.selection));
+        },
+        py::arg("content"), py::arg("path"));
     module.def("read_potential", &read, py::arg("path"), py::call_guard<py::gil_scoped_release>());
     module.def(
         "format_potential",

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "io_selection.hpp"
@@ -334,7 +336,10 @@ std::string read_file(const std::string& path) {
     require(!std::filesystem::is_directory(path, ignored),
             path + ": is a folder, not a potential file");
     std::ifstream file(path, std::ios::binary);
-    require(file.is_open(), path + ": cannot be opened");
+    if (!file.is_open()) {
+        const std::error_code reason(errno, std::generic_category());
+        throw InputError(path + ": cannot be opened: " + reason.message());
+    }
     std::ostringstream content;
     content << file.rdbuf();
     return std::move(content).str();

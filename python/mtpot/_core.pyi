@@ -101,6 +101,9 @@ class Selection:
         """The selected configurations as .cfg text."""
 
 def read_potential(path: str) -> tuple[Potential, Selection | None]: ...
+def parse_potential(content: bytes, path: str) -> tuple[Potential, Selection | None]:
+    """Read the content of a file; `path` stands in messages."""
+
 def format_potential(potential: Potential, selection: Selection | None = None) -> bytes:
     """Content of an .mtp (without selection) or .almtp file."""
 

@@ -95,6 +95,10 @@ class MTPCalculator(Calculator):
         )
         self.reset()
 
+    def __reduce__(self) -> tuple[type[MTPCalculator], tuple[MTP, str, int | None]]:
+        """Travel between processes, and be copied, without results."""
+        return MTPCalculator, (self.potential, "double", self._threads or None)
+
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """Name what has changed since the last calculation, also the potential's parameters."""
         self._refresh()

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
-def check_target(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+def check_target(
+    path: str | os.PathLike[str],
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> Path:
     """Refuse a file that cannot be written later; call it before the long work starts.
+
+    What is read is never overwritten: a target that is one of the `inputs` is refused, too.
 
     Raises
     ------
@@ -24,6 +30,9 @@ def check_target(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
         is a file or cannot be written.
     """
     target = Path(path)
+    for each in inputs:
+        if target.exists() and Path(each).exists() and target.samefile(each):
+            raise InputError(f"{target} is read by this command; name another file for the output")
     if target.is_dir():
         raise InputError(f"{target} is a folder; name a file")
     if target.exists() and not overwrite:
@@ -46,6 +55,29 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
     existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     _check_writable(existing)
     return folder
+
+
+def probe_folder(path: str | os.PathLike[str]) -> None:
+    """Find out by trying whether a folder can be made and written, and leave no trace.
+
+    Raises
+    ------
+    InputError
+        It cannot.
+    """
+    folder = Path(path).absolute()
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        make_folder(folder)
+        trial = folder / f".{secrets.token_hex(4)}"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        for each in missing:
+            with suppress(OSError):
+                each.rmdir()
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -14,7 +14,7 @@ from mtpot.errors import InputError
 from mtpot.files import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -50,6 +50,8 @@ class MTP:
         InputError
             If the species disagree with the file's, or the file cannot be read.
         """
+        if isinstance(species, str):
+            raise InputError(f"species must be a list of symbols, not the string {species!r}")
         core, selection = _core.read_potential(fspath(path))
         if species is not None:
             core = _with_species(core, list(species), fspath(path))
@@ -162,6 +164,14 @@ class MTP:
         self._core = self._core.with_parameters(np.asarray(values, dtype=np.float64))
         self._selection = None
 
+    def __deepcopy__(self, memo: dict[int, object]) -> MTP:
+        """Share what never changes."""
+        return MTP(self._core, self._selection)
+
+    def __reduce__(self) -> tuple[Callable[[bytes], MTP], tuple[bytes]]:
+        """Travel between processes as the content of a file."""
+        return _restored, (_core.format_potential(self._core, self._selection),)
+
     def __repr__(self) -> str:
         return (
             f"MTP(level={self.level}, species={self.species}, cutoff={self.cutoff}, "
@@ -175,6 +185,10 @@ def _with_species(core: _core.Potential, species: list[str], path: str) -> _core
             f"{path} is for {', '.join(core.species)} in this order, not {', '.join(species)}"
         )
     return core.with_species(species)
+
+
+def _restored(content: bytes) -> MTP:
+    return MTP(*_core.parse_potential(content, "a potential from another process"))
 
 
 def potential_path(name: str) -> Path:

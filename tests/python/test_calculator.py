@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -228,3 +230,12 @@ def test_an_element_that_nobody_knows_is_refused_by_name():
         MTPCalculator(potential)
     with pytest.raises(InputError, match="list of symbols"):
         MTP.new(4, "CO", 5.0)
+
+
+def test_potentials_and_calculators_travel_between_processes():
+    atoms = bulk("Si", cubic=True)
+    atoms.rattle(0.1, seed=0)
+    atoms.calc = MTPCalculator(potential_path("silicon"))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        energy = pool.submit(Atoms.get_potential_energy, atoms).result()
+    assert energy == atoms.get_potential_energy()

@@ -338,7 +338,14 @@ def test_an_element_that_the_species_lack_is_named(data: Path, tmp_path: Path) -
 FRAMES_OF_NICKEL = {
     "evaluate": ["{run}/potential.mtp", "{target}"],
     "grade": ["{run}/potential.almtp", "{target}"],
-    "select": ["{run}/potential.almtp", "{target}", "--train", "{data}/train.xyz", "--output", "x"],
+    "select": [
+        "{run}/potential.almtp",
+        "{target}",
+        "--train",
+        "{data}/train.xyz",
+        "--output",
+        "x.xyz",
+    ],
     "train": ["--start", "{run}/potential.mtp", "--data", "{target}", "--output", "x"],
 }
 
@@ -450,7 +457,7 @@ def test_output_fits_80_columns(data: Path, tmp_path: Path) -> None:
     done = subprocess.run(list(map(str, line)), capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert max(len(line) for line in lines[1:] if not line.startswith("warning")) <= 80
-    assert any(line.startswith("a group ") for line in lines)  # folded inside its column
+    assert any(line.startswith("a gro…lumn ") for line in lines)
     assert sum(line.startswith("total ") for line in lines) == 2
 
 
@@ -616,7 +623,7 @@ def test_a_failing_save_leaves_nothing_of_another_potential(
 
 def test_output_and_json_are_two_files(data: Path, trained: Path, tmp_path: Path) -> None:
     words = ["evaluate", trained / "potential.mtp", data / "test.xyz", "--output"]
-    same = refuse(*words, tmp_path / "x", "--json", tmp_path / "." / "x")
+    same = refuse(*words, tmp_path / "x.xyz", "--json", tmp_path / "." / "x.xyz")
     assert "same file" in same
     assert "write .xyz" in refuse(*words, tmp_path / "x.cfg")
     assert list(tmp_path.iterdir()) == []
@@ -671,3 +678,78 @@ def test_importing_the_commands_is_light() -> None:
     code = f"import sys, mtpot.cli; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+WRITES_OVER_ITS_INPUT = {
+    "convert": ["{target}", "{target}"],
+    "evaluate": ["{run}/potential.mtp", "{target}", "--output", "{target}"],
+    "grade": ["{run}/potential.almtp", "{target}", "--output", "{target}"],
+    "select": ["{run}/potential.almtp", "{target}", "--train", "{target}", "--output", "{target}"],
+}
+
+
+@pytest.mark.parametrize("command", WRITES_OVER_ITS_INPUT)
+def test_input_is_not_overwritten(data: Path, trained: Path, tmp_path: Path, command: str) -> None:
+    target = shutil.copy(data / "test.xyz", tmp_path / "frames.xyz")
+    words = fill(WRITES_OVER_ITS_INPUT[command], data, trained, target)
+    assert "is read by this command" in refuse(command, *words, "--overwrite")
+    assert target.read_bytes() == (data / "test.xyz").read_bytes()
+
+
+WRITES_AN_UNKNOWN_FORMAT = {
+    "convert": ["{data}/test.xyz", "{target}"],
+    "evaluate": ["{run}/potential.mtp", "{data}/test.xyz", "--output", "{target}"],
+    "grade": ["{run}/potential.almtp", "{data}/test.xyz", "--output", "{target}"],
+    "select": [
+        "{run}/potential.almtp",
+        "{data}/test.xyz",
+        "--train",
+        "{data}/train.xyz",
+        "--output",
+        "{target}",
+    ],
+}
+
+
+@pytest.mark.parametrize("command", WRITES_AN_UNKNOWN_FORMAT)
+def test_an_unknown_format_is_refused_before_the_work(
+    data: Path, trained: Path, tmp_path: Path, command: str
+) -> None:
+    words = fill(WRITES_AN_UNKNOWN_FORMAT[command], data, trained, tmp_path / "out.format")
+    assert "no format of this name is known; write .xyz or .cfg" in refuse(command, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_only_the_system_refuses_is_refused_before_training(
+    data: Path, tmp_path: Path
+) -> None:
+    words = ["--data", data / "train.xyz", *FAST, "--output"]
+    outcome = run("train", *words, "/proc/none/run")
+    assert outcome.code == 2
+    assert "/proc/none/run cannot be" in outcome.err
+    assert "step" not in outcome.out
+    (tmp_path / "run/report/parity_force.png").mkdir(parents=True)
+    refused = refuse("train", *words, tmp_path / "run", "--overwrite")
+    assert "parity_force.png is a folder" in refused
+
+
+def test_an_absurd_energy_is_named_by_frame(data: Path, tmp_path: Path) -> None:
+    text = (data / "train.xyz").read_text()
+    spoiled = re.sub(r"\benergy=\S+", "energy=1e30", text, count=1)
+    assert spoiled != text
+    (tmp_path / "bad.xyz").write_text(spoiled)
+    words = ["--data", tmp_path / "bad.xyz", *FAST, "--output", tmp_path / "run"]
+    assert "bad.xyz:1 (frame 1): an energy of 1e+30 eV is absurd" in refuse("train", *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_atoms_much_too_close_are_warned_of(tmp_path: Path) -> None:
+    near = sample(1)
+    near.positions[1] = near.positions[0] + [0.3, 0.0, 0.0]
+    near.calc = MorsePotential(**MORSE)
+    near.get_potential_energy()
+    near.get_stress()
+    ase.io.write(tmp_path / "near.xyz", [sample(0), sample(2), near])
+    words = ["--data", tmp_path / "near.xyz", *FAST, "--output", tmp_path / "run"]
+    outcome = run("train", *words)
+    assert "(frame 3): two atoms are closer than 0.5 angstrom" in outcome.out + outcome.err

@@ -10,6 +10,7 @@ import argparse
 import difflib
 import io
 import itertools
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -110,6 +111,9 @@ def _run(parser: Parser, words: Sequence[str]) -> int:
         return int(arguments.run(arguments) or 0)
     except (InputError, FormatError) as error:
         return _fail(arguments.prog, str(error), 2)
+    except BrokenPipeError:  # the reader of our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (MtpotError, OSError) as error:
         return _fail(arguments.prog, str(error), 1)
     except MemoryError:

@@ -130,19 +130,23 @@ def print_errors(title: str, metrics: Metrics) -> None:
     from mtpot.train.report import QUANTITIES, error_cells, error_rows
 
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("group", max_width=NAME_WIDTH, overflow="fold")
+    table.add_column("group", no_wrap=True)
     table.add_column("frames", justify="right")
     for quantity in QUANTITIES:
         for kind in (f"{quantity.name[0].upper()} MAE", "RMSE", "max"):
             table.add_column(kind, justify="right", no_wrap=True)
     for name, summary in error_rows(metrics).items():
         cells = error_cells(summary, ("mae", "rmse", "maximum"))
-        table.add_row(name, str(summary.frames), *cells)
+        table.add_row(_shortened(name), str(summary.frames), *cells)
     units = ", ".join(f"{q.name} {q.name[0].upper()} in {q.unit}" for q in QUANTITIES)
     console = Console(highlight=False)
     console.print(f"{title}\n{units}", markup=False, soft_wrap=True)
     console.print(table)
     console.print()
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 5]}…{name[-4:]}"
 
 
 def to_json(value: Any) -> str:

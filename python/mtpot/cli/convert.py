@@ -44,11 +44,12 @@ def run(arguments: argparse.Namespace) -> None:
     InputError, FormatError
         A file is refused or malformed, or ``--species`` is missing.
     """
-    from mtpot.data import read_atoms, write_atoms
+    from mtpot.data import check_format, read_atoms, write_atoms
     from mtpot.data.read import kind
     from mtpot.files import check_target
 
-    check_target(arguments.output, arguments.overwrite)
+    check_target(arguments.output, arguments.overwrite, (arguments.input,))
+    check_format(arguments.output)
     pairs = read_atoms(arguments.input, arguments.species)
     images = [atoms for atoms, _ in pairs]
     write_atoms(arguments.output, images, arguments.overwrite, arguments.species)

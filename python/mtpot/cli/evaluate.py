@@ -77,13 +77,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check_targets(arguments: argparse.Namespace) -> None:
+    from mtpot.data import check_format
     from mtpot.data.read import kind
     from mtpot.errors import InputError
     from mtpot.files import check_target
 
     targets = [path for path in (arguments.output, arguments.json) if path]
     for target in targets:
-        check_target(target, arguments.overwrite)
+        check_target(target, arguments.overwrite, (arguments.potential, arguments.frames))
+    if arguments.output:
+        check_format(arguments.output)
     if len({path.resolve() for path in targets}) < len(targets):
         raise InputError(f"--output and --json are the same file, {arguments.json}")
     if arguments.output and kind(arguments.output) == ".cfg":

@@ -49,12 +49,14 @@ def run(arguments: argparse.Namespace) -> None:
         A file is refused or malformed, or the potential has no active set.
     """
     from mtpot.active.select import grade_frames
-    from mtpot.data import write_atoms
+    from mtpot.data import check_format, write_atoms
     from mtpot.data.atoms import with_grades
     from mtpot.files import check_target
 
     if arguments.output:
-        check_target(arguments.output, arguments.overwrite)
+        inputs = (arguments.potential, arguments.frames)
+        check_target(arguments.output, arguments.overwrite, inputs)
+        check_format(arguments.output)
     potential = load_graded(arguments.potential, arguments.species)
     images, frames = read_fitting(arguments.frames, potential)
     grades = list(grade_frames(potential, frames, arguments.threads))

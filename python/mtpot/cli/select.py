@@ -62,10 +62,12 @@ def run(arguments: argparse.Namespace) -> None:
         A file is refused or malformed, or the potential has no active set.
     """
     from mtpot.active.select import select_frames
-    from mtpot.data import write_atoms
+    from mtpot.data import check_format, write_atoms
     from mtpot.files import check_target
 
-    check_target(arguments.output, arguments.overwrite)
+    inputs = (arguments.potential, arguments.train, arguments.candidates)
+    check_target(arguments.output, arguments.overwrite, inputs)
+    check_format(arguments.output)
     potential = load_graded(arguments.potential, arguments.species)
     _, training = read_fitting(arguments.train, potential)
     images, candidates = read_fitting(arguments.candidates, potential)

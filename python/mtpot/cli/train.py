@@ -134,6 +134,19 @@ def _check_outputs(settings: Settings) -> None:
         raise InputError(f"{report} has files; choose another --output or give --overwrite")
 
 
+def _probe_outputs(settings: Settings) -> None:
+    """Refuse by trying what only the system knows that it cannot be written."""
+    from mtpot.files import check_target, probe_folder
+    from mtpot.train.report import FILES
+
+    probe_folder(settings.output)
+    report = settings.output / "report"
+    if report.exists():
+        probe_folder(report)
+        for name in FILES:
+            check_target(report / name, settings.overwrite)
+
+
 def _check_inputs(settings: Settings, file: Path | None) -> None:
     """Refuse missing files before the first of them is read."""
     from mtpot.errors import InputError
@@ -161,6 +174,7 @@ def _train(settings: Settings) -> int:
 
     started = time.perf_counter()
     settings, data = _read(settings)
+    _probe_outputs(settings)
     with Progress() as progress:
         result = train(settings, data.train, data.validation, progress)
     _save_potential(settings, result.potential)
@@ -184,12 +198,12 @@ def _read(settings: Settings) -> tuple[Settings, Data]:
     species = known or elements_of(frames)
     test = read_frames(settings.test, species) if settings.test is not None else []
     check_elements([*frames, *test], species, _advice(settings))
-    check_distances([*frames, *test])
+    suspicious = check_distances([*frames, *test])
     settings = replace(settings, species=species)
     kept, aside = split_off(frames, settings.validation, settings.seed)
     data = Data(kept, aside, test)
     _tell(settings, data)
-    _warn(settings, frames, data)
+    _warn(settings, frames, data, suspicious)
     return settings, data
 
 
@@ -220,14 +234,17 @@ def _tell(settings: Settings, data: Data) -> None:
     print(f"species {', '.join(settings.species)}; frames: {', '.join(sizes)}", flush=True)
 
 
-def _warn(settings: Settings, frames: Sequence[Frame], data: Data) -> None:
+def _warn(
+    settings: Settings, frames: Sequence[Frame], data: Data, suspicious: Sequence[str]
+) -> None:
     """Tell of what can be trained on but is hardly meant."""
     from mtpot.data.check import find_conflicts, find_lookalikes
 
-    conflicts = find_conflicts(frames)
-    messages = [f"{conflict}" for conflict in conflicts[:3]]
-    if len(conflicts) > 3:
-        messages.append(f"{len(conflicts) - 3} more frames like that")
+    messages = []
+    for each in (suspicious, find_conflicts(frames)):
+        messages += [str(found) for found in each[:3]]
+        if len(each) > 3:
+            messages.append(f"{len(each) - 3} more frames like that")
     messages += find_lookalikes([*frames, *data.test])
     if settings.validation > 0.0 and not data.validation:
         messages.append("--validation sets no frame aside: the groups are too small")

@@ -5,6 +5,6 @@ Only this folder knows the conventions of file formats; what it hands on is in e
 
 from mtpot.data.frame import Frame
 from mtpot.data.read import read_atoms, read_frames
-from mtpot.data.write import write_atoms
+from mtpot.data.write import check_format, write_atoms
 
-__all__ = ["Frame", "read_atoms", "read_frames", "write_atoms"]
+__all__ = ["Frame", "check_format", "read_atoms", "read_frames", "write_atoms"]

@@ -24,8 +24,11 @@ _SAME_ENERGY = 1e-5
 """eV per atom; rounding in files is below, a second calculation with other settings above."""
 
 
-_NEAR = 1.0
-"""Angstrom; a cutoff with which looking for coincident atoms is fast."""
+_NEAR = 0.5
+"""Angstrom; no two nuclei of a sound structure are closer."""
+
+_ABSURD = 1e8
+"""eV per atom; all electrons of the heaviest elements bind with less than 1e6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +69,28 @@ def check_elements(frames: Iterable[Frame], species: Sequence[str], advice: str)
             )
 
 
-def check_distances(frames: Iterable[Frame]) -> None:
-    """Refuse frames in which two atoms coincide.
+def check_distances(frames: Iterable[Frame]) -> list[str]:
+    """Refuse frames in which two atoms coincide, and say of those in which two nearly do.
 
     Raises
     ------
     InputError
         Naming the frame and the atoms.
     """
+    suspicious = []
     for frame in frames:
+        types = np.zeros(len(frame), np.int32)
         try:
-            from_types(
-                np.zeros(len(frame), np.int32), frame.positions, frame.cell, frame.pbc, _NEAR
-            )
+            near = from_types(types, frame.positions, frame.cell, frame.pbc, _NEAR)
         except MtpotError as error:
-            raise InputError(f"{frame.source}: {error}") from error
+            raise InputError(f"{frame.source}: {error}; remove the frame") from error
+        if near.pair_count:
+            suspicious.append(f"{frame.source}: two atoms are closer than {_NEAR} angstrom")
+    return suspicious
 
 
 def check_trainable(frames: Iterable[Frame]) -> None:
-    """Refuse frames without an energy; forces and stresses may be missing.
+    """Refuse frames without a sound energy; forces and stresses may be missing.
 
     Raises
     ------
@@ -97,6 +103,11 @@ def check_trainable(frames: Iterable[Frame]) -> None:
             advice = f"rename {key} to energy" if key else "add energy=... (eV, the whole cell)"
             raise InputError(
                 f"{frame.source}: no energy, and training needs one; {advice} or remove the frame"
+            )
+        if abs(frame.energy) > _ABSURD * len(frame):
+            raise InputError(
+                f"{frame.source}: an energy of {frame.energy:.3g} eV is absurd; mend or remove "
+                "the frame"
             )
 
 

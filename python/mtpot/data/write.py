@@ -57,6 +57,22 @@ def write_atoms(
             _write_by_ase(temporary, Path(path), images)
 
 
+def check_format(path: Path) -> None:
+    """Refuse a file name that stands for no format; call it before the work starts.
+
+    Raises
+    ------
+    InputError
+        ASE writes no such format.
+    """
+    try:
+        known = kind(path) == ".cfg" or ioformats[_format(path)].can_write
+    except Exception:
+        known = False
+    if not known:
+        raise InputError(f"{path}: no format of this name is known; write .xyz or .cfg")
+
+
 def _write_by_ase(temporary: Path, path: Path, images: Sequence[Atoms]) -> None:
     try:
         name = _format(path)

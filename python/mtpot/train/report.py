@@ -118,10 +118,18 @@ def write_report(
     write_atomic(folder / "summary.md", _summary_page(sets, tables, list(drawn)))
 
 
+FILES = (
+    *(f"parity_{quantity.name}.png" for quantity in QUANTITIES),
+    "learning_curve.png",
+    "errors_by_group.png",
+    "summary.md",
+)
+"""What a report may consist of."""
+
+
 def clear_report(folder: Path) -> None:
     """Remove the files of an earlier report, which would not belong to this one."""
-    names = [f"parity_{quantity.name}.png" for quantity in QUANTITIES]
-    for name in (*names, "learning_curve.png", "errors_by_group.png", "summary.md"):
+    for name in FILES:
         (folder / name).unlink(missing_ok=True)
 
 
