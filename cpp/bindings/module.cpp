@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, module) {
     bind_neighborhoods(module);
     bind_evaluate(module);
     bind_design(module);
+    bind_grade(module);
 }

@@ -6,7 +6,7 @@
 
 #include "compiled.hpp"
 #include "mtpot/error.hpp"
-#include "parallel.hpp"
+#include "row_blocks.hpp"
 
 namespace mtpot {
 namespace {
@@ -23,6 +23,7 @@ public:
     void compute(const CompiledPotential& compiled, const Neighborhoods& neighborhoods) {
         const Kernels& kernel = kernels();
         const BlockPlan plan(neighborhoods, compiled.potential.species_count, kernel.lanes);
+        require(neighborhoods.atoms.empty(), "tangents are those of all atoms");
         for (const auto neighbor : neighborhoods.neighbors)
             if (neighbor < 0 || static_cast<std::size_t>(neighbor) >= neighborhoods.center_count())
                 throw InputError("a neighbor is none of the centers");
@@ -89,24 +90,6 @@ void add_frame(const CompiledPotential& compiled, const LabeledFrame& frame, std
     kernels().accumulate_gram(tangents.data(), tangents.rows(), tangents.stride(), gram);
 }
 
-// Calls use(block, rows[lanes][parameters]) for every block of centers.
-template <class Use>
-void for_each_row_block(const CompiledPotential& compiled, const Neighborhoods& neighborhoods,
-                        int threads, Use&& use) {
-    const Kernels& kernel = kernels();
-    const BlockPlan plan(neighborhoods, compiled.potential.species_count, kernel.lanes);
-    const std::size_t numbers = kernel.lanes * compiled.potential.parameter_count();
-    const std::size_t row_bytes = (numbers * sizeof(double) + 63) / 64 * 64;
-    for_each_block(plan, row_bytes + kernel.design_bytes(compiled, plan.longest_list()), threads,
-                   [&](const CenterBlock& block, void* workspace) {
-                       auto* rows = static_cast<double*>(workspace);
-                       const Status status = kernel.rows(
-                           compiled, block, static_cast<char*>(workspace) + row_bytes, rows);
-                       if (status == Status::done) use(block, rows);
-                       return status;
-                   });
-}
-
 // The upper triangle of a padded matrix as a full symmetric one.
 std::vector<double> symmetric(const double* gram, std::size_t stride, std::size_t size) {
     std::vector<double> full(size * size);
@@ -133,29 +116,21 @@ std::size_t Design::column_count(Columns columns) const {
 }
 
 void Design::rows(const Neighborhoods& neighborhoods, std::span<double> rows, int threads) const {
+    evaluate(neighborhoods, {}, rows, threads);
+}
+
+void Design::evaluate(const Neighborhoods& neighborhoods, const Evaluator::Result& result,
+                      std::span<double> rows, int threads) const {
     const std::size_t size = parameter_count();
     require(rows.size() == neighborhoods.center_count() * size,
             "the rows' array does not fit the neighborhoods");
-    for_each_row_block(
-        *compiled_, neighborhoods, threads, [&](const CenterBlock& block, const double* found) {
-            for (int lane = 0; lane < block.count; ++lane)
-                std::copy_n(found + lane * size, size, rows.data() + block.centers[lane] * size);
-        });
-}
-
-void Design::grades(const Neighborhoods& neighborhoods, const ActiveSet& active_set,
-                    std::span<double> grades, int threads) const {
-    require(active_set.size() == parameter_count(), "the active set is that of another potential");
-    require(grades.size() == neighborhoods.center_count(),
-            "the grades' array does not fit the neighborhoods");
-    for_each_row_block(
-        *compiled_, neighborhoods, threads, [&](const CenterBlock& block, const double* found) {
-            double largest[most_lanes];
-            kernels().largest_products(found, block.count, active_set.inverse_transposed().data(),
-                                       active_set.size(), largest);
-            for (int lane = 0; lane < block.count; ++lane)
-                grades[block.centers[lane]] = largest[lane];
-        });
+    const int lanes = kernels().lanes;
+    for_each_row_block(*compiled_, neighborhoods, result, threads,
+                       [&](const CenterBlock& block, const double* found) {
+                           for (int lane = 0; lane < block.count; ++lane)
+                               for (std::size_t k = 0; k < size; ++k)
+                                   rows[block.centers[lane] * size + k] = found[k * lanes + lane];
+                       });
 }
 
 void Design::tangents(const Neighborhoods& neighborhoods, std::span<double> tangents,

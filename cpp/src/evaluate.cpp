@@ -5,6 +5,15 @@
 #include "parallel.hpp"
 
 namespace mtpot {
+namespace {
+
+void check_atoms(std::span<const std::int32_t> atoms, std::size_t count) {
+    bool sound = true;
+    for (const auto atom : atoms) sound &= atom >= 0 && static_cast<std::size_t>(atom) < count;
+    require(sound, "a pair or center names none of the atoms");
+}
+
+}  // namespace
 
 Evaluator::Evaluator(const Potential& potential) {
     check(potential);
@@ -16,44 +25,59 @@ const Potential& Evaluator::potential() const {
     return compiled_->potential;
 }
 
+void Evaluator::Result::check(const Neighborhoods& neighborhoods) const {
+    require(site_energies.size() == neighborhoods.center_count() &&
+                pair_gradients.size() == 3 * neighborhoods.pair_count(),
+            "the result's arrays do not fit the neighborhoods");
+}
+
 void Evaluator::evaluate(const Neighborhoods& neighborhoods, const Result& result,
                          int threads) const {
     const Kernels& kernel = kernels();
-    require(result.site_energies.size() == neighborhoods.center_count() &&
-                result.pair_gradients.size() == 3 * neighborhoods.pair_count(),
-            "the result's arrays do not fit the neighborhoods");
+    result.check(neighborhoods);
     const BlockPlan plan(neighborhoods, potential().species_count, kernel.lanes);
     for_each_block(plan, kernel.evaluate_bytes(*compiled_, plan.longest_list()), threads,
                    [&](const CenterBlock& block, void* workspace) {
-                       return kernel.evaluate(*compiled_, block, workspace,
-                                              result.site_energies.data(),
-                                              result.pair_gradients.data());
+                       return kernel.evaluate(
+                           *compiled_, block, workspace,
+                           {result.site_energies.data(), result.pair_gradients.data(), nullptr});
                    });
 }
 
-void assemble_forces(const Neighborhoods& neighborhoods, std::span<const double> pair_gradients,
-                     std::span<double> forces, std::array<double, 9>& virial) {
+void add_forces(const Neighborhoods& neighborhoods, std::span<const double> pair_gradients,
+                std::span<double> forces) {
     check(neighborhoods);
-    require(pair_gradients.size() == 3 * neighborhoods.pair_count() &&
-                forces.size() >= 3 * neighborhoods.center_count(),
-            "the arrays of gradients and forces do not fit the neighborhoods");
-    for (const auto neighbor : neighborhoods.neighbors)
-        if (neighbor < 0 || 3 * static_cast<std::size_t>(neighbor) >= forces.size())
-            throw InputError("a neighbor is none of the atoms");
+    require(pair_gradients.size() == 3 * neighborhoods.pair_count(),
+            "the gradients do not fit the neighborhoods");
+    const std::size_t atoms = forces.size() / 3;
+    check_atoms(neighborhoods.neighbors, atoms);
+    check_atoms(neighborhoods.atoms, atoms);
+    require(!neighborhoods.atoms.empty() || neighborhoods.center_count() <= atoms,
+            "there are more centers than atoms");
     for (std::size_t i = 0; i < neighborhoods.center_count(); ++i) {
         double on_center[3] = {0.0, 0.0, 0.0};
         for (auto pair = neighborhoods.offsets[i]; pair < neighborhoods.offsets[i + 1]; ++pair) {
             const double* g = pair_gradients.data() + 3 * pair;
-            const double* r = neighborhoods.vectors.data() + 3 * pair;
             double* on_neighbor = forces.data() + 3 * std::size_t(neighborhoods.neighbors[pair]);
             for (int a = 0; a < 3; ++a) {
                 on_center[a] += g[a];
                 on_neighbor[a] -= g[a];
-                for (int b = 0; b < 3; ++b) virial[3 * a + b] -= r[a] * g[b];
             }
         }
-        for (int a = 0; a < 3; ++a) forces[3 * i + a] += on_center[a];
+        for (int a = 0; a < 3; ++a) forces[3 * neighborhoods.atom(i) + a] += on_center[a];
     }
+}
+
+std::array<double, 9> virial(const Neighborhoods& neighborhoods,
+                             std::span<const double> pair_gradients) {
+    require(pair_gradients.size() == neighborhoods.vectors.size(),
+            "the gradients do not fit the neighborhoods");
+    std::array<double, 9> sum{};
+    const double *r = neighborhoods.vectors.data(), *g = pair_gradients.data();
+    for (std::size_t pair = 0; pair < neighborhoods.pair_count(); ++pair)
+        for (int a = 0; a < 3; ++a)
+            for (int b = 0; b < 3; ++b) sum[3 * a + b] -= r[3 * pair + a] * g[3 * pair + b];
+    return sum;
 }
 
 }  // namespace mtpot

@@ -23,6 +23,9 @@ void check(const Neighborhoods& neighborhoods) {
     const std::size_t pairs = neighborhoods.pair_count();
     require(neighborhoods.neighbors.size() == pairs && neighborhoods.vectors.size() == 3 * pairs,
             "neighbors, their species and vectors must describe the same number of pairs");
+    require(
+        neighborhoods.atoms.empty() || neighborhoods.atoms.size() == neighborhoods.center_count(),
+        "every center needs its atom");
     if (neighborhoods.center_count() == 0) return;
     require(offsets.size() == neighborhoods.center_count() + 1,
             "there must be one offset more than centers");

@@ -149,6 +149,18 @@ class Evaluator:
         """Site energies [n], forces [n, 3], virial [3, 3] (W = -V sigma, eV)."""
 
 @final
+class Grader:
+    """Extrapolation grades of sites, with the active set as it is now."""
+
+    def __init__(self, potential: Potential, active_set: ActiveSet) -> None: ...
+    def grades(self, neighborhoods: Neighborhoods, threads: int = 0) -> Floats:
+        """Grades of the sites, shape [n]."""
+    def evaluate(
+        self, neighborhoods: Neighborhoods, threads: int = 0
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Do as `Evaluator.evaluate`, with the grades [n] of the same pass."""
+
+@final
 class LabeledFrame:
     """A structure with its labels and weights; a weight of zero means "no such label".
 
@@ -171,10 +183,10 @@ class Design:
     def __init__(self, potential: Potential) -> None: ...
     def rows(self, neighborhoods: Neighborhoods, threads: int = 0) -> Floats:
         """dV_i/dtheta, shape [n, parameters]."""
-    def grades(
-        self, neighborhoods: Neighborhoods, active_set: ActiveSet, threads: int = 0
-    ) -> Floats:
-        """Extrapolation grades of the sites, shape [n], without keeping their rows."""
+    def evaluate(
+        self, neighborhoods: Neighborhoods, threads: int = 0
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Do as `Evaluator.evaluate`, with the rows [n, parameters] of the same pass."""
     def tangents(self, neighborhoods: Neighborhoods) -> tuple[Floats, Floats]:
         """Differentiate: [1 + 3 n + 6, parameters] and the values [1 + 3 n + 6].
 

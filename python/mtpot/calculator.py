@@ -124,7 +124,11 @@ class MTPCalculator(Calculator):
             structure.pbc,
             self.potential.cutoff,
         )
-        energies, forces, virial = self._evaluator.evaluate(neighborhoods, self._threads)
+        grades = None
+        if self._grader:
+            energies, forces, virial, grades = self._grader.evaluate(neighborhoods, self._threads)
+        else:
+            energies, forces, virial = self._evaluator.evaluate(neighborhoods, self._threads)
         energy = float(energies.sum())
         results: dict[str, Any] = {
             "energy": energy,
@@ -134,8 +138,7 @@ class MTPCalculator(Calculator):
         }
         if has_stress(structure.cell.array, structure.pbc):
             results["stress"] = voigt_stress(virial, structure.cell.array)
-        if self._grader:
-            grades = self._grader.grade(neighborhoods, self._threads)
+        if grades:
             results["grade"] = grades.frame
             if grades.sites is not None:
                 results["grades"] = grades.sites

@@ -39,18 +39,35 @@ class Grader:
 
     def __init__(self, potential: MTP) -> None:
         selection = require_selection(potential)
-        self._design = _core.Design(potential.core)
         self._per_site = selection.per_site
         self._weight_scaling = selection.weight_scaling
         self._active_set = selection.active_set
+        self._sites = _core.Grader(potential.core, selection.active_set)
+        self._design = _core.Design(potential.core)
 
     def grade(self, neighborhoods: _core.Neighborhoods, threads: int) -> Grades:
         """Grade one structure."""
         if self._per_site:
-            grades = self._design.grades(neighborhoods, self._active_set, threads)
-            return Grades(grades, float(grades.max(initial=0.0)))
-        row = mean_row(self._design.rows(neighborhoods, threads), self._weight_scaling)
+            return _of_sites(self._sites.grades(neighborhoods, threads))
+        return self._of_rows(self._design.rows(neighborhoods, threads))
+
+    def evaluate(
+        self, neighborhoods: _core.Neighborhoods, threads: int
+    ) -> tuple[Floats, Floats, Floats, Grades]:
+        """Return energies, forces, virial (as `_core.Evaluator`) and grades from one pass."""
+        if self._per_site:
+            *results, found = self._sites.evaluate(neighborhoods, threads)
+            return *results, _of_sites(found)
+        *results, rows = self._design.evaluate(neighborhoods, threads)
+        return *results, self._of_rows(rows)
+
+    def _of_rows(self, rows: Floats) -> Grades:
+        row = mean_row(rows, self._weight_scaling)
         return Grades(None, float(self._active_set.grade(row)[0]))
+
+
+def _of_sites(grades: Floats) -> Grades:
+    return Grades(grades, float(grades.max(initial=0.0)))
 
 
 def mean_row(rows: Floats, weight_scaling: int) -> Floats:

@@ -101,7 +101,8 @@ struct Totals {
 
 Totals assemble(const mtpot::Neighborhoods& cluster, std::span<const double> gradients) {
     Totals totals{std::vector<double>(3 * cluster.center_count(), 0.0)};
-    mtpot::assemble_forces(cluster, gradients, totals.forces, totals.virial);
+    mtpot::add_forces(cluster, gradients, totals.forces);
+    totals.virial = mtpot::virial(cluster, gradients);
     return totals;
 }
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "mtpot/maxvol.hpp"
+#include "mtpot/evaluate.hpp"
 #include "mtpot/neighborhoods.hpp"
 #include "mtpot/potential.hpp"
 
@@ -37,9 +37,9 @@ public:
     // rows[centers * parameters]: dV_i/dtheta.
     void rows(const Neighborhoods& neighborhoods, std::span<double> rows, int threads = 0) const;
 
-    // grades[centers]: extrapolation grades of the sites; rows are made and graded block by block.
-    void grades(const Neighborhoods& neighborhoods, const ActiveSet& active_set,
-                std::span<double> grades, int threads = 0) const;
+    // The same, with the energies and pair gradients of the pass.
+    void evaluate(const Neighborhoods& neighborhoods, const Evaluator::Result& result,
+                  std::span<double> rows, int threads = 0) const;
 
     // tangents[(1 + 3 * atoms + 6) * parameters]: derivatives of the energy, the forces and the
     // virial (xx yy zz yz xz xy); predictions[1 + 3 * atoms + 6] the quantities themselves.

@@ -29,6 +29,9 @@ public:
     struct Result {
         std::span<double> site_energies;   // [centers], eV
         std::span<double> pair_gradients;  // [3 * pairs], dV_i/dr_ij in eV/angstrom
+
+        // InputError unless the sizes are those.
+        void check(const Neighborhoods& neighborhoods) const;
     };
     // Results do not depend on the number of threads (0: as many as OpenMP would take).
     void evaluate(const Neighborhoods& neighborhoods, const Result& result, int threads = 0) const;
@@ -38,8 +41,11 @@ private:
 };
 
 // forces[3 * atoms] += the pair gradients: F_i += g_ij, F_j -= g_ij.
-// virial[9] += W = -sum_ij r_ij (x) g_ij, row-major (eV).
-void assemble_forces(const Neighborhoods& neighborhoods, std::span<const double> pair_gradients,
-                     std::span<double> forces, std::array<double, 9>& virial);
+void add_forces(const Neighborhoods& neighborhoods, std::span<const double> pair_gradients,
+                std::span<double> forces);
+
+// W = -sum_ij r_ij (x) g_ij, row-major (eV).
+std::array<double, 9> virial(const Neighborhoods& neighborhoods,
+                             std::span<const double> pair_gradients);
 
 }  // namespace mtpot

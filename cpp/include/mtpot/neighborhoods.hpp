@@ -11,12 +11,16 @@ namespace mtpot {
 // A view; the arrays belong to the caller. Pairs at or beyond the cutoff are allowed and
 // contribute nothing, so a list with a skin can be passed as it is.
 struct Neighborhoods {
-    std::span<const std::int32_t> species;           // [centers], type of center i, which is atom i
+    std::span<const std::int32_t> species;           // [centers], type of center i
     std::span<const std::int64_t> offsets;           // [centers + 1], first pair of each center
     std::span<const std::int32_t> neighbors;         // [pairs], the neighbor's atom
     std::span<const std::int32_t> neighbor_species;  // [pairs]
     std::span<const double> vectors;                 // [3 * pairs], r_ij = r_j - r_i in angstrom
+    std::span<const std::int32_t> atoms = {};        // [centers], their atoms; empty: 0, 1, 2, ...
 
+    std::size_t atom(std::size_t center) const {
+        return atoms.empty() ? center : static_cast<std::size_t>(atoms[center]);
+    }
     std::size_t center_count() const { return species.size(); }
     std::size_t pair_count() const { return neighbor_species.size(); }
 };

@@ -6,7 +6,7 @@
 // vector; radial parameters also change D, which adds an explicit part.
 #pragma once
 
-#include "kernels/design_rows.hpp"
+#include "kernels/design_moments.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {

@@ -1,8 +1,9 @@
-// Site energies and pair gradients of a block.
+// Site energies, pair gradients and rows of a block.
 #pragma once
 
 #include "kernels/graph.hpp"
 #include "kernels/pairs.hpp"
+#include "kernels/rows.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 struct EvaluateSpace {
     Block block;
     GatherSpace gather;
-    Vec *values, *derivatives, *cores;
+    Vec *values, *derivatives, *cores, *phi;
     Vec *moments, *adjoints;
     Vec *monomial, *monomial_sums, *radial_sums;
 
@@ -23,6 +24,7 @@ struct EvaluateSpace {
         values = arena.take<Vec>(slots * functions);
         derivatives = arena.take<Vec>(slots * functions);
         cores = arena.take<Vec>(slots);
+        phi = arena.take<Vec>(slots * compiled.potential.radial.size);
         moments = arena.take<Vec>(compiled.moment_count);
         adjoints = arena.take<Vec>(compiled.moment_count);
         monomial = arena.take<Vec>(orders * orders * tile);
@@ -68,42 +70,66 @@ inline void clear_gradients(const CenterBlock& input, double* out) {
     }
 }
 
-Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
-                double* site_energies, double* pair_gradients) {
-    Arena arena(workspace);
-    const std::size_t pairs = longest_list(input);
-    EvaluateSpace space(arena, compiled, pairs);
-    Block& block = space.block;
-    const Status status = gather(block, space.gather, compiled, input, pairs);
-    if (status != Status::done) return status;
-
-    Vec energy = Vec{} + compiled.potential.species_energies[block.species];
-    radial_functions(compiled, block, space.values, space.derivatives, space.cores, energy);
+// Moments, their adjoints and the energies.
+inline void evaluate_sites(const CompiledPotential& compiled, const EvaluateSpace& space,
+                           bool keep_basis, Vec& energy) {
+    const Block& block = space.block;
+    energy = Vec{} + compiled.potential.species_energies[block.species];
+    radial_functions(compiled, block, space.values, space.derivatives, space.cores,
+                     keep_basis ? space.phi : nullptr, energy);
     clear(space.moments, compiled.component_count);
-    const int functions = compiled.radial_function_count;
     for (int slot = 0; slot < block.slots; slot += tile) {
         monomials(block, slot, compiled.max_nu, space.monomial);
-        accumulate_moments(compiled, space.values + slot * functions, space.monomial,
-                           space.moments);
+        accumulate_moments(compiled, space.values + slot * compiled.radial_function_count,
+                           space.monomial, space.moments);
     }
     forward(compiled, space.moments);
     energy_and_adjoints(compiled, space.moments, space.adjoints, energy);
-    for (int lane = 0; lane < input.count; ++lane)
-        site_energies[input.centers[lane]] = energy[lane];
+}
 
-    clear_gradients(input, pair_gradients);
-    for (int slot = 0; slot < block.slots; slot += tile) {
+// From the adjoints back to the neighbors of species w, a tile at a time.
+inline void evaluate_pairs(const CompiledPotential& compiled, const EvaluateSpace& space, int w,
+                           const SiteOutputs& out) {
+    const Block& block = space.block;
+    const int functions = compiled.radial_function_count;
+    for (int slot = block.segments[w]; slot < block.segments[w + 1]; slot += tile) {
         Vec gradient[3 * tile]{};
         if (functions > 0) {
             monomials(block, slot, compiled.max_nu, space.monomial);
             contract_adjoints(compiled, space.values + slot * functions, space.monomial,
                               space.adjoints, space.radial_sums, space.monomial_sums);
-            monomial_gradient(block, slot, compiled.max_nu, space.monomial, space.monomial_sums,
-                              gradient);
+            if (out.rows)
+                add_radial_rows(compiled, block, w, slot, space.phi, space.radial_sums,
+                                reinterpret_cast<Vec*>(out.rows));
+            if (out.pair_gradients)
+                monomial_gradient(block, slot, compiled.max_nu, space.monomial, space.monomial_sums,
+                                  gradient);
         }
+        if (!out.pair_gradients) continue;
         tile_gradient(compiled, space, slot, gradient);
-        scatter_gradients(block, slot, gradient, pair_gradients);
+        scatter_gradients(block, slot, gradient, out.pair_gradients);
     }
+}
+
+Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
+                const SiteOutputs& out) {
+    Arena arena(workspace);
+    const std::size_t pairs = longest_list(input);
+    EvaluateSpace space(arena, compiled, pairs);
+    const Status status = gather(space.block, space.gather, compiled, input, pairs);
+    if (status != Status::done) return status;
+
+    Vec energy;
+    evaluate_sites(compiled, space, out.rows != nullptr, energy);
+    for (int lane = 0; out.site_energies && lane < input.count; ++lane)
+        out.site_energies[input.centers[lane]] = energy[lane];
+
+    if (out.rows)
+        start_rows(compiled, space.block, space.moments, reinterpret_cast<Vec*>(out.rows));
+    if (out.pair_gradients) clear_gradients(input, out.pair_gradients);
+    if (!out.rows && !out.pair_gradients) return Status::done;
+    for (int w = 0; w < compiled.potential.species_count; ++w)
+        evaluate_pairs(compiled, space, w, out);
     return Status::done;
 }
 

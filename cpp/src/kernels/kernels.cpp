@@ -11,8 +11,7 @@
 namespace mtpot::MTPOT_ISA {
 
 extern const Kernels table;
-const Kernels table{MTPOT_TEXT(MTPOT_ISA), lanes, evaluate_bytes, evaluate,
-                    design_bytes,          rows,  tangents,       accumulate_gram,
-                    largest_products};
+const Kernels table{MTPOT_TEXT(MTPOT_ISA), lanes,    evaluate_bytes,  evaluate,
+                    design_bytes,          tangents, accumulate_gram, grade};
 
 }  // namespace mtpot::MTPOT_ISA

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "compiled.hpp"
+#include "grade_matrix.hpp"
 #include "mtpot/neighborhoods.hpp"
 
 namespace mtpot {
@@ -28,20 +29,33 @@ struct TangentRows {
     bool linear_only;  // columns species | linear instead of radial | species | linear
 };
 
-// Workspaces are aligned to 64 bytes; `pairs` is the largest number of pairs of a center.
+// What the evaluation of a block writes; a null pointer leaves it out. Without gradients and rows
+// nothing is done but the energy.
+struct SiteOutputs {
+    double* site_energies;   // by center
+    double* pair_gradients;  // by pair
+    double* rows;            // [parameters][lanes], the block's k-th center in lane k
+};
+
+// Columns [first, last) of rows that can be other than zero.
+struct ColumnRange {
+    int first, last;
+};
+
 constexpr int most_lanes = 8;
+
+// Workspaces are aligned to 64 bytes; `pairs` is the largest number of pairs of a center.
 
 struct Kernels {
     const char* name;
     int lanes;
 
     std::size_t (*evaluate_bytes)(const CompiledPotential&, std::size_t pairs);
+    // Rows need a potential that is compiled for design.
     Status (*evaluate)(const CompiledPotential&, const CenterBlock&, void* workspace,
-                       double* site_energies, double* pair_gradients);
+                       const SiteOutputs& out);
 
     std::size_t (*design_bytes)(const CompiledPotential&, std::size_t pairs);
-    // rows[lanes][parameters]: those of the block's centers are written, in its order.
-    Status (*rows)(const CompiledPotential&, const CenterBlock&, void* workspace, double* rows);
     // Adds the block's share.
     Status (*tangents)(const CompiledPotential&, const CenterBlock&, void* workspace,
                        const TangentRows& out);
@@ -50,9 +64,9 @@ struct Kernels {
     // multiple of 16 and rows is aligned to 64 bytes.
     void (*accumulate_gram)(const double* rows, std::size_t count, std::size_t stride,
                             double* gram);
-    // largest[m] = max_i |rows_m . others_i| for rows[count][size] and others[size][size].
-    void (*largest_products)(const double* rows, std::size_t count, const double* others,
-                             std::size_t size, double* largest);
+    // grades[lanes] = max_i |sum_k rows[k][lane] matrix[k][i]|; NaN where a product is.
+    void (*grade)(const double* rows, const ColumnRange* ranges, std::size_t range_count,
+                  const GradeMatrix& matrix, double* grades);
 };
 
 // The widest that the processor has, or what MTPOT_SIMD names; InputError if that is unknown

@@ -32,18 +32,20 @@ void for_each_range(const int* component_counts, int first, int functions, Body&
 }
 
 // values[slots][K] = sum_beta c phi_beta and derivatives; cores[slots] dE/dr of the parameter-free
-// part, whose energy is added to `energy`.
+// part, whose energy is added to `energy`. The basis[slots][R] itself, phi_beta, is kept unless
+// it is null.
 inline void radial_functions(const CompiledPotential& compiled, const Block& block, Vec* values,
-                             Vec* derivatives, Vec* cores, Vec& energy) {
+                             Vec* derivatives, Vec* cores, Vec* kept, Vec& energy) {
     const RadialBasis& basis = compiled.potential.radial;
     const int functions = compiled.radial_function_count, size = basis.size;
     const int species_count = compiled.potential.species_count;
     radial::Registry::visit(basis.kind, [&](auto kind) {
-        Vec phi[max_radial_size], dphi[max_radial_size];
+        Vec local[max_radial_size], dphi[max_radial_size];
         for (int w = 0; w < species_count; ++w) {
             const double* c = compiled.coefficients.data() +
                               (block.species * species_count + w) * functions * size;
             for (int slot = block.segments[w]; slot < block.segments[w + 1]; ++slot) {
+                Vec* phi = kept ? kept + slot * size : local;
                 kind.evaluate(basis, block.distance[slot], phi, dphi);
                 for (int p = 0; p < functions; ++p) {
                     Vec value{}, derivative{};

@@ -1,6 +1,7 @@
 // Products of matrices: Gram matrices of tangents, and grades of rows.
 #pragma once
 
+#include "kernels/kernels.hpp"
 #include "kernels/vec.hpp"
 
 namespace mtpot::MTPOT_ISA {
@@ -32,59 +33,33 @@ void accumulate_gram(const double* rows, std::size_t count, std::size_t stride, 
         }
 }
 
-typedef double UnalignedVec __attribute__((vector_size(8 * MTPOT_LANES), aligned(8)));
-
-// Dot products of `High` rows with `Wide` rows of another matrix, all of one size.
-template <int High, int Wide>
-inline void dot_products(const double* rows, const double* others, std::size_t size,
-                         double (*out)[Wide]) {
-    Vec sum[High][Wide]{};
-    std::size_t k = 0;
-    for (; k + lanes <= size; k += lanes)
-        for (int b = 0; b < Wide; ++b) {
-            const Vec other = *reinterpret_cast<const UnalignedVec*>(others + b * size + k);
-            for (int a = 0; a < High; ++a)
-                sum[a][b] += *reinterpret_cast<const UnalignedVec*>(rows + a * size + k) * other;
+// Raises the largest |product| by those of one tile of the matrix's columns, and counts NaN.
+inline void grade_tile(const double* rows, const ColumnRange* ranges, std::size_t range_count,
+                       const double* matrix, std::size_t stride, Vec& largest, Mask& undefined) {
+    constexpr int wide = GradeMatrix::tile;
+    const Vec* row = reinterpret_cast<const Vec*>(rows);
+    Vec sum[wide]{};
+    for (std::size_t range = 0; range < range_count; ++range)
+        for (int k = ranges[range].first; k < ranges[range].last; ++k) {
+            const double* column = matrix + k * stride;
+            for (int i = 0; i < wide; ++i) sum[i] += column[i] * row[k];
         }
-    for (int a = 0; a < High; ++a)
-        for (int b = 0; b < Wide; ++b) {
-            out[a][b] = 0.0;
-            for (int lane = 0; lane < lanes; ++lane) out[a][b] += sum[a][b][lane];
-            for (std::size_t rest = k; rest < size; ++rest)
-                out[a][b] += rows[a * size + rest] * others[b * size + rest];
-        }
+    for (int i = 0; i < wide; ++i) {
+        const Vec product = sum[i] < 0.0 ? -sum[i] : sum[i];
+        largest = product > largest ? product : largest;
+        undefined |= sum[i] != sum[i];
+    }
 }
 
-template <int High, int Wide>
-inline void raise_largest(const double* rows, const double* others, std::size_t size,
-                          double* largest) {
-    double products[High][Wide];
-    dot_products<High, Wide>(rows, others, size, products);
-    for (int a = 0; a < High; ++a)
-        for (int b = 0; b < Wide; ++b) {
-            const double product = __builtin_fabs(products[a][b]);
-            // Written so that a NaN, once there, stays.
-            if (!(product <= largest[a]) && largest[a] == largest[a]) largest[a] = product;
-        }
-}
-
-template <int High>
-inline void largest_of(const double* rows, const double* others, std::size_t size,
-                       double* largest) {
-    for (int a = 0; a < High; ++a) largest[a] = 0.0;
-    std::size_t i = 0;
-    for (; i + 2 <= size; i += 2) raise_largest<High, 2>(rows, others + i * size, size, largest);
-    if (i < size) raise_largest<High, 1>(rows, others + i * size, size, largest);
-}
-
-// largest[m] = max_i |rows_m . others_i| for rows [count][size] and others [size][size].
-void largest_products(const double* rows, std::size_t count, const double* others, std::size_t size,
-                      double* largest) {
-    constexpr int high = lanes == 8 ? 8 : 4;
-    std::size_t m = 0;
-    for (; m + high <= count; m += high)
-        largest_of<high>(rows + m * size, others, size, largest + m);
-    for (; m < count; ++m) largest_of<1>(rows + m * size, others, size, largest + m);
+void grade(const double* rows, const ColumnRange* ranges, std::size_t range_count,
+           const GradeMatrix& matrix, double* grades) {
+    Vec largest{};
+    Mask undefined{};
+    for (std::size_t i = 0; i < matrix.stride(); i += GradeMatrix::tile)
+        grade_tile(rows, ranges, range_count, matrix.values() + i, matrix.stride(), largest,
+                   undefined);
+    for (int lane = 0; lane < lanes; ++lane)
+        grades[lane] = undefined[lane] ? __builtin_nan("") : largest[lane];
 }
 
 }  // namespace

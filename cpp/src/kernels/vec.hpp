@@ -12,6 +12,7 @@ namespace {
 
 constexpr int lanes = MTPOT_LANES;  // at most most_lanes of kernels.hpp
 typedef double Vec __attribute__((vector_size(8 * MTPOT_LANES)));
+typedef std::int64_t Mask __attribute__((vector_size(8 * MTPOT_LANES)));  // comparisons: 0 or -1
 
 // Slots (neighbors of all lanes) that the loops over pairs take at once.
 constexpr int tile = 4;

@@ -1,4 +1,4 @@
-// Rows of a block: derivatives of the site energies in the parameters.
+// Moments of a block in a form that is linear in the radial coefficients, for tangents.
 //
 // The radial coefficients c enter through the moments, which are linear in them: with the basis
 // moments Q(w, beta, k), sums of phi_beta y_k over neighbors of species w, moments are
@@ -7,6 +7,7 @@
 
 #include "kernels/graph.hpp"
 #include "kernels/pairs.hpp"
+#include "kernels/rows.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
@@ -26,7 +27,6 @@ struct DesignSize {
           slots(max_slots(species_count, pairs)) {}
 };
 
-// What the rows of energies need.
 struct MomentSpace {
     Block block;
     GatherSpace gather;
@@ -82,15 +82,6 @@ inline void sum_basis_moments(const CompiledPotential& compiled, const DesignSiz
         }
 }
 
-// Column of a local radial parameter of centers of one species.
-inline std::size_t radial_column(const CompiledPotential& compiled, int species, int w, int p,
-                                 int beta) {
-    const Potential& potential = compiled.potential;
-    const auto pair = static_cast<std::size_t>(species * potential.species_count + w);
-    const std::size_t function = pair * compiled.radial_stride + compiled.radial_order[p];
-    return function * potential.radial.size + beta;
-}
-
 // moments(mu, k) = sum_{w, beta} c basis_moments(w, beta, k). The scaling is in the basis moments
 // already, so these are the potential's own coefficients.
 inline void combine_moments(const CompiledPotential& compiled, const DesignSize& n,
@@ -116,7 +107,8 @@ inline Status prepare(const CompiledPotential& compiled, const DesignSize& n,
     const Status status = gather(space.block, space.gather, compiled, input, pairs);
     if (status != Status::done) return status;
     energy = Vec{} + compiled.potential.species_energies[space.block.species];
-    radial_functions(compiled, space.block, space.values, space.derivatives, space.cores, energy);
+    radial_functions(compiled, space.block, space.values, space.derivatives, space.cores, nullptr,
+                     energy);
     basis_functions(compiled, n, space);
     sum_basis_moments(compiled, n, space);
     combine_moments(compiled, n, space);
@@ -133,41 +125,6 @@ inline Vec radial_derivative(const CompiledPotential& compiled, const DesignSize
     Vec derivative{};
     for (int k = 0; k < compiled.component_counts[p]; ++k) derivative += adjoints[k] * sums[k];
     return derivative;
-}
-
-inline std::size_t linear_column(const CompiledPotential& compiled) {
-    return compiled.potential.radial_coefficients.size();
-}
-
-inline void store_row(const CenterBlock& input, Vec value, double* rows, std::size_t stride,
-                      std::size_t column) {
-    for (int lane = 0; lane < input.count; ++lane) rows[lane * stride + column] = value[lane];
-}
-
-Status rows(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
-            double* out) {
-    Arena arena(workspace);
-    const std::size_t pairs = longest_list(input);
-    const DesignSize n(compiled, pairs);
-    MomentSpace space(arena, compiled, n, pairs);
-    Vec energy;
-    const Status status = prepare(compiled, n, input, pairs, space, energy);
-    if (status != Status::done) return status;
-
-    const std::size_t species_column = linear_column(compiled);
-    const std::size_t scalar_column = species_column + n.species_count;
-    const std::size_t stride = scalar_column + n.scalars;
-    for (std::size_t k = 0; k < input.count * stride; ++k) out[k] = 0.0;
-    for (int w = 0; w < n.species_count; ++w)
-        for (int p = 0; p < n.functions; ++p)
-            for (int beta = 0; beta < n.size; ++beta)
-                store_row(input, radial_derivative(compiled, n, space, w, p, beta), out, stride,
-                          radial_column(compiled, space.block.species, w, p, beta));
-    store_row(input, Vec{} + 1.0, out, stride, species_column + space.block.species);
-    for (int alpha = 0; alpha < n.scalars; ++alpha)
-        store_row(input, space.moments[compiled.scalars[alpha].moment], out, stride,
-                  scalar_column + alpha);
-    return Status::done;
 }
 
 }  // namespace

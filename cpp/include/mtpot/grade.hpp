@@ -1,0 +1,38 @@
+// Extrapolation grades of sites, alone or with energies and forces in the same pass.
+//
+// A site's row is b = dV_i/dtheta; with the active set A its grade is max_k |(b A^-1)_k|.
+// Podryabinkin & Shapeev, Comput. Mater. Sci. 140 (2017) 171.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "mtpot/evaluate.hpp"
+#include "mtpot/maxvol.hpp"
+#include "mtpot/neighborhoods.hpp"
+#include "mtpot/potential.hpp"
+
+namespace mtpot {
+
+struct CompiledPotential;
+class GradeMatrix;
+
+class Grader {
+public:
+    // InputError if the active set is that of another potential.
+    Grader(const Potential& potential, const ActiveSet& active_set);
+
+    // grades[centers]; rows are made and graded block by block.
+    void grades(const Neighborhoods& neighborhoods, std::span<double> grades,
+                int threads = 0) const;
+
+    // The same, with the energies and pair gradients of the pass.
+    void evaluate(const Neighborhoods& neighborhoods, const Evaluator::Result& result,
+                  std::span<double> grades, int threads = 0) const;
+
+private:
+    std::shared_ptr<const CompiledPotential> compiled_;
+    std::shared_ptr<const GradeMatrix> matrix_;
+};
+
+}  // namespace mtpot
