@@ -56,10 +56,10 @@ class Grader:
     ) -> tuple[Floats, Floats, Floats, Grades]:
         """Return energies, forces, virial (as `_core.Evaluator`) and grades from one pass."""
         if self._per_site:
-            *results, found = self._sites.evaluate(neighborhoods, threads)
-            return *results, _of_sites(found)
-        *results, rows = self._design.evaluate(neighborhoods, threads)
-        return *results, self._of_rows(rows)
+            energies, forces, virial, found = self._sites.evaluate(neighborhoods, threads)
+            return energies, forces, virial, _of_sites(found)
+        energies, forces, virial, rows = self._design.evaluate(neighborhoods, threads)
+        return energies, forces, virial, self._of_rows(rows)
 
     def _of_rows(self, rows: Floats) -> Grades:
         row = mean_row(rows, self._weight_scaling)
