@@ -1,0 +1,78 @@
+#include "frame.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+
+namespace mtpot_lammps {
+namespace {
+
+template <class... Values>
+std::string format(const char* pattern, Values... values) {
+    char text[400];
+    std::snprintf(text, sizeof text, pattern, values...);
+    return text;
+}
+
+std::string vector(const double* v) {
+    return format("%.10g %.10g %.10g", v[0], v[1], v[2]);
+}
+
+std::string as_extxyz(const Frame& frame, const std::vector<std::string>& names) {
+    std::string text = std::to_string(frame.atoms.size()) + "\nLattice=\"";
+    for (int row = 0; row < 3; ++row) text += (row ? " " : "") + vector(&frame.cell[3 * row]);
+    text += "\" Properties=species:S:1:pos:R:3:forces:R:3";
+    if (names.empty()) text += ":type:I:1";
+    if (frame.site_grades) text += ":grades:R:1";
+    text += format(" energy=%.12g grade=%.6g step=%lld pbc=\"%c %c %c\"\n", frame.energy,
+                   frame.grade, frame.step, frame.periodic[0] ? 'T' : 'F',
+                   frame.periodic[1] ? 'T' : 'F', frame.periodic[2] ? 'T' : 'F');
+    for (const auto& atom : frame.atoms) {
+        const auto species = static_cast<std::size_t>(atom.species);
+        text += (names.empty() ? "X" : names[species]) + " " + vector(atom.position) + " " +
+                vector(atom.force);
+        if (names.empty()) text += format(" %zu", species);
+        if (frame.site_grades) text += format(" %.6g", atom.grade);
+        text += "\n";
+    }
+    return text;
+}
+
+// Rows of the cell up to the last direction with periodicity; one without is a row of zeros.
+std::string supercell(const Frame& frame) {
+    int rows = 3;
+    while (rows > 0 && !frame.periodic[rows - 1]) --rows;
+    std::string text = rows ? " Supercell\n" : "";
+    for (int row = 0; row < rows; ++row)
+        text += "  " + (frame.periodic[row] ? vector(&frame.cell[3 * row]) : "0 0 0") + "\n";
+    return text;
+}
+
+std::string as_cfg(const Frame& frame) {
+    std::string text = format("BEGIN_CFG\n Size\n  %zu\n", frame.atoms.size()) + supercell(frame) +
+                       " AtomData:  id type cartes_x cartes_y cartes_z fx fy fz";
+    text += frame.site_grades ? " nbh_grades\n" : "\n";
+    for (const auto& atom : frame.atoms) {
+        text += format("  %.0f %.0f ", atom.id, atom.species) + vector(atom.position) + " " +
+                vector(atom.force);
+        text += frame.site_grades ? format(" %.6g\n", atom.grade) : "\n";
+    }
+    return text + format(
+                      " Energy\n  %.12g\n Feature   MV_grade\t%.6g\n Feature   step\t%lld\n"
+                      "END_CFG\n\n",
+                      frame.energy, frame.grade, frame.step);
+}
+
+}  // namespace
+
+void append(const std::string& path, const Frame& frame, const std::vector<std::string>& names) {
+    const bool cfg = path.size() > 4 && path.compare(path.size() - 4, 4, ".cfg") == 0;
+    const std::string text = cfg ? as_cfg(frame) : as_extxyz(frame, names);
+    std::FILE* file = std::fopen(path.c_str(), "a");
+    bool done = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+    if (file != nullptr) done = std::fclose(file) == 0 && done;
+    if (!done) throw std::runtime_error(path + ": cannot be written: " + std::strerror(errno));
+}
+
+}  // namespace mtpot_lammps

@@ -1,0 +1,255 @@
+#include "pair_mtp.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <sstream>
+
+#include "atom.h"
+#include "comm.h"
+#include "error.h"
+#include "force.h"
+#include "memory.h"
+#include "model.h"
+#include "neigh_list.h"
+#include "neighbor.h"
+#include "update.h"
+
+namespace LAMMPS_NS {
+namespace {
+
+// Fits the caches: 256 centers with 50 neighbors are less than a megabyte.
+constexpr int default_chunk_size = 256;
+
+struct FileContent {
+    std::string text, fault;
+};
+
+FileContent read(const std::string& path) {
+    const std::string found = utils::get_potential_file_path(path);
+    std::ifstream file(found.empty() ? path : found, std::ios::binary);
+    std::ostringstream text;
+    if (!file.is_open() || !(text << file.rdbuf()))
+        return {"", path + ": cannot be read: " + std::strerror(errno ? errno : EIO)};
+    return {text.str(), ""};
+}
+
+void broadcast(std::string& text, MPI_Comm world) {
+    bigint size = static_cast<bigint>(text.size());
+    MPI_Bcast(&size, 1, MPI_LMP_BIGINT, 0, world);
+    text.resize(static_cast<std::size_t>(size));
+    MPI_Bcast(text.data(), static_cast<int>(size), MPI_CHAR, 0, world);
+}
+
+std::string joined(const std::vector<std::string>& words, const std::string& between) {
+    std::string text;
+    for (const auto& word : words) text += (text.empty() ? "" : between) + word;
+    return text;
+}
+
+}  // namespace
+
+PairMTP::PairMTP(LAMMPS* lmp) : Pair(lmp), chunk_size_(default_chunk_size) {
+    one_coeff = 1;
+    manybody_flag = 1;
+    single_enable = 0;
+    restartinfo = 0;
+    centroidstressflag = CENTROID_AVAIL;
+}
+
+PairMTP::~PairMTP() {
+    if (!allocated) return;
+    memory->destroy(setflag);
+    memory->destroy(cutsq);
+}
+
+void PairMTP::fail(const std::string& message) {
+    error->all(FLERR, "Pair style " + name() + ": " + message);
+}
+
+// pair_style mtp [FILE] [keyword value ...]
+void PairMTP::settings(int narg, char** arg) {
+    if (std::strcmp(update->unit_style, "metal") != 0)
+        fail(std::string("needs units metal (eV, angstrom), not units ") + update->unit_style);
+    model.reset();
+    threads_ = comm->nthreads;
+    chunk_size_ = default_chunk_size;
+    for (int k = positional(narg, arg); k < narg;) k += keyword(narg - k, arg + k);
+}
+
+std::vector<std::string> PairMTP::keywords() const {
+    return {"precision", "threads", "chunksize"};
+}
+
+bool PairMTP::is_keyword(const std::string& word) const {
+    const auto known = keywords();
+    return std::find(known.begin(), known.end(), word) != known.end();
+}
+
+int PairMTP::positional(int narg, char** arg) {
+    if (narg == 0 || is_keyword(arg[0])) return 0;  // the file stands in pair_coeff
+    load(arg[0]);
+    return 1;
+}
+
+int PairMTP::keyword(int narg, char** arg) {
+    const std::string word = arg[0];
+    if (!is_keyword(word))
+        fail("unknown keyword " + word + "; known are " + joined(keywords(), ", "));
+    if (word == "threads") {
+        threads_ = positive_integer(narg, arg);
+    } else if (word == "chunksize") {
+        chunk_size_ = positive_integer(narg, arg);
+    } else if (narg < 2 || std::strcmp(arg[1], "double") != 0) {
+        fail("precision must be double; other precisions are not available in this version");
+    }
+    return 2;
+}
+
+int PairMTP::positive_integer(int narg, char** arg) {
+    if (narg < 2) fail(std::string("keyword ") + arg[0] + " needs a value");
+    const int value = utils::inumeric(FLERR, arg[1], false, lmp);
+    if (value < 1) fail(std::string("keyword ") + arg[0] + " needs a positive number");
+    return value;
+}
+
+// One rank reads; all parse, and so find the same faults.
+void PairMTP::load(const std::string& path) {
+    FileContent content;
+    if (comm->me == 0) content = read(path);
+    broadcast(content.fault, world);
+    if (!content.fault.empty()) fail(content.fault);
+    broadcast(content.text, world);
+    std::string fault;
+    try {
+        model = std::make_unique<mtpot_lammps::Model>(content.text, path, graded());
+    } catch (const std::exception& reason) {
+        fault = reason.what();
+    }
+    if (!fault.empty()) fail(fault);
+}
+
+void PairMTP::allocate() {
+    if (allocated) return;
+    const int n = atom->ntypes + 1;
+    memory->create(setflag, n, n, "pair:setflag");
+    memory->create(cutsq, n, n, "pair:cutsq");
+    allocated = 1;
+}
+
+// pair_coeff * * [FILE] El1 El2 ...
+void PairMTP::coeff(int narg, char** arg) {
+    if (narg < 2 || std::strcmp(arg[0], "*") != 0 || std::strcmp(arg[1], "*") != 0)
+        fail("use pair_coeff * * with one element for each atom type");
+    int next = 2;
+    if (!model) {
+        if (narg < 3) fail("name the potential file in pair_style or behind pair_coeff * *");
+        load(arg[next++]);
+    }
+    allocate();
+    species.assign(atom->ntypes + 1, -1);
+    if (next == narg) {
+        take_types_in_order();
+    } else {
+        if (narg - next != atom->ntypes)
+            fail("pair_coeff needs one element for each of the " + std::to_string(atom->ntypes) +
+                 " atom types, and has " + std::to_string(narg - next));
+        for (int type = 1; type <= atom->ntypes; ++type)
+            species[type] = species_of(arg[next + type - 1]);
+    }
+    mark_types();
+}
+
+int PairMTP::species_of(const std::string& word) const {
+    if (word == "NULL") return -1;
+    const auto& names = model->species();
+    const auto found = std::find(names.begin(), names.end(), word);
+    if (found != names.end()) return static_cast<int>(found - names.begin());
+    auto* self = const_cast<PairMTP*>(this);
+    if (!names.empty())
+        self->fail("the potential " + model->path() + " is for " + joined(names, ", ") +
+                   " and knows no " + word);
+    const int count = model->species_count();
+    for (int number = 0; number < count; ++number)
+        if (word == std::to_string(number)) return number;
+    self->fail("the potential " + model->path() +
+               " names no elements: give its types by number, 0 to " + std::to_string(count - 1) +
+               ", not " + word);
+}
+
+void PairMTP::take_types_in_order() {
+    const int count = model->species_count();
+    if (atom->ntypes > count)
+        fail("there are " + std::to_string(atom->ntypes) + " atom types, and the potential " +
+             model->path() + " has " + std::to_string(count) + " species");
+    std::string order;
+    for (int type = 1; type <= atom->ntypes; ++type) {
+        species[type] = type - 1;
+        const auto& names = model->species();
+        order += " " + (names.empty() ? std::to_string(type - 1) : names[type - 1]);
+    }
+    if (comm->me == 0)
+        error->warning(FLERR,
+                       "pair_coeff names no elements: the atom types are taken to be, in the "
+                       "order of the potential file," +
+                           order);
+}
+
+void PairMTP::mark_types() {
+    for (int i = 1; i <= atom->ntypes; ++i)
+        for (int j = 1; j <= atom->ntypes; ++j) setflag[i][j] = species[i] >= 0 && species[j] >= 0;
+    if (std::all_of(species.begin(), species.end(), [](int each) { return each < 0; }))
+        fail("pair_coeff maps no atom type to an element");
+}
+
+void PairMTP::init_style() {
+    if (!force->newton_pair) fail("needs newton pair on, which is LAMMPS' default");
+    neighbor->add_request(this, NeighConst::REQ_FULL);
+}
+
+double PairMTP::init_one(int i, int j) {
+    if (!setflag[i][j])
+        fail("no element is given for atom type " + std::to_string(species[i] < 0 ? i : j));
+    return model->cutoff();
+}
+
+void PairMTP::compute(int eflag, int vflag) {
+    ev_init(eflag, vflag);
+    evaluate(results());
+    if (vflag_fdotr) virial_fdotr_compute();
+}
+
+mtpot_lammps::Results PairMTP::results() {
+    mtpot_lammps::Results to{};
+    to.forces = atom->f[0];
+    if (eflag_global) to.energy = &eng_vdwl;
+    if (vflag_global) to.virial = virial;
+    if (eflag_atom) to.site_energies = eatom;
+    if (vflag_atom) to.atom_virials = vatom[0];
+    if (cvflag_atom) to.centroid_virials = cvatom[0];
+    return to;
+}
+
+mtpot_lammps::AtomList PairMTP::atom_list() const {
+    const auto count = static_cast<std::size_t>(atom->nlocal + atom->nghost);
+    return {count,       atom->x[0],     atom->type,       species.data(), list->inum,
+            list->ilist, list->numneigh, list->firstneigh, NEIGHMASK};
+}
+
+void PairMTP::evaluate(const mtpot_lammps::Results& to) {
+    std::string fault;
+    try {
+        model->evaluate(atom_list(), to, {threads_, chunk_size_});
+    } catch (const std::exception& reason) {
+        fault = reason.what();
+    }
+    if (!fault.empty()) error->one(FLERR, "Pair style " + name() + ": " + fault);
+}
+
+double PairMTP::memory_usage() {
+    return Pair::memory_usage() + (model ? model->memory_usage() : 0.0);
+}
+
+}  // namespace LAMMPS_NS

@@ -1,0 +1,62 @@
+// pair_style mtp: see docs/pair_mtp.md.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pair.h"
+
+namespace mtpot_lammps {
+class Model;
+struct AtomList;
+struct Results;
+}  // namespace mtpot_lammps
+
+namespace LAMMPS_NS {
+
+class PairMTP : public Pair {
+public:
+    explicit PairMTP(LAMMPS* lmp);
+    ~PairMTP() override;
+
+    void settings(int narg, char** arg) override;
+    void coeff(int narg, char** arg) override;
+    void init_style() override;
+    double init_one(int i, int j) override;
+    void compute(int eflag, int vflag) override;
+    double memory_usage() override;
+
+protected:
+    virtual std::string name() const { return "mtp"; }
+    virtual bool graded() const { return false; }
+    // How many of the first arguments of pair_style are none of keywords and values.
+    virtual int positional(int narg, char** arg);
+    // Takes a keyword with its values and returns their number.
+    virtual int keyword(int narg, char** arg);
+
+    // An error of all ranks, which all of them find.
+    [[noreturn]] void fail(const std::string& message);
+    int positive_integer(int narg, char** arg);
+    bool is_keyword(const std::string& word) const;
+    virtual std::vector<std::string> keywords() const;
+
+    mtpot_lammps::Results results();
+    // An error of this rank if there is no finite result.
+    void evaluate(const mtpot_lammps::Results& results);
+
+    std::unique_ptr<mtpot_lammps::Model> model;
+    std::vector<int> species;  // [types + 1], of the potential; -1: none of ours
+
+private:
+    void load(const std::string& path);
+    void allocate();
+    int species_of(const std::string& word) const;
+    void take_types_in_order();
+    void mark_types();
+    mtpot_lammps::AtomList atom_list() const;
+
+    int threads_ = 0, chunk_size_;
+};
+
+}  // namespace LAMMPS_NS
