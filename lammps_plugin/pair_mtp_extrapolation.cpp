@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <limits>
@@ -22,6 +23,12 @@ namespace {
 
 constexpr double default_select = 2.0;
 constexpr int atom_size = sizeof(mtpot_lammps::FrameAtom) / sizeof(double);
+
+std::string text(double number) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.5g", number);
+    return digits;
+}
 
 }  // namespace
 
@@ -143,8 +150,8 @@ double PairMTPExtrapolation::structure_grade() {
 void PairMTPExtrapolation::act_on(double grade) {
     if (select_ > 0.0 && grade > select_) write(grade);
     if (stop_ > 0.0 && grade > stop_)
-        fail("the extrapolation grade " + std::to_string(grade) + " exceeds the break threshold " +
-             std::to_string(stop_) + " in step " + std::to_string(update->ntimestep));
+        fail("the extrapolation grade " + text(grade) + " exceeds the break threshold " +
+             text(stop_) + " in step " + std::to_string(update->ntimestep));
 }
 
 // The forces of this step are not complete yet: those on ghosts are still with them. And other

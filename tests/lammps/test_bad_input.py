@@ -64,7 +64,10 @@ FAULTS = {
         "pair_style mtp silicon.almtp\npair_coeff * *\n",
         "there are 2 atom types, and the potential silicon.almtp has 1 species",
     ),
-    "coefficients of one pair": (STYLE + "pair_coeff 1 2 Si Al\n", "Pair_coeff must start with * *"),
+    "coefficients of one pair": (
+        STYLE + "pair_coeff 1 2 Si Al\n",
+        "Pair_coeff must start with * *",
+    ),
     "nothing but NULL": (STYLE + "pair_coeff * * NULL NULL\n", "maps no atom type"),
     "NULL without hybrid": (STYLE + "pair_coeff * * Si NULL\n", "pair coeffs are not set"),
     "no coefficients": (STYLE, "coeffs are not set"),

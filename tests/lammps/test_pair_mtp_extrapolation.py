@@ -1,0 +1,287 @@
+"""Pair style mtp/extrapolation: grades in LAMMPS are those of the calculator, wherever read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ase.io
+import numpy as np
+import pytest
+from driver import REPORT, header, launch, observe, restricted, skewed
+from models import Case, crystal
+
+from mtpot import MTP, MTPCalculator, _core
+from mtpot.active.select import build_selection
+from mtpot.data import Frame, read_atoms
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+    from driver import Outcome
+
+CASE = Case("RBChebyshev", 8, 2)
+ELEMENTS = ("Si", "Al")
+COEFF = "pair_coeff * * Si Al\n"
+TOLERANCE = 1e-8
+MAXIMUM = 'print "largest = $(c_largest[1]:%.17g)"\n'
+GRADES = """
+compute largest all pair mtp/extrapolation
+fix grades all pair 1 mtp/extrapolation extrapolation 1
+dump 2 all custom 1 graded id f_grades
+dump_modify 2 sort id format float %.17g
+"""
+
+
+def with_active_set(mode: str, path: Path) -> MTP:
+    """A potential with the active set of ten small crystals."""
+    potential = CASE.potential()
+    frames = [
+        Frame(
+            symbols=tuple(atoms.get_chemical_symbols()),
+            positions=atoms.positions,
+            cell=atoms.cell.array,
+            pbc=atoms.pbc,
+            energy=0.0,
+        )
+        for atoms in (crystal("Si2Al2", seed=seed) for seed in range(10))
+    ]
+    selection = build_selection(potential, frames, mode, 1)
+    path.write_bytes(_core.format_potential(potential.core, selection))
+    return MTP.load(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Potentials of both modes."""
+    folder = tmp_path_factory.mktemp("potentials")
+    for mode in ("nbh", "cfg"):
+        with_active_set(mode, folder / f"{mode}.almtp")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def atoms() -> Atoms:
+    """A skewed crystal with grades well above 1."""
+    return skewed("Si3Al5", seed=3)
+
+
+def expected(path: Path, atoms: Atoms) -> dict:
+    """Results of the calculator."""
+    calculator = MTPCalculator(path, threads=1)
+    calculator.calculate(atoms)
+    return calculator.results
+
+
+def graded(outcome: Outcome, folder: Path) -> np.ndarray:
+    """The grades of the second dump's last frame."""
+    assert outcome.code == 0, outcome.text
+    body = (folder / "graded").read_text().rpartition("ITEM: ATOMS id f_grades")[2]
+    return np.array([line.split() for line in body.split("\n") if line], float)[:, 1]
+
+
+def style(path: Path, options: str = "") -> str:
+    """The commands with a potential file."""
+    return f'pair_style mtp/extrapolation "{path}" {options}\n{COEFF}'
+
+
+@pytest.mark.parametrize(
+    ("ranks", "threads", "grid"),
+    [(1, 1, "* * *"), (1, 2, "* * *"), (2, 1, "1 2 1"), (4, 1, "4 1 1")],
+)
+def test_grades_of_sites(tmp_path, folder, atoms, ranks, threads, grid):
+    path = folder / "nbh.almtp"
+    outcome = observe(
+        tmp_path,
+        atoms,
+        ELEMENTS,
+        style(path, f"threads {threads} chunksize 3"),
+        before=f"processors {grid}",
+        commands=GRADES + "run 0\n" + MAXIMUM,
+        ranks=ranks,
+    )
+    results = expected(path, atoms)
+    assert results["grade"] > 1.5
+    np.testing.assert_allclose(graded(outcome, tmp_path), results["grades"], rtol=TOLERANCE)
+    assert outcome.value("largest") == pytest.approx(results["grade"], rel=TOLERANCE)
+    assert outcome.value("energy") == pytest.approx(results["energy"], abs=1e-10)
+    np.testing.assert_allclose(outcome.forces, results["forces"], atol=1e-10)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_grade_of_the_structure(tmp_path, folder, atoms, ranks):
+    path = folder / "cfg.almtp"
+    commands = "compute largest all pair mtp/extrapolation\nrun 0\n" + MAXIMUM
+    outcome = observe(tmp_path, atoms, ELEMENTS, style(path), commands=commands, ranks=ranks)
+    results = expected(path, atoms)
+    assert outcome.value("largest") == pytest.approx(results["grade"], rel=TOLERANCE)
+    np.testing.assert_allclose(outcome.forces, results["forces"], atol=1e-10)
+
+
+def test_configuration_mode_has_no_grades_of_sites(tmp_path, folder, atoms):
+    script = header(tmp_path, atoms, ELEMENTS) + style(folder / "cfg.almtp") + GRADES + "run 0\n"
+    outcome = launch(tmp_path, script)
+    assert outcome.code != 0
+    assert "cannot extract property extrapolation" in outcome.text
+
+
+def test_ranks_without_atoms(tmp_path, silicon):
+    atoms = restricted(crystal("Si4", seed=2))
+    atoms.pbc = False
+    atoms.positions += 5
+    atoms.cell = [100.0, 100.0, 100.0]
+    commands = GRADES + "run 0\n" + MAXIMUM
+    elements = f"pair_style mtp/extrapolation {silicon}\npair_coeff * * Si\n"
+    outcome = observe(
+        tmp_path, atoms, ("Si",), elements, before="processors 4 1 1", commands=commands, ranks=4
+    )
+    results = expected(silicon, atoms)
+    np.testing.assert_allclose(graded(outcome, tmp_path), results["grades"], rtol=1e-6)
+    assert outcome.value("largest") == pytest.approx(results["grade"], rel=1e-6)
+
+
+def test_grades_follow_the_motion(tmp_path, folder, atoms):
+    """After atoms have moved between two ranks, in the last step."""
+    path = folder / "nbh.almtp"
+    commands = GRADES + "velocity all create 4000 3\nfix 1 all nve\nrun 40\n" + MAXIMUM
+    outcome = observe(tmp_path, atoms, ELEMENTS, style(path), commands=commands, ranks=2)
+    moved = atoms.copy()
+    moved.positions = outcome.positions
+    results = expected(path, moved)
+    np.testing.assert_allclose(graded(outcome, tmp_path), results["grades"], rtol=1e-7)
+    assert outcome.value("largest") == pytest.approx(results["grade"], rel=1e-7)
+
+
+@pytest.mark.parametrize("every", ["every 3", ""], ids=["every", "fix"])
+def test_grades_of_every_third_step(tmp_path, folder, atoms, every):
+    """Whether the style or the fix says so; read in between, they are an error, not old."""
+    script = header(tmp_path, atoms, ELEMENTS) + style(folder / "nbh.almtp", every)
+    flag = 0 if every else 1
+    fixed = f"fix grades all pair {{}} mtp/extrapolation extrapolation {flag}\n"
+    script += "thermo 100\nfix 1 all nve\n" + fixed.format(3)
+    script += "dump 2 all custom 3 graded id f_grades\nrun 7\n"
+    outcome = launch(tmp_path, script)
+    assert outcome.code == 0, outcome.text
+    assert (tmp_path / "graded").read_text().count("ITEM: TIMESTEP") == 3
+    if every:
+        wrong = launch(tmp_path, script.replace(fixed.format(3), fixed.format(2)))
+        assert wrong.code != 0
+        assert "cannot extract property extrapolation" in wrong.text
+
+
+SELECT = "fix 1 all nve\nrun 2\n" + REPORT
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("name", ["out put.xyz", "frames.cfg"])
+@pytest.mark.parametrize("mode", ["nbh", "cfg"])
+def test_frames_above_the_threshold_are_written(tmp_path, folder, atoms, mode, name, ranks):
+    """In every step of three, with what the calculator finds for them."""
+    path = folder / f"{mode}.almtp"
+    options = f'output "{name}" select 0.01'
+    observe(tmp_path, atoms, ELEMENTS, style(path, options), commands=SELECT, ranks=ranks)
+    frames = [each for each, _ in read_atoms(tmp_path / name, ELEMENTS)]
+    assert len(frames) == 3
+    first = frames[0].copy()
+    first.wrap()
+    np.testing.assert_allclose(first.positions, atoms.positions, atol=1e-8)
+    for written in frames:
+        results = expected(path, written)
+        assert (written.symbols == atoms.symbols).all()
+        np.testing.assert_allclose(written.cell.array, atoms.cell.array, atol=1e-8)
+        scaled = written.get_scaled_positions(wrap=False)
+        assert (scaled > -1e-9).all()
+        assert (scaled < 1 + 1e-9).all()
+        assert written.get_potential_energy() == pytest.approx(results["energy"], abs=1e-6)
+        np.testing.assert_allclose(written.get_forces(), results["forces"], atol=1e-6)
+        assert float(written.info.get("grade", written.info.get("MV_grade"))) == pytest.approx(results["grade"], rel=1e-4)
+        if mode == "nbh":
+            np.testing.assert_allclose(written.arrays["grades"], results["grades"], rtol=1e-4)
+
+
+def test_extxyz_is_read_by_ase(tmp_path, folder, atoms):
+    atoms = atoms.copy()
+    atoms.pbc = [True, False, True]
+    observe(
+        tmp_path,
+        atoms,
+        ELEMENTS,
+        style(folder / "nbh.almtp", "output x.xyz select 0.01"),
+        commands="run 0",
+    )
+    written = ase.io.read(tmp_path / "x.xyz")
+    assert written.pbc.tolist() == [True, False, True]
+    assert written.info["step"] == 0
+    assert written.get_chemical_symbols() == atoms.get_chemical_symbols()
+    np.testing.assert_allclose(written.arrays["grades"].max(), written.info["grade"])
+
+
+def test_frames_are_appended(tmp_path, folder, atoms):
+    (tmp_path / "x.cfg").write_text("BEGIN_CFG\n Size\n  0\nEND_CFG\n\n")
+    for _ in range(2):
+        observe(
+            tmp_path,
+            atoms,
+            ELEMENTS,
+            style(folder / "nbh.almtp", "output x.cfg"),
+            commands="run 0",
+        )
+    text = (tmp_path / "x.cfg").read_text()
+    assert text.startswith("BEGIN_CFG\n Size\n  0\n")
+    results = expected(folder / "nbh.almtp", atoms)
+    assert text.count("BEGIN_CFG") == (3 if results["grade"] > 2 else 1)
+
+
+def test_nothing_is_written_below_the_threshold(tmp_path, folder, atoms):
+    path = folder / "nbh.almtp"
+    options = "output x.cfg select 1e12 break 1e13"
+    observe(tmp_path, atoms, ELEMENTS, style(path, options), commands=SELECT)
+    assert not (tmp_path / "x.cfg").exists()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_break_stops_after_the_frame_is_written(tmp_path, folder, atoms, ranks):
+    script = header(tmp_path, atoms, ELEMENTS)
+    script += style(folder / "nbh.almtp", "x.cfg 0.01 0.02")  # the order of MLIP-3
+    outcome = launch(tmp_path, script + "run 3\n", ranks)
+    assert outcome.code != 0
+    assert "exceeds the break threshold 0.02" in outcome.text
+    assert "in step 0" in outcome.text
+    assert (tmp_path / "x.cfg").read_text().count("END_CFG") == 1
+
+
+def test_fix_halt_reads_the_largest_grade(tmp_path, folder, atoms):
+    commands = (
+        "compute largest all pair mtp/extrapolation\nvariable largest equal c_largest[1]\n"
+        "fix 1 all nve\nfix 2 all halt 1 v_largest > 0.01 error continue\nrun 100\n"
+        'print "last = $(step)"\n'
+    )
+    outcome = observe(tmp_path, atoms, ELEMENTS, style(folder / "nbh.almtp"), commands=commands)
+    assert outcome.value("last") <= 1
+
+
+def test_hybrid_overlay(tmp_path, folder, atoms):
+    """Frames hold the forces of the potential alone, not those of the styles before it."""
+    path = folder / "nbh.almtp"
+    commands = (
+        f"pair_style hybrid/overlay zbl 3 4 mtp/extrapolation {path} output x.xyz select 0.01\n"
+        "pair_coeff * * mtp/extrapolation Si Al\npair_coeff 1 1 zbl 14 14\n"
+        "pair_coeff 1 2 zbl 14 13\npair_coeff 2 2 zbl 13 13\n"
+    )
+    outcome = observe(tmp_path, atoms, ELEMENTS, commands, commands=GRADES + "run 0\n" + MAXIMUM)
+    results = expected(path, atoms)
+    np.testing.assert_allclose(graded(outcome, tmp_path), results["grades"], rtol=TOLERANCE)
+    written = ase.io.read(tmp_path / "x.xyz")
+    np.testing.assert_allclose(written.get_forces(), results["forces"], atol=1e-6)
+    assert np.abs(outcome.forces - results["forces"]).max() > 0.1
+
+
+def test_types_without_an_element_cannot_be_written(tmp_path, folder):
+    atoms = skewed("Si3Al3H3", seed=5)
+    script = header(tmp_path, atoms, (*ELEMENTS, "H")) + (
+        f"pair_style hybrid mtp/extrapolation {folder / 'nbh.almtp'} output x.xyz zero 5.0\n"
+        "pair_coeff * * mtp/extrapolation Si Al NULL\npair_coeff 1*3 3 zero\nrun 0\n"
+    )
+    outcome = launch(tmp_path, script)
+    assert outcome.code != 0
+    assert "only if every atom type has an element" in outcome.text
