@@ -1,6 +1,8 @@
 #include "model.h"
 
+#ifdef _OPENMP
 #include <omp.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -17,6 +19,22 @@
 
 namespace mtpot_lammps {
 namespace {
+
+#ifdef _OPENMP
+int thread_number() {
+    return omp_get_thread_num();
+}
+int team_size() {
+    return omp_get_num_threads();
+}
+#else
+int thread_number() {
+    return 0;
+}
+int team_size() {
+    return 1;
+}
+#endif
 
 double sum(std::span<const double> values) {
     double total = 0.0;
@@ -181,8 +199,8 @@ void Model::evaluate(const AtomList& list, const Results& results, const Effort&
     int team = 1;
 #pragma omp parallel num_threads(static_cast<int>(threads_.size()))
     {
-        const int me = omp_get_thread_num();
-        if (me == 0) team = omp_get_num_threads();
+        const int me = thread_number();
+        if (me == 0) team = team_size();
         Thread& thread = threads_[me];
         Results own{};
         thread.guard(
