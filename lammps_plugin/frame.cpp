@@ -21,8 +21,8 @@ std::string vector(const double* v) {
 
 std::string as_extxyz(const Frame& frame, const std::vector<std::string>& names) {
     std::string text = std::to_string(frame.atoms.size()) + "\nLattice=\"";
-    for (int row = 0; row < 3; ++row) text += (row ? " " : "") + vector(&frame.cell[3 * row]);
-    text += "\" Properties=species:S:1:pos:R:3:forces:R:3";
+    for (int row = 0; row < 3; ++row) text += vector(&frame.cell[3 * row]) + (row < 2 ? " " : "\"");
+    text += " Properties=species:S:1:pos:R:3:forces:R:3";
     if (names.empty()) text += ":type:I:1";
     if (frame.site_grades) text += ":grades:R:1";
     text += format(" energy=%.12g grade=%.6g step=%lld pbc=\"%c %c %c\"\n", frame.energy,
@@ -44,8 +44,9 @@ std::string supercell(const Frame& frame) {
     int rows = 3;
     while (rows > 0 && !frame.periodic[rows - 1]) --rows;
     std::string text = rows ? " Supercell\n" : "";
+    const double none[3] = {0.0, 0.0, 0.0};
     for (int row = 0; row < rows; ++row)
-        text += "  " + (frame.periodic[row] ? vector(&frame.cell[3 * row]) : "0 0 0") + "\n";
+        text += vector(frame.periodic[row] ? &frame.cell[3 * row] : none) + "\n";
     return text;
 }
 

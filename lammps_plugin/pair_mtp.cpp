@@ -51,7 +51,7 @@ std::string joined(const std::vector<std::string>& words, const std::string& bet
 
 }  // namespace
 
-PairMTP::PairMTP(LAMMPS* lmp) : Pair(lmp), chunk_size_(default_chunk_size) {
+PairMTP::PairMTP(LAMMPS* lammps) : Pair(lammps), chunk_size_(default_chunk_size) {
     one_coeff = 1;
     manybody_flag = 1;
     single_enable = 0;

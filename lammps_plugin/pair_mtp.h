@@ -17,7 +17,7 @@ namespace LAMMPS_NS {
 
 class PairMTP : public Pair {
 public:
-    explicit PairMTP(LAMMPS* lmp);
+    explicit PairMTP(LAMMPS* lammps);
     ~PairMTP() override;
 
     void settings(int narg, char** arg) override;

@@ -32,7 +32,7 @@ std::string text(double number) {
 
 }  // namespace
 
-PairMTPExtrapolation::PairMTPExtrapolation(LAMMPS* lmp) : PairMTP(lmp) {
+PairMTPExtrapolation::PairMTPExtrapolation(LAMMPS* lammps) : PairMTP(lammps) {
     comm_reverse = 3;
     nextra = 1;
     pvector = new double[1]{0.0};

@@ -14,7 +14,7 @@ namespace LAMMPS_NS {
 
 class PairMTPExtrapolation : public PairMTP {
 public:
-    explicit PairMTPExtrapolation(LAMMPS* lmp);
+    explicit PairMTPExtrapolation(LAMMPS* lammps);
     ~PairMTPExtrapolation() override;
 
     void settings(int narg, char** arg) override;
