@@ -54,8 +54,9 @@ std::string as_cfg(const Frame& frame) {
     std::string text = format("BEGIN_CFG\n Size\n  %zu\n", frame.atoms.size()) + supercell(frame) +
                        " AtomData:  id type cartes_x cartes_y cartes_z fx fy fz";
     text += frame.site_grades ? " nbh_grades\n" : "\n";
+    int number = 0;  // IDs of LAMMPS may have gaps, those of .cfg may not
     for (const auto& atom : frame.atoms) {
-        text += format("  %.0f %.0f ", atom.id, atom.species) + vector(atom.position) + " " +
+        text += format("  %d %.0f ", ++number, atom.species) + vector(atom.position) + " " +
                 vector(atom.force);
         text += frame.site_grades ? format(" %.6g\n", atom.grade) : "\n";
     }

@@ -42,6 +42,14 @@ double sum(std::span<const double> values) {
     return total;
 }
 
+// Smaller than asked for where some threads would have nothing to do.
+std::size_t chunk_size(std::size_t centers, const Effort& effort) {
+    constexpr std::size_t least = 16;  // some of the engine's blocks
+    const std::size_t threads = static_cast<std::size_t>(effort.threads);
+    const std::size_t share = std::max((centers + threads - 1) / threads, least);
+    return std::min(share, static_cast<std::size_t>(effort.chunk_size));
+}
+
 void add_virial(const mtpot::Neighborhoods& view, std::span<const double> gradients,
                 double* virial) {
     const auto w = mtpot::virial(view, gradients);
@@ -191,7 +199,7 @@ Model::~Model() = default;
 
 void Model::evaluate(const AtomList& list, const Results& results, const Effort& effort) {
     order_centers(list);
-    const std::size_t size = static_cast<std::size_t>(effort.chunk_size);
+    const std::size_t size = chunk_size(order_.size(), effort);
     const auto chunks = static_cast<int>((order_.size() + size - 1) / size);
     chunk_energies_.assign(chunks, 0.0);
     threads_.resize(std::clamp(effort.threads, 1, std::max(chunks, 1)));

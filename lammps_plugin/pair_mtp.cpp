@@ -73,10 +73,13 @@ void PairMTP::fail(const std::string& message) {
 void PairMTP::settings(int narg, char** arg) {
     if (std::strcmp(update->unit_style, "metal") != 0)
         fail(std::string("needs units metal (eV, angstrom), not units ") + update->unit_style);
+    forget_coefficients();
     model.reset();
     threads_ = comm->nthreads;
     chunk_size_ = default_chunk_size;
-    for (int k = positional(narg, arg); k < narg;) k += keyword(narg - k, arg + k);
+    int next = positional(narg, arg);
+    file_in_coeff_ = !model;
+    while (next < narg) next += keyword(narg - next, arg + next);
 }
 
 std::vector<std::string> PairMTP::keywords() const {
@@ -139,69 +142,72 @@ void PairMTP::allocate() {
     allocated = 1;
 }
 
-// pair_coeff * * [FILE] El1 El2 ...
+void PairMTP::forget_coefficients() {
+    species.clear();
+    if (!allocated) return;
+    for (int i = 1; i <= atom->ntypes; ++i)
+        for (int j = 1; j <= atom->ntypes; ++j) setflag[i][j] = 0;
+}
+
+// pair_coeff * * [FILE] El1 El2 ...; a faulty one leaves none behind.
 void PairMTP::coeff(int narg, char** arg) {
+    allocate();
+    forget_coefficients();
     if (narg < 2 || std::strcmp(arg[0], "*") != 0 || std::strcmp(arg[1], "*") != 0)
         fail("use pair_coeff * * with one element for each atom type");
     int next = 2;
-    if (!model) {
+    if (file_in_coeff_) {
         if (narg < 3) fail("name the potential file in pair_style or behind pair_coeff * *");
         load(arg[next++]);
     }
-    allocate();
-    species.assign(atom->ntypes + 1, -1);
-    if (next == narg) {
-        take_types_in_order();
-    } else {
-        if (narg - next != atom->ntypes)
-            fail("pair_coeff needs one element for each of the " + std::to_string(atom->ntypes) +
-                 " atom types, and has " + std::to_string(narg - next));
-        for (int type = 1; type <= atom->ntypes; ++type)
-            species[type] = species_of(arg[next + type - 1]);
-    }
-    mark_types();
+    const bool bare = next == narg;
+    if (!bare && narg - next != atom->ntypes)
+        fail("pair_coeff needs one element for each of the " + std::to_string(atom->ntypes) +
+             " atom types, and has " + std::to_string(narg - next));
+    std::vector<int> found{-1};
+    for (int type = 1; type <= atom->ntypes; ++type)
+        found.push_back(bare ? species_in_order(type) : species_of(arg[next + type - 1]));
+    if (bare) tell_order();
+    if (std::all_of(found.begin(), found.end(), [](int each) { return each < 0; }))
+        fail("pair_coeff maps no atom type to an element");
+    species = found;
+    for (int i = 1; i <= atom->ntypes; ++i)
+        for (int j = 1; j <= atom->ntypes; ++j) setflag[i][j] = species[i] >= 0 && species[j] >= 0;
 }
 
-int PairMTP::species_of(const std::string& word) const {
+int PairMTP::species_of(const std::string& word) {
     if (word == "NULL") return -1;
     const auto& names = model->species();
     const auto found = std::find(names.begin(), names.end(), word);
     if (found != names.end()) return static_cast<int>(found - names.begin());
-    auto* self = const_cast<PairMTP*>(this);
     if (!names.empty())
-        self->fail("the potential " + model->path() + " is for " + joined(names, ", ") +
-                   " and knows no " + word);
+        fail("the potential " + model->path() + " is for " + joined(names, ", ") +
+             " and knows no " + word);
     const int count = model->species_count();
     for (int number = 0; number < count; ++number)
         if (word == std::to_string(number)) return number;
-    self->fail("the potential " + model->path() +
-               " names no elements: give its types by number, 0 to " + std::to_string(count - 1) +
-               ", not " + word);
+    fail("the potential " + model->path() + " names no elements: give its types by number, 0 to " +
+         std::to_string(count - 1) + ", not " + word);
 }
 
-void PairMTP::take_types_in_order() {
+int PairMTP::species_in_order(int type) {
     const int count = model->species_count();
     if (atom->ntypes > count)
         fail("there are " + std::to_string(atom->ntypes) + " atom types, and the potential " +
              model->path() + " has " + std::to_string(count) + " species");
-    std::string order;
-    for (int type = 1; type <= atom->ntypes; ++type) {
-        species[type] = type - 1;
-        const auto& names = model->species();
-        order += " " + (names.empty() ? std::to_string(type - 1) : names[type - 1]);
-    }
-    if (comm->me == 0)
-        error->warning(FLERR,
-                       "pair_coeff names no elements: the atom types are taken to be, in the "
-                       "order of the potential file," +
-                           order);
+    return type - 1;
 }
 
-void PairMTP::mark_types() {
-    for (int i = 1; i <= atom->ntypes; ++i)
-        for (int j = 1; j <= atom->ntypes; ++j) setflag[i][j] = species[i] >= 0 && species[j] >= 0;
-    if (std::all_of(species.begin(), species.end(), [](int each) { return each < 0; }))
-        fail("pair_coeff maps no atom type to an element");
+void PairMTP::tell_order() {
+    if (comm->me != 0) return;
+    const auto& names = model->species();
+    std::string order;
+    for (int type = 1; type <= atom->ntypes; ++type)
+        order += " " + (names.empty() ? std::to_string(type - 1) : names[type - 1]);
+    error->warning(FLERR,
+                   "pair_coeff names no elements: the atom types are taken to be, in the "
+                   "order of the potential file," +
+                       order);
 }
 
 void PairMTP::init_style() {

@@ -51,11 +51,13 @@ protected:
 private:
     void load(const std::string& path);
     void allocate();
-    int species_of(const std::string& word) const;
-    void take_types_in_order();
-    void mark_types();
+    void forget_coefficients();
+    int species_of(const std::string& word);
+    int species_in_order(int type);
+    void tell_order();
     mtpot_lammps::AtomList atom_list() const;
 
+    bool file_in_coeff_ = false;
     int threads_ = 0, chunk_size_;
 };
 

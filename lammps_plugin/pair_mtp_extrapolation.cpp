@@ -47,6 +47,7 @@ void PairMTPExtrapolation::settings(int narg, char** arg) {
     every_ = 0;
     output_.clear();
     select_ = stop_ = 0.0;
+    graded_step_ = written_step_ = -1;
     PairMTP::settings(narg, arg);
     if (!output_.empty() && select_ == 0.0) select_ = default_select;
     if (output_.empty() && select_ > 0.0)
@@ -148,7 +149,8 @@ double PairMTPExtrapolation::structure_grade() {
 }
 
 void PairMTPExtrapolation::act_on(double grade) {
-    if (select_ > 0.0 && grade > select_) write(grade);
+    // A run computes its first step anew, and a minimization tries a step more than once.
+    if (select_ > 0.0 && grade > select_ && written_step_ != update->ntimestep) write(grade);
     if (stop_ > 0.0 && grade > stop_)
         fail("the extrapolation grade " + text(grade) + " exceeds the break threshold " +
              text(stop_) + " in step " + std::to_string(update->ntimestep));
@@ -168,7 +170,7 @@ void PairMTPExtrapolation::write(double grade) {
     MPI_Reduce(&energy, &frame.energy, 1, MPI_DOUBLE, MPI_SUM, 0, world);
     frame.grade = grade;
     frame.site_grades = model->grades_sites();
-    frame.step = update->ntimestep;
+    frame.step = written_step_ = update->ntimestep;
     const std::vector<double> own = own_atoms();
 
     const int count = static_cast<int>(own.size());

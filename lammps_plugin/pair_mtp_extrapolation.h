@@ -51,7 +51,7 @@ private:
     double select_ = 0.0, stop_ = 0.0;  // 0: none
     int triggered_ = 0;
     bool has_trigger_ = false;
-    bigint graded_step_ = -1;
+    bigint graded_step_ = -1, written_step_ = -1;
     double largest_ = 0.0;
     std::vector<double> grades_, row_, frame_forces_;
 };

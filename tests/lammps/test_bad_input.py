@@ -71,6 +71,7 @@ FAULTS = {
     "nothing but NULL": (STYLE + "pair_coeff * * NULL NULL\n", "maps no atom type"),
     "NULL without hybrid": (STYLE + "pair_coeff * * Si NULL\n", "pair coeffs are not set"),
     "no coefficients": (STYLE, "coeffs are not set"),
+    "a new style without coefficients": (STYLE + COEFF + "run 0\n" + STYLE, "coeffs are not set"),
     "newton off": ("newton off\n" + STYLE + COEFF, "needs newton pair on"),
     "single()": (
         STYLE + COEFF + "compute 1 all pair/local eng\ndump 1 all local 1 x c_1\n",

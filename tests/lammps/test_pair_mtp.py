@@ -12,6 +12,7 @@ from driver import OBSERVE, REPORT, header, launch, observe, skewed
 from models import Case, cluster
 
 from mtpot import MTP, MTPCalculator
+from mtpot.lammps import start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -350,3 +351,46 @@ def test_plugin_can_be_unloaded(tmp_path, style, atoms):
     outcome = launch(tmp_path, script, environment={"OMP_NUM_THREADS": "2"})
     assert outcome.code == 0, outcome.text
     assert "Unloading pair style mtp" in outcome.text
+
+
+def test_coefficients_may_be_given_again(tmp_path, potential, style, atoms):
+    """Elements the wrong way round, then the right way."""
+    wrong = style.replace("Si Al", "Al Si")
+    outcome = observe(tmp_path, atoms, ELEMENTS, wrong + "run 0\n" + COEFF)
+    assert_agrees(outcome, potential, atoms, ROUNDING)
+    again = (
+        "pair_style mtp\npair_coeff * * alloy.mtp Al Si\nrun 0\npair_coeff * * alloy.mtp Si Al\n"
+    )
+    assert_agrees(observe(tmp_path, atoms, ELEMENTS, again), potential, atoms, ROUNDING)
+
+
+def test_two_potentials_at_once(tmp_path, potential):
+    """Far apart, each for its own element."""
+    silicon, aluminum = (skewed(f"{element}4", seed=9) for element in ELEMENTS)
+    aluminum.positions += 40.0
+    atoms = silicon + aluminum
+    atoms.pbc = False
+    atoms.cell = [70.0, 70.0, 70.0]
+    style = (
+        "pair_style hybrid mtp alloy.mtp mtp alloy.mtp zero 5.0\n"
+        "pair_coeff * * mtp 1 Si NULL\npair_coeff * * mtp 2 NULL Al\npair_coeff 1 2 zero\n"
+    )
+    potential.save(tmp_path / "alloy.mtp")
+    assert_agrees(observe(tmp_path, atoms, ELEMENTS, style), potential, atoms, ROUNDING)
+
+
+def test_faulty_commands_leave_nothing_behind(tmp_path, style, atoms):
+    """What a script in Python goes on with after an error is no wrong number, but an error."""
+    script = header(tmp_path, atoms, ELEMENTS).replace("data\n", f'"{tmp_path / "data"}"\n')
+    good = style.replace("alloy.mtp", f'"{tmp_path / "alloy.mtp"}"')
+    lmp = start()
+    lmp.commands_string(script + good + "run 0\n")
+    energy = lmp.get_thermo("pe")
+    for faulty in ("pair_coeff * * Si Xe", "pair_style mtp gone.mtp", "pair_style mtp\n"):
+        with pytest.raises(Exception, match=r"Pair style mtp:"):
+            lmp.commands_string(faulty + ("\npair_coeff * *" if faulty.endswith("\n") else ""))
+        with pytest.raises(Exception, match="coeffs are not set"):
+            lmp.command("run 0")
+        lmp.commands_string(good + "run 0\n")
+        assert lmp.get_thermo("pe") == pytest.approx(energy, abs=1e-10)
+    lmp.close()
