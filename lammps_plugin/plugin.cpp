@@ -20,6 +20,13 @@ __attribute__((visibility("default"))) void lammpsplugin_init(void* lammps, void
 namespace {
 
 constexpr int release = MTPOT_LAMMPS_RELEASE;  // such as 20250722
+#ifdef LAMMPS_BIGBIG
+constexpr const char* sizes = "bigbig";
+constexpr int tag_size = 8;
+#else
+constexpr const char* sizes = "smallbig";
+constexpr int tag_size = 4;
+#endif
 
 void refuse(void* lammps, const std::string& reason) {
     const bool first = !lammps_extract_setting || lammps_extract_setting(lammps, "world_rank") == 0;
@@ -43,6 +50,11 @@ void lammpsplugin_init(void* lammps, void* handle, void* regfunc) {
                                   "; install mtpot[lammps] and run the lmp that comes with it, or "
                                   "build the plugin for this LAMMPS: cmake -S lammps_plugin "
                                   "-DLAMMPS_SOURCE_DIR=.../src");
+    if (lammps_extract_setting && lammps_extract_setting(lammps, "tagint") != tag_size)
+        return refuse(lammps,
+                      std::string("it was built for LAMMPS_SIZES=") + sizes +
+                          ", and this LAMMPS has others; build the plugin for it: cmake "
+                          "-S lammps_plugin -DLAMMPS_SOURCE_DIR=.../src -DLAMMPS_SIZES=...");
     void* styles = dlopen((own_folder() + "libmtpstyles.so").c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!styles) return refuse(lammps, dlerror());
     using Register = void (*)(void*, void*, void*);

@@ -41,15 +41,22 @@ void Grader::evaluate(const Neighborhoods& neighborhoods, const Evaluator::Resul
     require(grades.size() == neighborhoods.center_count(),
             "the grades' array does not fit the neighborhoods");
     const Kernels& kernel = kernels();
-    for_each_row_block(*compiled_, neighborhoods, result, threads,
-                       [&](const CenterBlock& block, const double* rows) {
-                           const auto columns = columns_of(compiled_->potential,
-                                                           neighborhoods.species[block.centers[0]]);
-                           double found[most_lanes];
-                           kernel.grade(rows, columns.data(), columns.size(), *matrix_, found);
-                           for (int lane = 0; lane < block.count; ++lane)
-                               grades[block.centers[lane]] = found[lane];
-                       });
+    for_each_row_block(
+        *compiled_, neighborhoods, result, threads,
+        [&](const CenterBlock& block, const double* rows) {
+            const auto columns =
+                columns_of(compiled_->potential, neighborhoods.species[block.centers[0]]);
+            double found[most_lanes];
+            kernel.grade(rows, columns.data(), columns.size(), matrix_->view(), found);
+            for (int lane = 0; lane < block.count; ++lane)
+                grades[block.centers[lane]] = found[lane];
+        });
+}
+
+double Grader::grade(std::span<const double> row) const {
+    double grade = 0.0;
+    grade_rows(*matrix_, row, {&grade, 1});
+    return grade;
 }
 
 }  // namespace mtpot

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
+#include "kernels/kernels.hpp"
 #include "mtpot/maxvol.hpp"
 
 namespace mtpot {
@@ -11,11 +13,9 @@ namespace mtpot {
 // A^-1, row-major, its rows padded with zeros to whole tiles.
 class GradeMatrix {
 public:
-    static constexpr std::size_t tile = 12;
-
     explicit GradeMatrix(const ActiveSet& active_set)
         : size_(active_set.size()),
-          stride_((size_ + tile - 1) / tile * tile),
+          stride_((size_ + grade_tile - 1) / grade_tile * grade_tile),
           values_(size_ * stride_, 0.0) {
         for (std::size_t i = 0; i < size_; ++i)
             for (std::size_t k = 0; k < size_; ++k)
@@ -23,12 +23,14 @@ public:
     }
 
     std::size_t size() const { return size_; }
-    std::size_t stride() const { return stride_; }
-    const double* values() const { return values_.data(); }
+    MatrixView view() const { return {values_.data(), stride_}; }
 
 private:
     std::size_t size_, stride_;
     std::vector<double> values_;
 };
+
+// grades[m] of rows[m * size], row-major.
+void grade_rows(const GradeMatrix& matrix, std::span<const double> rows, std::span<double> grades);
 
 }  // namespace mtpot

@@ -335,6 +335,9 @@ std::string read_file(const std::string& path) {
     std::error_code ignored;
     require(!std::filesystem::is_directory(path, ignored),
             path + ": is a folder, not a potential file");
+    require(
+        !std::filesystem::exists(path, ignored) || std::filesystem::is_regular_file(path, ignored),
+        path + ": is no plain file");
     std::ifstream file(path, std::ios::binary);
     if (!file.is_open()) {
         const std::error_code reason(errno, std::generic_category());

@@ -7,9 +7,7 @@
 #include <utility>
 
 #include "grade_matrix.hpp"
-#include "kernels/kernels.hpp"
 #include "mtpot/error.hpp"
-#include "parallel.hpp"
 
 namespace mtpot {
 namespace {
@@ -184,21 +182,7 @@ ActiveSet::ActiveSet(std::size_t size, std::vector<double> matrix,
 
 void ActiveSet::grade(std::span<const double> rows, std::span<double> grades) const {
     require(row_count(rows, size_) == grades.size(), "one grade is needed for each row");
-    const Kernels& kernel = kernels();
-    const GradeMatrix matrix(*this);
-    const ColumnRange all{0, static_cast<int>(size_)};
-    Workspace workspace;
-    auto* packed = static_cast<double*>(workspace.reserve(size_ * kernel.lanes * sizeof(double)));
-    for (std::size_t first = 0; first < grades.size(); first += kernel.lanes) {
-        const std::size_t count = std::min<std::size_t>(kernel.lanes, grades.size() - first);
-        std::fill_n(packed, size_ * kernel.lanes, 0.0);
-        for (std::size_t lane = 0; lane < count; ++lane)
-            for (std::size_t k = 0; k < size_; ++k)
-                packed[k * kernel.lanes + lane] = rows[(first + lane) * size_ + k];
-        double found[most_lanes];
-        kernel.grade(packed, &all, 1, matrix, found);
-        std::copy_n(found, count, grades.data() + first);
-    }
+    grade_rows(GradeMatrix(*this), rows, grades);
 }
 
 std::vector<ActiveSet::Swap> ActiveSet::select(std::span<const double> rows, double threshold) {

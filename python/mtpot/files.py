@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,16 @@ from mtpot.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+def installed_folder() -> Path:
+    """Folder of what is built: the compiled module, potentials, the plugin for LAMMPS.
+
+    In an editable installation it is not that of the Python files.
+    """
+    spec = find_spec("mtpot._core")
+    here = spec.origin if spec and spec.origin else __file__
+    return Path(here).parent
 
 
 def check_target(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import numpy as np
 
 from mtpot import _core
 from mtpot.errors import InputError
-from mtpot.files import write_atomic
+from mtpot.files import installed_folder, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -199,7 +198,7 @@ def potential_path(name: str) -> Path:
     InputError
         If there is none of this name; the message lists those there are.
     """
-    folder = Path(str(resources.files("mtpot"))) / "potentials"
+    folder = installed_folder() / "potentials"
     path = folder / name / "potential.almtp"
     if not path.is_file():
         known = sorted(each.parent.name for each in folder.glob("*/potential.almtp"))

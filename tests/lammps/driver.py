@@ -93,7 +93,11 @@ def read_dump(path: Path) -> dict[str, np.ndarray]:
 
 
 def launch(
-    folder: Path, script: str, ranks: int = 1, environment: Mapping[str, str] | None = None
+    folder: Path,
+    script: str,
+    ranks: int = 1,
+    environment: Mapping[str, str] | None = None,
+    time_limit: float = TIME_LIMIT,
 ) -> Outcome:
     """Run an input; it may end as it likes, but not hang."""
     (folder / "in").write_text(script)
@@ -107,7 +111,7 @@ def launch(
         env=variables,
         capture_output=True,
         text=True,
-        timeout=TIME_LIMIT,
+        timeout=time_limit,
         check=False,
     )
     return Outcome(done.returncode, done.stdout + done.stderr, read_dump(folder / "dump"))

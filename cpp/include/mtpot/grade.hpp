@@ -30,6 +30,9 @@ public:
     void evaluate(const Neighborhoods& neighborhoods, const Evaluator::Result& result,
                   std::span<double> grades, int threads = 0) const;
 
+    // Grade of one row, of a site or of a whole structure.
+    double grade(std::span<const double> row) const;
+
 private:
     std::shared_ptr<const CompiledPotential> compiled_;
     std::shared_ptr<const GradeMatrix> matrix_;

@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "compiled.hpp"
-#include "grade_matrix.hpp"
 #include "mtpot/neighborhoods.hpp"
 
 namespace mtpot {
@@ -42,7 +41,14 @@ struct ColumnRange {
     int first, last;
 };
 
+// A matrix with padded rows: stride is a multiple of grade_tile.
+struct MatrixView {
+    const double* values;
+    std::size_t stride;
+};
+
 constexpr int most_lanes = 8;
+constexpr int grade_tile = 12;
 
 // Workspaces are aligned to 64 bytes; `pairs` is the largest number of pairs of a center.
 
@@ -66,7 +72,7 @@ struct Kernels {
                             double* gram);
     // grades[lanes] = max_i |sum_k rows[k][lane] matrix[k][i]|; NaN where a product is.
     void (*grade)(const double* rows, const ColumnRange* ranges, std::size_t range_count,
-                  const GradeMatrix& matrix, double* grades);
+                  const MatrixView& matrix, double* grades);
 };
 
 // The widest that the processor has, or what MTPOT_SIMD names; InputError if that is unknown

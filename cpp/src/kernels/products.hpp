@@ -34,9 +34,9 @@ void accumulate_gram(const double* rows, std::size_t count, std::size_t stride, 
 }
 
 // Raises the largest |product| by those of one tile of the matrix's columns, and counts NaN.
-inline void grade_tile(const double* rows, const ColumnRange* ranges, std::size_t range_count,
-                       const double* matrix, std::size_t stride, Vec& largest, Mask& undefined) {
-    constexpr int wide = GradeMatrix::tile;
+inline void raise_largest(const double* rows, const ColumnRange* ranges, std::size_t range_count,
+                          const double* matrix, std::size_t stride, Vec& largest, Mask& undefined) {
+    constexpr int wide = grade_tile;
     const Vec* row = reinterpret_cast<const Vec*>(rows);
     Vec sum[wide]{};
     for (std::size_t range = 0; range < range_count; ++range)
@@ -52,12 +52,12 @@ inline void grade_tile(const double* rows, const ColumnRange* ranges, std::size_
 }
 
 void grade(const double* rows, const ColumnRange* ranges, std::size_t range_count,
-           const GradeMatrix& matrix, double* grades) {
+           const MatrixView& matrix, double* grades) {
     Vec largest{};
     Mask undefined{};
-    for (std::size_t i = 0; i < matrix.stride(); i += GradeMatrix::tile)
-        grade_tile(rows, ranges, range_count, matrix.values() + i, matrix.stride(), largest,
-                   undefined);
+    for (std::size_t i = 0; i < matrix.stride; i += grade_tile)
+        raise_largest(rows, ranges, range_count, matrix.values + i, matrix.stride, largest,
+                      undefined);
     for (int lane = 0; lane < lanes; ++lane)
         grades[lane] = undefined[lane] ? __builtin_nan("") : largest[lane];
 }

