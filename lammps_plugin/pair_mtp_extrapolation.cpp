@@ -45,7 +45,7 @@ void PairMTPExtrapolation::settings(int narg, char** arg) {
     every_ = 0;
     output_.clear();
     select_ = stop_ = 0.0;
-    graded_step_ = written_step_ = -1;
+    computed_step_ = written_step_ = -1;
     PairMTP::settings(narg, arg);
     if (!output_.empty() && select_ == 0.0) select_ = default_select;
     if (output_.empty() && select_ > 0.0)
@@ -96,19 +96,18 @@ double PairMTPExtrapolation::threshold(const std::string& keyword, const char* w
 
 void PairMTPExtrapolation::init_style() {
     PairMTP::init_style();
-    has_trigger_ = false;  // a fix pair that asks for grades says so anew
-    graded_step_ = -1;
     if (output_.empty()) return;
     if (std::any_of(species.begin() + 1, species.end(), [](int each) { return each < 0; }))
         fail("frames can be written only if every atom type has an element of the potential");
     if (!atom->tag_enable) fail("frames can be written only if atoms have IDs");
 }
 
-// What reads the energy of a step may read its grade.
+// What reads the energy of a step may read its grade; and what fix pair wants without having asked
+// in time, extract_peratom() finds later in the step.
 bool PairMTPExtrapolation::is_due() const {
     if (triggered_ || eflag_global) return true;
     const bool threshold = select_ > 0.0 || stop_ > 0.0;
-    const int every = every_ > 0 ? every_ : (has_trigger_ && !threshold ? 0 : 1);
+    const int every = every_ > 0 || !threshold ? every_ : 1;
     return every > 0 && update->ntimestep % every == 0;
 }
 
@@ -116,9 +115,10 @@ void PairMTPExtrapolation::compute(int eflag, int vflag) {
     ev_init(eflag, vflag);
     const bool due = is_due();
     auto to = results();
+    computed_step_ = update->ntimestep;
+    graded_ = due;
     if (due && model->grades_sites()) {
-        grades_.assign(std::max(atom->nlocal, 1), 0.0);
-        to.grades = grades_.data();
+        to.grades = cleared_grades();
     } else if (due) {
         row_.assign(model->parameter_count(), 0.0);
         to.row = row_.data();
@@ -127,9 +127,13 @@ void PairMTPExtrapolation::compute(int eflag, int vflag) {
     if (vflag_fdotr) virial_fdotr_compute();
     if (!due) return;
     largest_ = structure_grade();
-    graded_step_ = update->ntimestep;
     pvector[0] = comm->me == 0 ? largest_ : 0.0;  // compute pair adds up the ranks
     act_on(largest_);
+}
+
+double* PairMTPExtrapolation::cleared_grades() {
+    grades_.assign(std::max(atom->nlocal, 1), 0.0);
+    return grades_.data();
 }
 
 double PairMTPExtrapolation::structure_grade() {
@@ -240,7 +244,6 @@ void* PairMTPExtrapolation::extract(const char* field, int& dimension) {
     dimension = 0;
     if (std::strcmp(field, "extrapolation_max") == 0) return &largest_;
     if (std::strcmp(field, "extrapolation_flag") != 0) return nullptr;
-    has_trigger_ = true;
     return &triggered_;
 }
 
@@ -248,8 +251,15 @@ void* PairMTPExtrapolation::extract_peratom(const char* field, int& columns) {
     if (std::strcmp(field, "extrapolation") != 0 || !model || !model->grades_sites())
         return nullptr;
     columns = 0;
-    const bool current = graded_step_ == update->ntimestep;
-    return current ? grades_.data() : nullptr;
+    const bool running = update->whichflag != 0 && computed_step_ == update->ntimestep;
+    if (!running) return nullptr;
+    if (!graded_) {
+        mtpot_lammps::Results to{};
+        to.grades = cleared_grades();
+        evaluate(to);
+        graded_ = true;
+    }
+    return grades_.data();
 }
 
 }  // namespace LAMMPS_NS

@@ -40,18 +40,19 @@ protected:
 private:
     double threshold(const std::string& keyword, const char* word);
     bool is_due() const;
+    double* cleared_grades();
     double structure_grade();
     void act_on(double grade);
     void write(double grade);
     std::vector<double> own_atoms();
     void place(mtpot_lammps::Frame& frame, const std::vector<double>& numbers) const;
 
-    int every_ = 0;  // 0: as fix pair asks, or in every step if there is none
+    int every_ = 0;  // 0: in every step with a threshold, else as they are read
     std::string output_;
     double select_ = 0.0, stop_ = 0.0;  // 0: none
     int triggered_ = 0;
-    bool has_trigger_ = false;
-    bigint graded_step_ = -1, written_step_ = -1;
+    bool graded_ = false;  // in the step computed last
+    bigint computed_step_ = -1, written_step_ = -1;
     double largest_ = 0.0, written_grade_ = 0.0;
     std::vector<double> grades_, row_, frame_forces_;
 };

@@ -152,21 +152,21 @@ def test_grades_follow_the_motion(tmp_path, folder, atoms):
     assert outcome.value("largest") == pytest.approx(results["grade"], rel=1e-7)
 
 
-@pytest.mark.parametrize("every", ["every 3", ""], ids=["every", "fix"])
-def test_grades_of_every_third_step(tmp_path, folder, atoms, every):
-    """Whether the style or the fix says so; read in between, they are an error, not old."""
+@pytest.mark.parametrize("every", ["", "every 3", "output x.xyz select 1e12"], ids=str)
+@pytest.mark.parametrize("flag", [0, 1])
+def test_what_fix_pair_reads_is_never_stale(tmp_path, folder, atoms, every, flag):
+    """Whatever the style computes by itself, and whether the fix asks in time."""
     script = header(tmp_path, atoms, ELEMENTS) + style(folder / "nbh.almtp", every)
-    flag = 0 if every else 1
-    fixed = f"fix grades all pair {{}} mtp/extrapolation extrapolation {flag}\n"
-    script += "thermo 100\nfix 1 all nve\n" + fixed.format(3)
-    script += "dump 2 all custom 3 graded id f_grades\nrun 7\n"
-    outcome = launch(tmp_path, script)
+    script += "thermo 100\nfix 1 all nve\nvelocity all create 3000 1\n"
+    script += f"fix grades all pair 2 mtp/extrapolation extrapolation {flag}\n"
+    script += "dump 1 all custom 2 dump id x y z f_grades\n"
+    outcome = launch(tmp_path, script + "dump_modify 1 format float %.17g\nrun 5\n")
     assert outcome.code == 0, outcome.text
-    assert (tmp_path / "graded").read_text().count("ITEM: TIMESTEP") == 3
-    if every:
-        wrong = launch(tmp_path, script.replace(fixed.format(3), fixed.format(2)))
-        assert wrong.code != 0
-        assert "cannot extract property extrapolation" in wrong.text
+    moved = atoms.copy()
+    moved.positions = outcome.positions
+    assert np.abs(moved.positions - atoms.positions).max() > 1e-3
+    results = expected(folder / "nbh.almtp", moved)
+    np.testing.assert_allclose(outcome.dump["f_grades"], results["grades"], rtol=1e-7)
 
 
 SELECT = "fix 1 all nve\nrun 1\nrun 1\n" + REPORT  # step 1 is computed twice

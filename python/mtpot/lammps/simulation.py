@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 PS = float(1000.0 * units.fs)
 """Picosecond in ASE's unit of time."""
 
-SELDOM = "every 1000000000"
-"""Grades only in the steps whose energy is asked for."""
-
-UNGRADED_OPTIONS = {"threads", "chunksize", "precision"}
-
 # LMP_STYLE_GLOBAL, LMP_TYPE_SCALAR and LMP_TYPE_VECTOR of LAMMPS' Python module
 _GLOBAL, _SCALAR, _VECTOR = 0, 0, 1
 
@@ -59,8 +54,7 @@ class Simulation:
         Take `pair_style mtp/extrapolation`, so that `atoms()` has grades.
     options
         More words of the pair style: "threads 2", or with extrapolation
-        "every 10 output selected.xyz select 2 break 10". If none concerns them, grades are found
-        only in the steps whose energy is asked for.
+        "every 10 output selected.xyz select 2 break 10".
     arguments, comm
         As in `start`.
 
@@ -214,8 +208,6 @@ class Simulation:
     def _pair_style(self, path: str, options: str) -> str:
         """Commands that load the potential."""
         style = "mtp/extrapolation" if self._grades else "mtp"
-        if self._grades and set(options.split()[::2]) <= UNGRADED_OPTIONS:
-            options = f"{options} {SELDOM}"
         return f"""
             pair_style {style} "{path}" {options}
             pair_coeff * * {" ".join(self._species)}
