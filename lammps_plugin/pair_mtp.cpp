@@ -82,13 +82,14 @@ void PairMTP::settings(int narg, char** arg) {
         fail(std::string("needs units metal (eV, angstrom), not units ") + update->unit_style);
     forget_coefficients();
     model.reset();
-    file_in_coeff_ = false;  // until all is known to be well
+    complete_ = false;
     threads_ = comm->nthreads;
     chunk_size_ = default_chunk_size;
     int next = positional(narg, arg);
-    const bool named = next > 0;
+    file_in_coeff_ = next == 0;
     while (next < narg) next += keyword(narg - next, arg + next);
-    file_in_coeff_ = !named;
+    check_settings();
+    complete_ = true;
 }
 
 std::vector<std::string> PairMTP::keywords() const {
@@ -164,12 +165,12 @@ void PairMTP::coeff(int narg, char** arg) {
     forget_coefficients();
     if (narg < 2 || std::strcmp(arg[0], "*") != 0 || std::strcmp(arg[1], "*") != 0)
         fail("use pair_coeff * * with one element for each atom type");
+    if (!complete_) fail("the pair_style command before this has failed: give it again");
     int next = 2;
     if (file_in_coeff_) {
         if (narg < 3) fail("name the potential file in pair_style or behind pair_coeff * *");
         load(arg[next++]);
     }
-    if (!model) fail("the pair_style command before this has failed: give it again");
     const bool bare = next == narg;
     if (!bare && narg - next != atom->ntypes)
         fail("pair_coeff needs one element for each of the " + std::to_string(atom->ntypes) +

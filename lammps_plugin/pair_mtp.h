@@ -35,6 +35,9 @@ protected:
     // Takes a keyword with its values and returns their number.
     virtual int keyword(int narg, char** arg);
 
+    // Refuses settings that do not go together.
+    virtual void check_settings() {}
+
     // An error of all ranks, which all of them find.
     [[noreturn]] void fail(const std::string& message);
     int positive_integer(int narg, char** arg);
@@ -57,7 +60,7 @@ private:
     void tell_order();
     mtpot_lammps::AtomList atom_list() const;
 
-    bool file_in_coeff_ = false;
+    bool complete_ = false, file_in_coeff_ = false;
     int threads_ = 0, chunk_size_;
 };
 

@@ -47,6 +47,9 @@ void PairMTPExtrapolation::settings(int narg, char** arg) {
     select_ = stop_ = 0.0;
     computed_step_ = written_step_ = -1;
     PairMTP::settings(narg, arg);
+}
+
+void PairMTPExtrapolation::check_settings() {
     if (!output_.empty() && select_ == 0.0) select_ = default_select;
     if (output_.empty() && select_ > 0.0)
         fail("keyword select needs keyword output, the file for the frames above it");

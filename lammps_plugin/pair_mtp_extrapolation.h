@@ -36,6 +36,7 @@ protected:
     std::vector<std::string> keywords() const override;
     int positional(int narg, char** arg) override;
     int keyword(int narg, char** arg) override;
+    void check_settings() override;
 
 private:
     double threshold(const std::string& keyword, const char* word);

@@ -402,7 +402,13 @@ def test_faulty_commands_leave_nothing_behind(tmp_path, style, atoms):
     lmp = start()
     lmp.commands_string(script + good + "run 0\n")
     energy = lmp.get_thermo("pe")
-    for faulty in ("pair_coeff * * Si Xe", "pair_style mtp gone.mtp", "pair_style mtp threads 0"):
+    half = good.splitlines()[0] + " threads 0"
+    for faulty in (
+        "pair_coeff * * Si Xe",
+        "pair_style mtp gone.mtp",
+        "pair_style mtp threads 0",
+        half,
+    ):
         with pytest.raises(Exception, match=r"Pair style mtp:"):
             lmp.command(faulty)
         if faulty.startswith("pair_style"):
