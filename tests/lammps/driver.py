@@ -14,6 +14,10 @@ import numpy as np
 from ase.io.lammpsdata import write_lammps_data
 from models import crystal
 
+from mtpot import MTP
+from mtpot.active.select import build_selection
+from mtpot.data.frame import Frame
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -39,6 +43,21 @@ def restricted(atoms: Atoms) -> Atoms:
     turned.positions = atoms.positions @ rotation.T
     turned.cell = cell
     return turned
+
+
+def with_active_set(potential: MTP, mode: str, count: int) -> MTP:
+    """The potential, of silicon and aluminum, with the active set of some small crystals."""
+    frames = [
+        Frame(
+            symbols=tuple(atoms.get_chemical_symbols()),
+            positions=atoms.positions,
+            cell=atoms.cell.array,
+            pbc=atoms.pbc,
+            energy=0.0,
+        )
+        for atoms in (crystal("Si2Al2", seed=seed) for seed in range(count))
+    ]
+    return MTP(potential.core, build_selection(potential, frames, mode, 1))
 
 
 def skewed(symbols: str, seed: int = 0) -> Atoms:

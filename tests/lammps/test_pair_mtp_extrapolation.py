@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import ase.io
 import numpy as np
 import pytest
-from driver import REPORT, header, launch, observe, restricted, skewed
+from driver import REPORT, header, launch, observe, restricted, skewed, with_active_set
 from models import Case, crystal
 
-from mtpot import MTP, MTPCalculator, _core
-from mtpot.active.select import build_selection
-from mtpot.data import Frame, read_atoms
+from mtpot import MTPCalculator
+from mtpot.data import read_atoms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,30 +32,12 @@ dump_modify 2 sort id format float %.17g
 """
 
 
-def with_active_set(mode: str, path: Path) -> MTP:
-    """A potential with the active set of ten small crystals."""
-    potential = CASE.potential()
-    frames = [
-        Frame(
-            symbols=tuple(atoms.get_chemical_symbols()),
-            positions=atoms.positions,
-            cell=atoms.cell.array,
-            pbc=atoms.pbc,
-            energy=0.0,
-        )
-        for atoms in (crystal("Si2Al2", seed=seed) for seed in range(10))
-    ]
-    selection = build_selection(potential, frames, mode, 1)
-    path.write_bytes(_core.format_potential(potential.core, selection))
-    return MTP.load(path)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Potentials of both modes."""
     folder = tmp_path_factory.mktemp("potentials")
     for mode in ("nbh", "cfg"):
-        with_active_set(mode, folder / f"{mode}.almtp")
+        with_active_set(CASE.potential(), mode, 10).save(folder / f"{mode}.almtp")
     return folder
 
 

@@ -16,11 +16,10 @@ from ase.build import bulk
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.constraints import FixAtoms
 from ase.md.verlet import VelocityVerlet
+from driver import with_active_set
 from models import Case, cluster, crystal
 
 from mtpot import MTP, InputError, MTPCalculator, NumericalError
-from mtpot.active.select import build_selection
-from mtpot.data.frame import Frame
 from mtpot.lammps import LammpsError, Simulation, plugin_folder, start
 
 BIN = Path(sys.executable).parent
@@ -299,17 +298,7 @@ def test_grades_are_those_of_the_calculator(silicon, hot_silicon):
 
 
 def test_grade_of_the_structure(alloy):
-    frames = [
-        Frame(
-            symbols=tuple(atoms.get_chemical_symbols()),
-            positions=atoms.positions,
-            cell=atoms.cell.array,
-            pbc=atoms.pbc,
-            energy=0.0,
-        )
-        for atoms in (crystal("Si2Al2", seed=seed) for seed in range(4))
-    ]
-    graded = MTP(alloy.core, build_selection(alloy, frames, "cfg", 1))
+    graded = with_active_set(alloy, "cfg", 4)
     atoms = crystal("SiAl3", seed=9)
     back = through_lammps(atoms, graded, extrapolation=True)
     calculator = MTPCalculator(graded)
