@@ -70,11 +70,13 @@ void add_forces(const Neighborhoods& neighborhoods, std::span<const double> pair
 
 std::array<double, 9> virial(const Neighborhoods& neighborhoods,
                              std::span<const double> pair_gradients) {
+    check(neighborhoods);
     require(pair_gradients.size() == neighborhoods.vectors.size(),
             "the gradients do not fit the neighborhoods");
     std::array<double, 9> sum{};
+    if (neighborhoods.center_count() == 0) return sum;
     const double *r = neighborhoods.vectors.data(), *g = pair_gradients.data();
-    for (std::size_t pair = 0; pair < neighborhoods.pair_count(); ++pair)
+    for (auto pair = neighborhoods.offsets.front(); pair < neighborhoods.offsets.back(); ++pair)
         for (int a = 0; a < 3; ++a)
             for (int b = 0; b < 3; ++b) sum[3 * a + b] -= r[3 * pair + a] * g[3 * pair + b];
     return sum;
