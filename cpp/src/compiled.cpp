@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <numeric>
+
+#include "harmonic_form.hpp"
+#include "harmonics.hpp"
 
 namespace mtpot {
 namespace {
 
-// Renumbers the file's moments while it collects reduced and expanded components.
+// Renumbers the file's moments while it collects components and what basic moments are made of.
 class Compiler {
 public:
     explicit Compiler(const Potential& potential) : source_(*potential.contractions) {
@@ -23,9 +25,10 @@ public:
     }
 
     CompiledPotential for_evaluation() {
+        if (const auto form = harmonic_form(result_.potential)) return from_form(*form);
         fold_last_level();
         mark_needed();
-        lay_out_radial_functions();
+        lay_out_radial_functions(highest_ranks());
         number_moments();
         emit_nodes();
         for (std::size_t k = 0; k < weights_.size(); ++k)
@@ -33,12 +36,12 @@ public:
         for (const auto& [pair, coefficient] : folded_)
             result_.quadratic.push_back({number_[pair[0]], number_[pair[1]], coefficient});
         std::sort(result_.quadratic.begin(), result_.quadratic.end(), by_moments);
-        return std::move(result_);
+        return finish();
     }
 
     CompiledPotential for_design() {
         needed_.assign(source_.moment_count, true);
-        lay_out_radial_functions();
+        lay_out_radial_functions(highest_ranks());
         number_moments();
         emit_nodes();
         for (std::size_t k = 0; k < weights_.size(); ++k)
@@ -46,7 +49,7 @@ public:
         for (const int scalar : source_.scalars) result_.scalars.push_back(scalar_program(scalar));
         for (int p = 0; p < result_.radial_function_count; ++p)
             result_.tangents.push_back(tangent_program(p));
-        return std::move(result_);
+        return finish();
     }
 
 private:
@@ -83,14 +86,43 @@ private:
             if (needed_[p->target]) needed_[p->left] = needed_[p->right] = true;
     }
 
-    // The reduced components of one mu fill all orders up to its highest; mu with higher orders
-    // come first, so that the mu present at an order are always the first few.
-    void lay_out_radial_functions() {
+    CompiledPotential from_form(const HarmonicForm& form) {
+        std::vector<int> highest(result_.radial_stride, -1);
+        for (const auto& [mu, l] : form.channels) highest[mu] = std::max(highest[mu], l);
+        lay_out_radial_functions(highest);
+        std::vector<int> offsets(highest.size(), -1);
+        for (int p = 0; p < result_.radial_function_count; ++p)
+            offsets[result_.radial_order[p]] = result_.component_offsets[p];
+        result_.program = compile_program(form, offsets, result_.component_count);
+        result_.constants.program = result_.program->coefficients;
+        return finish();
+    }
+
+    CompiledPotential finish() {
+        auto& constants = result_.constants;
+        for (int l = 0; l <= result_.max_degree; ++l)
+            for (int m = 0; m <= l; ++m) constants.kappa.push_back(harmonics::kappa(l, m));
+        const auto single = [](const std::vector<double>& numbers) {
+            return std::vector<float>(numbers.begin(), numbers.end());
+        };
+        result_.single_constants = {single(constants.radial), single(constants.kappa),
+                                    single(constants.program)};
+        return std::move(result_);
+    }
+
+    // By mu, -1 where it is not in use.
+    std::vector<int> highest_ranks() const {
         std::vector<int> highest(result_.radial_stride, -1);
         for (std::size_t k = 0; k < source_.basics.size(); ++k) {
             const auto& basic = source_.basics[k];
             if (needed_[k]) highest[basic.mu] = std::max(highest[basic.mu], basic.nu());
         }
+        return highest;
+    }
+
+    // The components of one mu fill all degrees up to its highest; mu with higher degrees come
+    // first, so that the mu present at a degree are always the first few.
+    void lay_out_radial_functions(const std::vector<int>& highest) {
         auto& order = result_.radial_order;
         for (std::size_t mu = 0; mu < highest.size(); ++mu)
             if (highest[mu] >= 0) order.push_back(static_cast<int>(mu));
@@ -100,10 +132,11 @@ private:
         for (const int mu : order) {
             const int count = (highest[mu] + 1) * (highest[mu] + 1);
             position_[mu] = static_cast<int>(result_.component_counts.size());
+            result_.highest_degrees.push_back(highest[mu]);
             result_.component_counts.push_back(count);
             result_.component_offsets.push_back(result_.component_count);
             result_.component_count += count;
-            result_.max_nu = std::max(result_.max_nu, highest[mu]);
+            result_.max_degree = std::max(result_.max_degree, highest[mu]);
         }
         result_.radial_function_count = static_cast<int>(order.size());
         result_.moment_count = result_.component_count;
@@ -117,24 +150,23 @@ private:
         for (int pair = 0; pair < pairs; ++pair)
             for (const int mu : result_.radial_order)
                 for (int beta = 0; beta < size; ++beta)
-                    result_.coefficients.push_back(
+                    result_.constants.radial.push_back(
                         potential.scaling *
                         potential.radial_coefficients[(pair * result_.radial_stride + mu) * size +
                                                       beta]);
     }
 
-    int component(const BasicMoment& m) {
-        const int nu = m.nu();
-        const int base = result_.component_offsets[position_[m.mu]] + nu * nu;
-        if (m.c == 0) return base + m.b;
-        if (m.c == 1) return base + nu + 1 + m.b;
-        const auto known = expanded_.find({m.mu, m.a, m.b, m.c});
-        if (known != expanded_.end()) return known->second;
-        const int lower = component({m.mu, m.a, m.b, m.c - 2});
-        const int x = component({m.mu, m.a + 2, m.b, m.c - 2});
-        const int y = component({m.mu, m.a, m.b + 2, m.c - 2});
-        result_.expansions.push_back({result_.moment_count, lower, x, y});
-        return expanded_[{m.mu, m.a, m.b, m.c}] = result_.moment_count++;
+    // Some basic moments are components as they are.
+    int basic_moment(const BasicMoment& m) {
+        const int offset = result_.component_offsets[position_[m.mu]];
+        const auto terms = harmonics::monomial(m.a, m.b, m.c);
+        if (terms.size() == 1 && terms[0].coefficient == 1.0) return offset + terms[0].component;
+        result_.expansions.push_back({result_.moment_count,
+                                      static_cast<int>(result_.expansion_terms.size()),
+                                      static_cast<int>(terms.size())});
+        for (const auto& [component, coefficient] : terms)
+            result_.expansion_terms.push_back({offset + component, coefficient});
+        return result_.moment_count++;
     }
 
     // A file may list products of one target anywhere before it is read; numbering targets by
@@ -142,7 +174,7 @@ private:
     void number_moments() {
         number_.assign(source_.moment_count, -1);
         for (std::size_t k = 0; k < source_.basics.size(); ++k)
-            if (needed_[k]) number_[k] = component(source_.basics[k]);
+            if (needed_[k]) number_[k] = basic_moment(source_.basics[k]);
         for (std::size_t p = 0; p < source_.products.size(); ++p) {
             const int k = source_.products[p].target;
             if (!needed_[k] || terms_of_[k].back() != static_cast<int>(p)) continue;
@@ -184,7 +216,7 @@ private:
             const auto& expansion = result_.expansions[e];
             if (!reached[expansion.target]) continue;
             program.expansions.push_back(e);
-            reached[expansion.lower] = reached[expansion.x] = reached[expansion.y] = true;
+            reach_components(expansion, reached);
         }
         for (int k = 0; k < result_.moment_count; ++k)
             if (reached[k]) {
@@ -194,19 +226,24 @@ private:
         return program;
     }
 
+    void reach_components(const Expansion& expansion, std::vector<char>& reached) const {
+        for (int t = expansion.first; t < expansion.first + expansion.count; ++t)
+            reached[result_.expansion_terms[t].moment] = true;
+    }
+
     bool any_operand(const Node& node, const std::vector<char>& flags) const {
         for (int t = node.first; t < node.first + node.count; ++t)
             if (flags[result_.terms[t].left] || flags[result_.terms[t].right]) return true;
         return false;
     }
 
-    // Moments that change with the reduced components of one radial function.
+    // Moments that change with the components of one radial function.
     std::vector<char> changed_moments(int p) const {
         std::vector<char> changed(result_.moment_count, false);
         std::fill_n(changed.begin() + result_.component_offsets[p], result_.component_counts[p],
                     true);
         for (const auto& e : result_.expansions)
-            changed[e.target] = changed[e.lower] || changed[e.x] || changed[e.y];
+            changed[e.target] = changed[result_.expansion_terms[e.first].moment];
         for (const auto& node : result_.nodes) changed[node.target] = any_operand(node, changed);
         return changed;
     }
@@ -240,7 +277,7 @@ private:
             const auto& expansion = result_.expansions[e];
             if (!reached[expansion.target]) continue;
             program.back_expansions.push_back(e);
-            reached[expansion.lower] = reached[expansion.x] = reached[expansion.y] = true;
+            reach_components(expansion, reached);
         }
         for (int k = 0; k < result_.moment_count; ++k)
             if (reached[k]) {
@@ -256,7 +293,6 @@ private:
     std::map<std::array<int, 2>, double> folded_;  // quadratic terms of the energy
     std::vector<char> needed_;
     std::vector<int> position_;  // of mu in radial_order
-    std::map<std::array<int, 4>, int> expanded_;
     std::vector<int> number_;  // the file's moment -> ours
     std::vector<int> targets_;
 };

@@ -1,23 +1,30 @@
-// A potential as the kernels evaluate it: reduced moments, a pruned product graph, folded
-// coefficients.
+// A potential as the kernels evaluate it: harmonic components, folded coefficients, and the graph
+// from the components to the energy.
 //
-// |r̂| = 1 lets every component of M_{mu,nu} follow from those with c in {0, 1}, of which there
-// are 2 nu + 1 for each order nu: m(a,b,c) = m(a,b,c-2) - m(a+2,b,c-2) - m(a,b+2,c-2). Only these
-// reduced components are summed over neighbors. For one mu they stand in the order
-//   nu = 0, 1, ...;  x^(nu-b) y^b for b = 0 ... nu, then x^(nu-1-b) y^b z for b = 0 ... nu-1,
-// so that order nu starts at nu^2 and the order of all of them is that of the monomials.
+// Components of one radial function mu are the sums over neighbors of f_mu times the harmonics of
+// all degrees up to the highest in use, in the order of harmonics.hpp. For energies and forces the
+// graph is a program of pair couplings; for derivatives in the parameters, and for lists that have
+// no such form, it is the list of products itself.
 //
-// Moments are numbered: reduced components, expanded components (c >= 2), products.
+// Moments of a list are numbered: components, the list's own basic moments, products.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "mtpot/potential.hpp"
+#include "program.hpp"
 
 namespace mtpot {
 
-struct Expansion {  // moments[target] = moments[lower] - moments[x] - moments[y]
-    int target, lower, x, y;
+struct LinearTerm {  // coefficient * moments[moment]
+    int moment;
+    double coefficient;
+};
+
+// moments[target] = sum of linear terms [first, first + count), a basic moment in components.
+struct Expansion {
+    int target, first, count;
 };
 
 struct Term {  // coefficient * moments[left] * moments[right]
@@ -29,22 +36,17 @@ struct Node {  // moments[target] = sum of terms [first, first + count)
     int target, first, count;
 };
 
-struct LinearTerm {  // coefficient * moments[moment]
-    int moment;
-    double coefficient;
-};
-
-// How to obtain d B_alpha / d(reduced components): nodes and expansions in reverse order, and
-// the reduced components that B_alpha depends on.
+// How to obtain d B_alpha / d(components): nodes and expansions in reverse order, and
+// the components that B_alpha depends on.
 struct ScalarProgram {
     int moment;
     std::vector<int> nodes;       // indices into nodes, last first
     std::vector<int> expansions;  // indices into expansions, last first
     std::vector<int> touched;     // every moment whose adjoint must start from zero
-    std::vector<int> components;  // reduced components
+    std::vector<int> components;  // that B_alpha depends on
 };
 
-// How a change of the reduced components of one radial function changes the adjoints of all
+// How a change of the components of one radial function changes the adjoints of all
 // moments, and so the gradient of the energy: only what such a change can reach.
 struct TangentProgram {
     struct Back {
@@ -56,27 +58,41 @@ struct TangentProgram {
     std::vector<Back> back;            // nodes that pass a change of adjoints on, last first
     std::vector<int> back_expansions;  // last first
     std::vector<int> touched;          // every moment whose adjoint's change starts from zero
-    std::vector<int> components;       // reduced components whose adjoints change
+    std::vector<int> components;       // whose adjoints change
+};
+
+// Numbers that the inner loops read, in their precision.
+template <class Real>
+struct Constants {
+    std::vector<Real> radial;   // scaling * c, [C (center)][C (neighbor)][radial functions][R]
+    std::vector<Real> kappa;    // of the harmonics: [l][m], m <= l, at l (l + 1) / 2 + m
+    std::vector<Real> program;  // coefficients in the order of their use
 };
 
 struct CompiledPotential {
     Potential potential;
-    int max_nu = 0;
-    int radial_function_count = 0;       // those in use, by decreasing highest order
+    int max_degree = 0;                  // of harmonics
+    int radial_function_count = 0;       // those in use, by decreasing highest degree
     std::vector<int> radial_order;       // their mu in the potential
     int radial_stride = 0;               // radial functions in the potential: K
-    std::vector<int> component_counts;   // (highest order + 1)^2 of each
-    std::vector<int> component_offsets;  // their first reduced components
+    std::vector<int> highest_degrees;    // of each
+    std::vector<int> component_counts;   // (highest degree + 1)^2
+    std::vector<int> component_offsets;  // their first components
     int component_count = 0;
+    Constants<double> constants;
+    Constants<float> single_constants;
+
+    // Pair couplings; without them the list of products follows.
+    std::optional<Program> program;
+
     int moment_count = 0;
+    std::vector<LinearTerm> expansion_terms;
     std::vector<Expansion> expansions;
     std::vector<Node> nodes;
     std::vector<Term> terms;
     // V = e + sum of linear + sum of quadratic terms.
     std::vector<LinearTerm> linear;
     std::vector<Term> quadratic;
-    // scaling * c, [C (center)][C (neighbor)][radial_function_count][R], in radial_order.
-    std::vector<double> coefficients;
 
     // For derivatives in the parameters only.
     std::vector<ScalarProgram> scalars;

@@ -22,7 +22,7 @@ public:
 
     void compute(const CompiledPotential& compiled, const Neighborhoods& neighborhoods) {
         const Kernels& kernel = kernels();
-        const BlockPlan plan(neighborhoods, compiled.potential.species_count, kernel.lanes);
+        const BlockPlan plan(neighborhoods, compiled.potential.species_count, kernel.evaluate.lanes);
         require(neighborhoods.atoms.empty(), "tangents are those of all atoms");
         for (const auto neighbor : neighborhoods.neighbors)
             if (neighbor < 0 || static_cast<std::size_t>(neighbor) >= neighborhoods.center_count())
@@ -124,7 +124,7 @@ void Design::evaluate(const Neighborhoods& neighborhoods, const Evaluator::Resul
     const std::size_t size = parameter_count();
     require(rows.size() == neighborhoods.center_count() * size,
             "the rows' array does not fit the neighborhoods");
-    const int lanes = kernels().lanes;
+    const int lanes = kernels().evaluate.lanes;
     for_each_row_block(*compiled_, neighborhoods, result, threads,
                        [&](const CenterBlock& block, const double* found) {
                            for (int lane = 0; lane < block.count; ++lane)

@@ -15,7 +15,7 @@ void check_atoms(std::span<const std::int32_t> atoms, std::size_t count) {
 
 }  // namespace
 
-Evaluator::Evaluator(const Potential& potential) {
+Evaluator::Evaluator(const Potential& potential, Precision precision) : precision_(precision) {
     check(potential);
     require(potential.trained, "the potential is untrained: it has no parameters to evaluate");
     compiled_ = std::make_shared<const CompiledPotential>(compile_for_evaluation(potential));
@@ -23,6 +23,10 @@ Evaluator::Evaluator(const Potential& potential) {
 
 const Potential& Evaluator::potential() const {
     return compiled_->potential;
+}
+
+bool Evaluator::couples_pairs() const {
+    return compiled_->program.has_value();
 }
 
 void Evaluator::Result::check(const Neighborhoods& neighborhoods) const {
@@ -33,12 +37,13 @@ void Evaluator::Result::check(const Neighborhoods& neighborhoods) const {
 
 void Evaluator::evaluate(const Neighborhoods& neighborhoods, const Result& result,
                          int threads) const {
-    const Kernels& kernel = kernels();
+    const EvaluateKernel& kernel =
+        precision_ == Precision::mixed ? *kernels().evaluate_mixed : kernels().evaluate;
     result.check(neighborhoods);
     const BlockPlan plan(neighborhoods, potential().species_count, kernel.lanes);
-    for_each_block(plan, kernel.evaluate_bytes(*compiled_, plan.longest_list()), threads,
+    for_each_block(plan, kernel.bytes(*compiled_, plan.longest_list()), threads,
                    [&](const CenterBlock& block, void* workspace) {
-                       return kernel.evaluate(
+                       return kernel.run(
                            *compiled_, block, workspace,
                            {result.site_energies.data(), result.pair_gradients.data(), nullptr});
                    });

@@ -9,7 +9,7 @@ namespace mtpot {
 
 void grade_rows(const GradeMatrix& matrix, std::span<const double> rows, std::span<double> grades) {
     const Kernels& kernel = kernels();
-    const std::size_t size = matrix.size(), lanes = static_cast<std::size_t>(kernel.lanes);
+    const std::size_t size = matrix.size(), lanes = static_cast<std::size_t>(kernel.evaluate.lanes);
     require(rows.size() == size * grades.size(), "one grade is needed for each row");
     const ColumnRange all{0, static_cast<int>(size)};
     Workspace workspace;

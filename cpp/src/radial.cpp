@@ -1,7 +1,6 @@
 #include "mtpot/radial.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "mtpot/error.hpp"
 #include "radial/registry.hpp"
@@ -21,11 +20,10 @@ const std::string& RadialBasis::name() const {
 
 void RadialBasis::evaluate(double r, double* values, double* derivatives) const {
     radial::Registry::visit(kind, [&](auto basis) {
-        if (r < cutoff) {
-            basis.evaluate(*this, r, values, derivatives);
-        } else {
-            std::fill_n(values, size, 0.0);
-            std::fill_n(derivatives, size, 0.0);
+        typename decltype(basis)::template Sequence<double> phi(*this, r);
+        for (int beta = 0; beta < size; ++beta, phi.advance()) {
+            values[beta] = r < cutoff ? phi.value : 0.0;
+            derivatives[beta] = r < cutoff ? phi.derivative : 0.0;
         }
     });
 }

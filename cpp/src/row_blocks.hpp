@@ -13,17 +13,17 @@ void for_each_row_block(const CompiledPotential& compiled, const Neighborhoods& 
                         const Evaluator::Result& result, int threads, Use&& use) {
     const bool rows_only = result.site_energies.empty() && result.pair_gradients.empty();
     if (!rows_only) result.check(neighborhoods);
-    const Kernels& kernel = kernels();
+    const EvaluateKernel& kernel = kernels().evaluate;
     const BlockPlan plan(neighborhoods, compiled.potential.species_count, kernel.lanes);
     const std::size_t numbers = kernel.lanes * compiled.potential.parameter_count();
     const std::size_t row_bytes = (numbers * sizeof(double) + 63) / 64 * 64;
     for_each_block(
-        plan, row_bytes + kernel.evaluate_bytes(compiled, plan.longest_list()), threads,
+        plan, row_bytes + kernel.bytes(compiled, plan.longest_list()), threads,
         [&](const CenterBlock& block, void* workspace) {
             const SiteOutputs out{result.site_energies.data(), result.pair_gradients.data(),
                                   static_cast<double*>(workspace)};
             const Status status =
-                kernel.evaluate(compiled, block, static_cast<char*>(workspace) + row_bytes, out);
+                kernel.run(compiled, block, static_cast<char*>(workspace) + row_bytes, out);
             if (status == Status::done) use(block, out.rows);
             return status;
         });

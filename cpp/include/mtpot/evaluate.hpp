@@ -19,12 +19,22 @@ std::string simd_name();
 
 struct CompiledPotential;
 
+enum class Precision {
+    full,   // all arithmetic in double precision
+    mixed,  // from the pair vectors, which are rounded, to site energies and pair gradients in
+            // single precision; everything that sums them in double precision
+};
+
 class Evaluator {
 public:
     // InputError if the potential is untrained.
-    explicit Evaluator(const Potential& potential);
+    explicit Evaluator(const Potential& potential, Precision precision = Precision::full);
 
     const Potential& potential() const;
+
+    // Whether the potential's list of products was rewritten as pair couplings; else the list is
+    // evaluated as it stands, which takes longer.
+    bool couples_pairs() const;
 
     struct Result {
         std::span<double> site_energies;   // [centers], eV
@@ -38,6 +48,7 @@ public:
 
 private:
     std::shared_ptr<const CompiledPotential> compiled_;
+    Precision precision_;
 };
 
 // forces[3 * atoms] += the pair gradients: F_i += g_ij, F_j -= g_ij.

@@ -3,6 +3,8 @@
 // every radial function is zero.
 #pragma once
 
+#include <cmath>
+
 #include "kernels/kernels.hpp"
 #include "kernels/vec.hpp"
 
@@ -91,7 +93,7 @@ inline void place_segments(Block& block, const int* counts, int species_count) {
 
 inline void pad(Block& block, double cutoff) {
     for (int slot = 0; slot < block.slots; ++slot) {
-        block.x[slot] = Vec{} + cutoff;
+        block.x[slot] = Vec{} + static_cast<Real>(cutoff);
         block.y[slot] = block.z[slot] = Vec{};
         for (int lane = 0; lane < lanes; ++lane) block.pairs[slot * lanes + lane] = -1;
     }
@@ -106,14 +108,14 @@ inline void fill_lane(Block& block, const Neighborhoods& all, int lane,
         total += counts[w];
         counts[w] = block.segments[w];  // from here on the next free slot
     }
-    double *x = reinterpret_cast<double*>(block.x), *y = reinterpret_cast<double*>(block.y),
-           *z = reinterpret_cast<double*>(block.z);
+    Real *x = reinterpret_cast<Real*>(block.x), *y = reinterpret_cast<Real*>(block.y),
+         *z = reinterpret_cast<Real*>(block.z);
     for (int k = 0; k < total; ++k) {
         const std::int64_t p = accepted[k];
         const std::size_t place = static_cast<std::size_t>(counts[species[p]]++) * lanes + lane;
-        x[place] = vectors[3 * p];
-        y[place] = vectors[3 * p + 1];
-        z[place] = vectors[3 * p + 2];
+        x[place] = static_cast<Real>(vectors[3 * p]);
+        y[place] = static_cast<Real>(vectors[3 * p + 1]);
+        z[place] = static_cast<Real>(vectors[3 * p + 2]);
         block.pairs[place] = p;
     }
 }
@@ -121,13 +123,13 @@ inline void fill_lane(Block& block, const Neighborhoods& all, int lane,
 // Vectors become unit vectors with their lengths; plain loops that the compiler vectorizes.
 inline void normalize(Block& block) {
     const int count = block.slots * lanes;
-    double *x = reinterpret_cast<double*>(block.x), *y = reinterpret_cast<double*>(block.y),
-           *z = reinterpret_cast<double*>(block.z);
-    double* distance = reinterpret_cast<double*>(block.distance);
-    double* inverse = reinterpret_cast<double*>(block.inverse);
+    Real *x = reinterpret_cast<Real*>(block.x), *y = reinterpret_cast<Real*>(block.y),
+         *z = reinterpret_cast<Real*>(block.z);
+    Real* distance = reinterpret_cast<Real*>(block.distance);
+    Real* inverse = reinterpret_cast<Real*>(block.inverse);
     for (int k = 0; k < count; ++k) {
-        distance[k] = __builtin_sqrt(x[k] * x[k] + y[k] * y[k] + z[k] * z[k]);
-        inverse[k] = 1.0 / distance[k];
+        distance[k] = std::sqrt(x[k] * x[k] + y[k] * y[k] + z[k] * z[k]);
+        inverse[k] = 1 / distance[k];
         x[k] *= inverse[k];
         y[k] *= inverse[k];
         z[k] *= inverse[k];

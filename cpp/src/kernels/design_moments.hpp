@@ -14,7 +14,7 @@ namespace {
 
 struct DesignSize {
     int species_count, functions, size, radial_rows, scalars, rows;
-    std::size_t monomials, slots;
+    std::size_t harmonics, slots;
 
     DesignSize(const CompiledPotential& compiled, std::size_t pairs)
         : species_count(compiled.potential.species_count),
@@ -23,7 +23,7 @@ struct DesignSize {
           radial_rows(species_count * functions * size),
           scalars(static_cast<int>(compiled.scalars.size())),
           rows(radial_rows + scalars + 1),
-          monomials(static_cast<std::size_t>(compiled.max_nu + 1) * (compiled.max_nu + 1)),
+          harmonics(static_cast<std::size_t>(compiled.max_degree + 1) * (compiled.max_degree + 1)),
           slots(max_slots(species_count, pairs)) {}
 };
 
@@ -32,9 +32,9 @@ struct MomentSpace {
     GatherSpace gather;
     Vec *phi, *dphi;  // [slots][R], times scaling
     Vec *values, *derivatives, *cores;
-    Vec* basis_moments;  // [C][R][monomials]: sum of phi_beta y over neighbors of one species
+    Vec* basis_moments;  // [C][R][harmonics]: sum of phi_beta y over neighbors of one species
     Vec *moments, *adjoints, *row_adjoints;
-    Vec* monomial;  // [monomials][tile]
+    Vec* harmonic;  // [harmonics][tile]
 
     MomentSpace(Arena& arena, const CompiledPotential& compiled, const DesignSize& n,
                 std::size_t pairs) {
@@ -44,23 +44,23 @@ struct MomentSpace {
         values = arena.take<Vec>(n.slots * n.functions);
         derivatives = arena.take<Vec>(n.slots * n.functions);
         cores = arena.take<Vec>(n.slots);
-        basis_moments = arena.take<Vec>(n.species_count * n.size * n.monomials);
+        basis_moments = arena.take<Vec>(n.species_count * n.size * n.harmonics);
         moments = arena.take<Vec>(compiled.moment_count);
         adjoints = arena.take<Vec>(compiled.moment_count);
         row_adjoints = arena.take<Vec>(compiled.moment_count);
-        monomial = arena.take<Vec>(n.monomials * tile);
+        harmonic = arena.take<Vec>(n.harmonics * tile);
     }
 };
+
 inline void basis_functions(const CompiledPotential& compiled, const DesignSize& n,
                             MomentSpace& space) {
     const RadialBasis& basis = compiled.potential.radial;
     radial::Registry::visit(basis.kind, [&](auto kind) {
         for (int slot = 0; slot < space.block.slots; ++slot) {
-            Vec *phi = space.phi + slot * n.size, *dphi = space.dphi + slot * n.size;
-            kind.evaluate(basis, space.block.distance[slot], phi, dphi);
-            for (int beta = 0; beta < n.size; ++beta) {
-                phi[beta] *= compiled.potential.scaling;
-                dphi[beta] *= compiled.potential.scaling;
+            typename decltype(kind)::template Sequence<Vec> phi(basis, space.block.distance[slot]);
+            for (int k = slot * n.size; k < (slot + 1) * n.size; ++k, phi.advance()) {
+                space.phi[k] = compiled.potential.scaling * phi.value;
+                space.dphi[k] = compiled.potential.scaling * phi.derivative;
             }
         }
     });
@@ -68,16 +68,16 @@ inline void basis_functions(const CompiledPotential& compiled, const DesignSize&
 
 inline void sum_basis_moments(const CompiledPotential& compiled, const DesignSize& n,
                               MomentSpace& space) {
-    clear(space.basis_moments, n.species_count * n.size * n.monomials);
+    clear(space.basis_moments, n.species_count * n.size * n.harmonics);
     for (int w = 0; w < n.species_count; ++w)
         for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1]; slot += tile) {
-            monomials(space.block, slot, compiled.max_nu, space.monomial);
+            harmonics_of(compiled, space.block, slot, space.harmonic);
             for (int beta = 0; beta < n.size; ++beta) {
-                Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
+                Vec* sums = space.basis_moments + (w * n.size + beta) * n.harmonics;
                 Vec phi[tile];
                 for (int q = 0; q < tile; ++q) phi[q] = space.phi[(slot + q) * n.size + beta];
-                for (std::size_t k = 0; k < n.monomials; ++k)
-                    for (int q = 0; q < tile; ++q) sums[k] += phi[q] * space.monomial[k * tile + q];
+                for (std::size_t k = 0; k < n.harmonics; ++k)
+                    for (int q = 0; q < tile; ++q) sums[k] += phi[q] * space.harmonic[k * tile + q];
             }
         }
 }
@@ -94,7 +94,7 @@ inline void combine_moments(const CompiledPotential& compiled, const DesignSize&
             for (int beta = 0; beta < n.size; ++beta) {
                 const double c =
                     coefficients[radial_column(compiled, space.block.species, w, p, beta)];
-                const Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
+                const Vec* sums = space.basis_moments + (w * n.size + beta) * n.harmonics;
                 for (int k = 0; k < compiled.component_counts[p]; ++k) moments[k] += c * sums[k];
             }
     }
@@ -107,8 +107,8 @@ inline Status prepare(const CompiledPotential& compiled, const DesignSize& n,
     const Status status = gather(space.block, space.gather, compiled, input, pairs);
     if (status != Status::done) return status;
     energy = Vec{} + compiled.potential.species_energies[space.block.species];
-    radial_functions(compiled, space.block, space.values, space.derivatives, space.cores, nullptr,
-                     energy);
+    if (!core(compiled, space.block, space.cores, energy)) clear(space.cores, space.block.slots);
+    radial_functions(compiled, space.block, {space.values, space.derivatives, nullptr});
     basis_functions(compiled, n, space);
     sum_basis_moments(compiled, n, space);
     combine_moments(compiled, n, space);
@@ -120,7 +120,7 @@ inline Status prepare(const CompiledPotential& compiled, const DesignSize& n,
 // dV/dc of the local radial parameter (w, p, beta).
 inline Vec radial_derivative(const CompiledPotential& compiled, const DesignSize& n,
                              const MomentSpace& space, int w, int p, int beta) {
-    const Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
+    const Vec* sums = space.basis_moments + (w * n.size + beta) * n.harmonics;
     const Vec* adjoints = space.adjoints + compiled.component_offsets[p];
     Vec derivative{};
     for (int k = 0; k < compiled.component_counts[p]; ++k) derivative += adjoints[k] * sums[k];

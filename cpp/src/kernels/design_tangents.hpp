@@ -2,7 +2,7 @@
 //
 // Local rows of a center of species z: its radial parameters (w, mu, beta), the scalars, and last
 // the prediction itself. The gradient of every row in a pair vector is a product of that row's
-// adjoints of the reduced components, G, with the derivatives D of these components in the pair
+// adjoints of the components, G, with the derivatives D of these components in the pair
 // vector; radial parameters also change D, which adds an explicit part.
 #pragma once
 
@@ -19,7 +19,7 @@ struct TangentSpace {
     Vec* radial_rows;  // G of the radial parameters, packed likewise
     Vec* moment_tangents;
     Vec* pair_derivatives;  // D: [components][panel_width]
-    Vec* monomial_slopes;   // [monomials][3]
+    Vec* slopes;            // of the harmonics, [harmonics][3]
     Vec* gradients;         // [rows][panel_width]
     Vec* self;              // [rows][3], summed over neighbors
     Vec* virials;           // [rows][6], - sum r (x) gradient
@@ -34,7 +34,7 @@ struct TangentSpace {
         moment_tangents = arena.take<Vec>(compiled.moment_count);
         pair_derivatives =
             arena.take<Vec>(static_cast<std::size_t>(compiled.component_count) * panel_width);
-        monomial_slopes = arena.take<Vec>(n.monomials * 3);
+        slopes = arena.take<Vec>(n.harmonics * 3);
         gradients = arena.take<Vec>(static_cast<std::size_t>(n.rows) * panel_width);
         self = arena.take<Vec>(static_cast<std::size_t>(n.rows) * 3);
         virials = arena.take<Vec>(static_cast<std::size_t>(n.rows) * 6);
@@ -57,7 +57,7 @@ inline void gather_radial_rows(const CompiledPotential& compiled, const DesignSi
             const TangentProgram& program = compiled.tangents[p];
             clear(tangent.moment_tangents, compiled.moment_count);
             for (int beta = 0; beta < n.size; ++beta) {
-                const Vec* sums = space.basis_moments + (w * n.size + beta) * n.monomials;
+                const Vec* sums = space.basis_moments + (w * n.size + beta) * n.harmonics;
                 Vec* direction = tangent.moment_tangents + compiled.component_offsets[p];
                 for (int k = 0; k < compiled.component_counts[p]; ++k) direction[k] = sums[k];
                 moment_tangents(compiled, program, space.moments, tangent.moment_tangents);
@@ -68,45 +68,23 @@ inline void gather_radial_rows(const CompiledPotential& compiled, const DesignSi
         }
 }
 
-// Gradients of the monomials of one slot, [monomials][3]; see monomials() for the order.
-inline void monomial_slopes(const Vec* monomial, int max_nu, Vec* slopes) {
-    for (int d = 0; d < 3; ++d) slopes[d] = Vec{};
-    for (int nu = 1; nu <= max_nu; ++nu) {
-        const Vec* lower = monomial + (nu - 1) * (nu - 1) * tile;
-        Vec* order = slopes + nu * nu * 3;
-        for (int c = 0; c <= 1; ++c)
-            for (int b = 0; b <= nu - c; ++b) {
-                const int a = nu - c - b;
-                const Vec* same = lower + (c ? nu + b : b) * tile;  // (a-1, b, c)
-                Vec* slope = order + (c ? nu + 1 + b : b) * 3;
-                slope[0] = a > 0 ? static_cast<double>(a) * same[0] : Vec{};
-                slope[1] = b > 0 ? static_cast<double>(b) * same[-tile] : Vec{};
-                slope[2] = c ? lower[b * tile] : Vec{};
-            }
-    }
-}
-
 // D of one slot into columns [3 q, 3 q + 3): derivatives of f_mu y in the pair vector,
-// (f' - nu f / r) y r̂ + (f / r) grad y.
+// f' y r̂ + (f / r) grad y.
 inline void component_derivatives(const CompiledPotential& compiled, const MomentSpace& space,
                                   const TangentSpace& tangent, int slot, int q) {
     const Block& block = space.block;
     const int functions = compiled.radial_function_count;
     const Vec unit[3] = {block.x[slot], block.y[slot], block.z[slot]};
-    const Vec* monomial = space.monomial + slot % tile;
+    const Vec* harmonic = space.harmonic + slot % tile;
     for (int p = 0; p < functions; ++p) {
         const Vec f_over_r = space.values[slot * functions + p] * block.inverse[slot];
         const Vec slope = space.derivatives[slot * functions + p];
         Vec* out = tangent.pair_derivatives +
                    static_cast<std::size_t>(compiled.component_offsets[p]) * panel_width + 3 * q;
-        for (int nu = 0; nu * nu < compiled.component_counts[p]; ++nu) {
-            const Vec radial = slope - static_cast<double>(nu) * f_over_r;
-            for (int k = nu * nu; k < (nu + 1) * (nu + 1); ++k) {
-                const Vec along = radial * monomial[k * tile];
-                for (int d = 0; d < 3; ++d)
-                    out[k * panel_width + d] =
-                        along * unit[d] + f_over_r * tangent.monomial_slopes[3 * k + d];
-            }
+        for (int k = 0; k < compiled.component_counts[p]; ++k) {
+            const Vec along = slope * harmonic[k * tile];
+            for (int d = 0; d < 3; ++d)
+                out[k * panel_width + d] = along * unit[d] + f_over_r * tangent.slopes[3 * k + d];
         }
     }
 }
@@ -138,17 +116,15 @@ inline void add_explicit_part(const CompiledPotential& compiled, const DesignSiz
                               int q, int w) {
     const Block& block = space.block;
     const Vec unit[3] = {block.x[slot], block.y[slot], block.z[slot]};
-    const Vec* monomial = space.monomial + slot % tile;
+    const Vec* harmonic = space.harmonic + slot % tile;
     for (int p = 0; p < n.functions; ++p) {
         const Vec* adjoints = space.adjoints + compiled.component_offsets[p];
         Vec sum{}, slope[3]{};
         for (int k = 0; k < compiled.component_counts[p]; ++k) {
-            sum += adjoints[k] * monomial[k * tile];
-            for (int d = 0; d < 3; ++d)
-                slope[d] += adjoints[k] * tangent.monomial_slopes[3 * k + d];
+            sum += adjoints[k] * harmonic[k * tile];
+            for (int d = 0; d < 3; ++d) slope[d] += adjoints[k] * tangent.slopes[3 * k + d];
         }
-        const Vec along = slope[0] * unit[0] + slope[1] * unit[1] + slope[2] * unit[2];
-        for (int d = 0; d < 3; ++d) slope[d] = (slope[d] - along * unit[d]) * block.inverse[slot];
+        for (int d = 0; d < 3; ++d) slope[d] *= block.inverse[slot];
         Vec* out = tangent.gradients +
                    static_cast<std::size_t>((w * n.functions + p) * n.size) * panel_width + 3 * q;
         for (int beta = 0; beta < n.size; ++beta) {
@@ -165,8 +141,7 @@ inline void panel_gradients(const CompiledPotential& compiled, const DesignSize&
                             const MomentSpace& space, const TangentSpace& tangent, int slot,
                             int species, bool linear_only) {
     for (int q = 0; q < panel; ++q) {
-        monomial_slopes(space.monomial + (slot + q) % tile, compiled.max_nu,
-                        tangent.monomial_slopes);
+        harmonic_slopes(compiled, space.block, slot + q, tangent.slopes);
         component_derivatives(compiled, space, tangent, slot + q, q);
     }
     if (!linear_only) {
@@ -177,8 +152,7 @@ inline void panel_gradients(const CompiledPotential& compiled, const DesignSize&
                                   tangent.gradients + row * panel_width);
         }
         for (int q = 0; q < panel; ++q) {
-            monomial_slopes(space.monomial + (slot + q) % tile, compiled.max_nu,
-                            tangent.monomial_slopes);
+            harmonic_slopes(compiled, space.block, slot + q, tangent.slopes);
             add_explicit_part(compiled, n, space, tangent, slot + q, q, species);
         }
     }
@@ -313,7 +287,7 @@ Status tangents(const CompiledPotential& compiled, const CenterBlock& input, voi
     for (int w = 0; w < n.species_count; ++w)
         for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1];
              slot += panel) {
-            if (slot % tile == 0) monomials(space.block, slot, compiled.max_nu, space.monomial);
+            if (slot % tile == 0) harmonics_of(compiled, space.block, slot, space.harmonic);
             panel_gradients(compiled, n, space, tangent, slot, w, out.linear_only);
             add_site_sums(space, tangent, out.linear_only ? n.radial_rows : 0, n.rows, slot);
             scatter_panel(space, tangent, input, map, slot, out);

@@ -3,6 +3,7 @@
 
 #include "kernels/graph.hpp"
 #include "kernels/pairs.hpp"
+#include "kernels/program.hpp"
 #include "kernels/rows.hpp"
 
 namespace mtpot::MTPOT_ISA {
@@ -11,55 +12,54 @@ namespace {
 struct EvaluateSpace {
     Block block;
     GatherSpace gather;
-    Vec *values, *derivatives, *cores, *phi;
+    RadialValues radial;
+    Vec* cores;
     Vec *moments, *adjoints;
-    Vec *monomial, *monomial_sums, *radial_sums;
+    bool has_core = false;
 
     EvaluateSpace(Arena& arena, const CompiledPotential& compiled, std::size_t pairs) {
         const int species_count = compiled.potential.species_count;
         const std::size_t slots = max_slots(species_count, pairs);
         const std::size_t functions = compiled.radial_function_count;
-        const std::size_t orders = compiled.max_nu + 1;
         block = carve_block(arena, gather, species_count, pairs);
-        values = arena.take<Vec>(slots * functions);
-        derivatives = arena.take<Vec>(slots * functions);
+        radial.values = arena.take<Vec>(slots * functions);
+        radial.derivatives = arena.take<Vec>(slots * functions);
+        radial.basis = arena.take<Vec>(slots * compiled.potential.radial.size);
         cores = arena.take<Vec>(slots);
-        phi = arena.take<Vec>(slots * compiled.potential.radial.size);
-        moments = arena.take<Vec>(compiled.moment_count);
-        adjoints = arena.take<Vec>(compiled.moment_count);
-        monomial = arena.take<Vec>(orders * orders * tile);
-        monomial_sums = arena.take<Vec>(orders * orders * tile);
-        radial_sums = arena.take<Vec>(functions * tile);
+        if (compiled.program) {
+            moments = arena.take<Vec>(compiled.program->value_count);
+            adjoints = moments + compiled.component_count;
+        } else {
+            moments = arena.take<Vec>(compiled.moment_count);
+            adjoints = arena.take<Vec>(compiled.moment_count);
+        }
     }
 };
 
-// dV/dr = (radial - r̂·g / r) r̂ + g / r, where g is the gradient of the monomials on the unit
-// sphere's surrounding space and radial = sum_mu f'_mu P_mu.
-inline void tile_gradient(const CompiledPotential& compiled, const EvaluateSpace& space, int slot,
-                          Vec* gradient) {
-    const Block& block = space.block;
-    const int functions = compiled.radial_function_count;
-    for (int q = 0; q < tile; ++q) {
+// dV/dr = (radial - r̂·g / r) r̂ + g / r, where g is the gradient in the direction r̂ as if it
+// filled all space, and radial = sum_mu f'_mu P_mu.
+template <int Slots>
+inline void project(const Block& block, int slot, const Contracted<Slots>& sums, const Vec* radial,
+                    Vec (&gradient)[3][Slots]) {
+    for (int q = 0; q < Slots; ++q) {
         const int s = slot + q;
-        Vec radial = space.cores[s];
-        for (int p = 0; p < functions; ++p)
-            radial += space.derivatives[s * functions + p] * space.radial_sums[p * tile + q];
-        Vec &gx = gradient[q], &gy = gradient[tile + q], &gz = gradient[2 * tile + q];
-        const Vec along = gx * block.x[s] + gy * block.y[s] + gz * block.z[s];
-        radial -= along * block.inverse[s];
-        gx = radial * block.x[s] + gx * block.inverse[s];
-        gy = radial * block.y[s] + gy * block.inverse[s];
-        gz = radial * block.z[s] + gz * block.inverse[s];
+        const Vec x = block.x[s], y = block.y[s], z = block.z[s], inverse = block.inverse[s];
+        const Vec along = sums.x[q] * x + sums.y[q] * y + sums.z[q] * z;
+        const Vec outward = radial[q] - along * inverse;
+        gradient[0][q] = outward * x + sums.x[q] * inverse;
+        gradient[1][q] = outward * y + sums.y[q] * inverse;
+        gradient[2][q] = outward * z + sums.z[q] * inverse;
     }
 }
 
-inline void scatter_gradients(const Block& block, int slot, const Vec* gradient, double* out) {
-    const double* g = reinterpret_cast<const double*>(gradient);
-    for (int q = 0; q < tile; ++q)
+template <int Slots>
+inline void scatter_gradients(const Block& block, int slot, const Vec (&gradient)[3][Slots],
+                              double* out) {
+    for (int q = 0; q < Slots; ++q)
         for (int lane = 0; lane < lanes; ++lane) {
             const std::int64_t pair = block.pairs[(slot + q) * lanes + lane];
             if (pair < 0) continue;
-            for (int d = 0; d < 3; ++d) out[3 * pair + d] = g[(d * tile + q) * lanes + lane];
+            for (int d = 0; d < 3; ++d) out[3 * pair + d] = gradient[d][q][lane];
         }
 }
 
@@ -70,45 +70,55 @@ inline void clear_gradients(const CenterBlock& input, double* out) {
     }
 }
 
-// Moments, their adjoints and the energies.
-inline void evaluate_sites(const CompiledPotential& compiled, const EvaluateSpace& space,
-                           bool keep_basis, Vec& energy) {
+// Moments, their adjoints if these are wanted, and the energies without those of the species.
+inline void evaluate_sites(const CompiledPotential& compiled, EvaluateSpace& space, bool adjoints,
+                           Vec& energy) {
     const Block& block = space.block;
-    energy = Vec{} + compiled.potential.species_energies[block.species];
-    radial_functions(compiled, block, space.values, space.derivatives, space.cores,
-                     keep_basis ? space.phi : nullptr, energy);
+    energy = Vec{};
+    space.has_core = core(compiled, block, space.cores, energy);
+    radial_functions(compiled, block, space.radial);
     clear(space.moments, compiled.component_count);
-    for (int slot = 0; slot < block.slots; slot += tile) {
-        monomials(block, slot, compiled.max_nu, space.monomial);
-        accumulate_moments(compiled, space.values + slot * compiled.radial_function_count,
-                           space.monomial, space.moments);
+    for (int slot = 0; slot < block.slots; slot += tile)
+        accumulate_moments(compiled, block, slot,
+                           space.radial.values + slot * compiled.radial_function_count,
+                           space.moments);
+    if (compiled.program) {
+        energy_and_adjoints(*compiled.program, constants(compiled).program.data(), space.moments,
+                            adjoints, energy);
+    } else {
+        forward(compiled, space.moments);
+        energy_and_adjoints(compiled, space.moments, space.adjoints, energy);
     }
-    forward(compiled, space.moments);
-    energy_and_adjoints(compiled, space.moments, space.adjoints, energy);
 }
 
-// From the adjoints back to the neighbors of species w, a tile at a time.
-inline void evaluate_pairs(const CompiledPotential& compiled, const EvaluateSpace& space, int w,
-                           const SiteOutputs& out) {
-    const Block& block = space.block;
+// From the adjoints back to a few neighbors of species w.
+inline void evaluate_slots(const CompiledPotential& compiled, const EvaluateSpace& space, int w,
+                           int slot, const SiteOutputs& out) {
+    constexpr int slots = slots_in_registers;
     const int functions = compiled.radial_function_count;
-    for (int slot = block.segments[w]; slot < block.segments[w + 1]; slot += tile) {
-        Vec gradient[3 * tile]{};
-        if (functions > 0) {
-            monomials(block, slot, compiled.max_nu, space.monomial);
-            contract_adjoints(compiled, space.values + slot * functions, space.monomial,
-                              space.adjoints, space.radial_sums, space.monomial_sums);
+    const Vec* values = space.radial.values + slot * functions;
+    const Vec* derivatives = space.radial.derivatives + slot * functions;
+    Contracted<slots> sums{};
+    Vec radial[slots]{};
+    for (int q = 0; q < slots && space.has_core; ++q) radial[q] = space.cores[slot + q];
+    for_each_group<group>(functions, [&](int first, int count) {
+        for (auto& of_function : sums.radial_sums)
+            for (Vec& sum : of_function) sum = Vec{};
+        contract_group(compiled, space.block, slot, values, space.adjoints, first, count, sums);
+        for (int p = 0; p < count; ++p)
+            for (int q = 0; q < slots; ++q)
+                radial[q] += derivatives[q * functions + first + p] * sums.radial_sums[p][q];
+        if constexpr (has_rows) {
             if (out.rows)
-                add_radial_rows(compiled, block, w, slot, space.phi, space.radial_sums,
-                                reinterpret_cast<Vec*>(out.rows));
-            if (out.pair_gradients)
-                monomial_gradient(block, slot, compiled.max_nu, space.monomial, space.monomial_sums,
-                                  gradient);
+                for (int p = 0; p < count; ++p)
+                    add_radial_row(compiled, space.block, {w, first + p, slot}, space.radial.basis,
+                                   sums.radial_sums[p], reinterpret_cast<Vec*>(out.rows));
         }
-        if (!out.pair_gradients) continue;
-        tile_gradient(compiled, space, slot, gradient);
-        scatter_gradients(block, slot, gradient, out.pair_gradients);
-    }
+    });
+    if (!out.pair_gradients) return;
+    Vec gradient[3][slots];
+    project(space.block, slot, sums, radial, gradient);
+    scatter_gradients(space.block, slot, gradient, out.pair_gradients);
 }
 
 Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
@@ -116,20 +126,27 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
     Arena arena(workspace);
     const std::size_t pairs = longest_list(input);
     EvaluateSpace space(arena, compiled, pairs);
+    if (!out.rows) space.radial.basis = nullptr;
     const Status status = gather(space.block, space.gather, compiled, input, pairs);
     if (status != Status::done) return status;
 
     Vec energy;
-    evaluate_sites(compiled, space, out.rows != nullptr, energy);
+    const bool backward = out.rows || out.pair_gradients;
+    evaluate_sites(compiled, space, backward, energy);
+    const double own = compiled.potential.species_energies[space.block.species];
     for (int lane = 0; out.site_energies && lane < input.count; ++lane)
-        out.site_energies[input.centers[lane]] = energy[lane];
+        out.site_energies[input.centers[lane]] = own + static_cast<double>(energy[lane]);
+    if (!backward) return Status::done;
 
-    if (out.rows)
-        start_rows(compiled, space.block, space.moments, reinterpret_cast<Vec*>(out.rows));
+    if constexpr (has_rows) {
+        if (out.rows)
+            start_rows(compiled, space.block, space.moments, reinterpret_cast<Vec*>(out.rows));
+    }
     if (out.pair_gradients) clear_gradients(input, out.pair_gradients);
-    if (!out.rows && !out.pair_gradients) return Status::done;
     for (int w = 0; w < compiled.potential.species_count; ++w)
-        evaluate_pairs(compiled, space, w, out);
+        for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1];
+             slot += slots_in_registers)
+            evaluate_slots(compiled, space, w, slot, out);
     return Status::done;
 }
 

@@ -1,4 +1,4 @@
-// Compiled once for each instruction set: MTPOT_ISA names it, MTPOT_LANES is its width.
+// Compiled once for each instruction set, in double precision: MTPOT_ISA names the set.
 #include "kernels/kernels.hpp"
 
 #include "kernels/design_tangents.hpp"
@@ -8,10 +8,18 @@
 #define MTPOT_TEXT_OF(x) #x
 #define MTPOT_TEXT(x) MTPOT_TEXT_OF(x)
 
-namespace mtpot::MTPOT_ISA {
+namespace mtpot {
+
+namespace MTPOT_MIXED_ISA {
+extern const EvaluateKernel table;
+}
+
+namespace MTPOT_ISA {
 
 extern const Kernels table;
-const Kernels table{MTPOT_TEXT(MTPOT_ISA), lanes,    evaluate_bytes,  evaluate,
-                    design_bytes,          tangents, accumulate_gram, grade};
+const Kernels table{
+    MTPOT_TEXT(MTPOT_ISA), {lanes, evaluate_bytes, evaluate}, &MTPOT_MIXED_ISA::table, design_bytes,
+    tangents,              accumulate_gram,                   grade};
 
-}  // namespace mtpot::MTPOT_ISA
+}  // namespace MTPOT_ISA
+}  // namespace mtpot

@@ -1,4 +1,4 @@
-// The table of kernels of one instruction set, and the choice among them.
+// The tables of kernels of one instruction set, and the choice among them.
 #pragma once
 
 #include <cstddef>
@@ -52,14 +52,18 @@ constexpr int grade_tile = 12;
 
 // Workspaces are aligned to 64 bytes; `pairs` is the largest number of pairs of a center.
 
+struct EvaluateKernel {
+    int lanes;
+    std::size_t (*bytes)(const CompiledPotential&, std::size_t pairs);
+    // Rows need double precision, and a potential that is compiled for design.
+    Status (*run)(const CompiledPotential&, const CenterBlock&, void* workspace,
+                  const SiteOutputs& out);
+};
+
 struct Kernels {
     const char* name;
-    int lanes;
-
-    std::size_t (*evaluate_bytes)(const CompiledPotential&, std::size_t pairs);
-    // Rows need a potential that is compiled for design.
-    Status (*evaluate)(const CompiledPotential&, const CenterBlock&, void* workspace,
-                       const SiteOutputs& out);
+    EvaluateKernel evaluate;  // in double precision
+    const EvaluateKernel* evaluate_mixed;
 
     std::size_t (*design_bytes)(const CompiledPotential&, std::size_t pairs);
     // Adds the block's share.

@@ -1,196 +1,237 @@
-// Loops over the pairs of a block: radial functions, monomials, moments and the gradient.
+// Loops over the pairs of a block: radial functions, moments, and the way back to pair vectors.
 #pragma once
 
-#include "kernels/block.hpp"
+#include <utility>
+
+#include "kernels/harmonics.hpp"
 #include "radial/registry.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
 
-constexpr int max_radial_size = 64;
-constexpr int group = 6;  // radial functions whose sums are held in registers at once
+constexpr int group = 6;         // radial functions whose moments are summed in one pass
+constexpr int radial_group = 4;  // radial functions whose values are summed in registers
 
-// Calls body with a compile-time count 1 ... group.
-template <int N = group, class Body>
-void with_count(int count, Body&& body) {
-    if constexpr (N > 1) {
-        if (count < N) return with_count<N - 1>(count, body);
-    }
-    body.template operator()<N>();
+// Calls body(first, count) for groups of at most Size radial functions.
+template <int Size, class Body>
+void for_each_group(int functions, Body&& body) {
+    for (int first = 0; first < functions; first += Size)
+        body(first, functions - first < Size ? functions - first : Size);
 }
 
-// Calls body(k0, k1, n) for each range of monomials in which the first n of `functions` radial
-// functions, counted from `first`, have moments.
+// Calls body(l0, l1, n) for each range of degrees from m on in which the first n of the radial
+// functions from `first` on have components.
 template <class Body>
-void for_each_range(const int* component_counts, int first, int functions, Body&& body) {
-    int begin = 0;
+inline void for_each_range(const int* highest, int first, int functions, int m, Body&& body) {
+    int begin = m;
     for (int n = functions; n > 0; --n) {
-        const int end = component_counts[first + n - 1];
-        if (end > begin) body(begin, end, n);
-        begin = end > begin ? end : begin;
+        const int end = highest[first + n - 1] + 1;
+        if (end > begin) {
+            body(begin, end, n);
+            begin = end;
+        }
     }
 }
 
-// values[slots][K] = sum_beta c phi_beta and derivatives; cores[slots] dE/dr of the parameter-free
-// part, whose energy is added to `energy`. The basis[slots][R] itself, phi_beta, is kept unless
-// it is null.
-inline void radial_functions(const CompiledPotential& compiled, const Block& block, Vec* values,
-                             Vec* derivatives, Vec* cores, Vec* kept, Vec& energy) {
+// Where the values of radial functions go: f_mu and f'_mu, [slots][K], and the basis [slots][R]
+// unless it is null.
+struct RadialValues {
+    Vec *values, *derivatives, *basis;
+};
+
+template <class Kind, std::size_t... Q>
+inline auto sequences(const RadialBasis& basis, Kind, const Vec* distance,
+                      std::index_sequence<Q...>) {
+    using Sequence = typename Kind::template Sequence<Vec>;
+    struct List {
+        Sequence of[sizeof...(Q)];
+    };
+    return List{{Sequence(basis, distance[Q])...}};
+}
+
+template <int N, class Kind>
+inline void sum_radial_functions(const CompiledPotential& compiled, Kind kind, const Vec* distance,
+                                 const Real* c, Vec* values, Vec* derivatives) {
+    constexpr int slots = slots_in_registers;
+    const RadialBasis& basis = compiled.potential.radial;
+    const int functions = compiled.radial_function_count;
+    auto phi = sequences(basis, kind, distance, std::make_index_sequence<slots>());
+    Vec value[N][slots]{}, derivative[N][slots]{};
+    for (int beta = 0; beta < basis.size; ++beta)
+        for (int q = 0; q < slots; ++q) {
+            for (int p = 0; p < N; ++p) {
+                value[p][q] += c[p * basis.size + beta] * phi.of[q].value;
+                derivative[p][q] += c[p * basis.size + beta] * phi.of[q].derivative;
+            }
+            phi.of[q].advance();
+        }
+    for (int p = 0; p < N; ++p)
+        for (int q = 0; q < slots; ++q) {
+            values[q * functions + p] = value[p][q];
+            derivatives[q * functions + p] = derivative[p][q];
+        }
+}
+
+template <class Kind>
+inline void keep_basis(const RadialBasis& basis, Kind, const Block& block, Vec* out) {
+    for (int slot = 0; slot < block.slots; ++slot) {
+        typename Kind::template Sequence<Vec> phi(basis, block.distance[slot]);
+        for (int beta = 0; beta < basis.size; ++beta, phi.advance())
+            out[slot * basis.size + beta] = phi.value;
+    }
+}
+
+inline void radial_functions(const CompiledPotential& compiled, const Block& block,
+                             const RadialValues& out) {
     const RadialBasis& basis = compiled.potential.radial;
     const int functions = compiled.radial_function_count, size = basis.size;
     const int species_count = compiled.potential.species_count;
     radial::Registry::visit(basis.kind, [&](auto kind) {
-        Vec local[max_radial_size], dphi[max_radial_size];
         for (int w = 0; w < species_count; ++w) {
-            const double* c = compiled.coefficients.data() +
-                              (block.species * species_count + w) * functions * size;
-            for (int slot = block.segments[w]; slot < block.segments[w + 1]; ++slot) {
-                Vec* phi = kept ? kept + slot * size : local;
-                kind.evaluate(basis, block.distance[slot], phi, dphi);
-                for (int p = 0; p < functions; ++p) {
-                    Vec value{}, derivative{};
-                    for (int beta = 0; beta < size; ++beta) {
-                        value += c[p * size + beta] * phi[beta];
-                        derivative += c[p * size + beta] * dphi[beta];
+            const Real* c = constants(compiled).radial.data() +
+                            (block.species * species_count + w) * functions * size;
+            for_each_group<radial_group>(functions, [&](int first, int count) {
+                with_count<radial_group>(count, [&]<int N>() {
+                    for (int slot = block.segments[w]; slot < block.segments[w + 1];
+                         slot += slots_in_registers) {
+                        const int place = slot * functions + first;
+                        sum_radial_functions<N>(compiled, kind, block.distance + slot,
+                                                c + first * size, out.values + place,
+                                                out.derivatives + place);
                     }
-                    values[slot * functions + p] = value;
-                    derivatives[slot * functions + p] = derivative;
-                }
+                });
+            });
+        }
+        if (out.basis) keep_basis(basis, kind, block, out.basis);
+    });
+}
+
+// The part of the energy without parameters is added, its dE/dr written; false if there is none.
+inline bool core(const CompiledPotential& compiled, const Block& block, Vec* slopes, Vec& energy) {
+    bool present = false;
+    radial::Registry::visit(compiled.potential.radial.kind, [&](auto kind) {
+        if constexpr (kind.has_core) {
+            present = true;
+            for (int slot = 0; slot < block.slots; ++slot) {
+                Vec e;
+                kind.core(compiled.potential.radial, block.distance[slot], e, slopes[slot]);
+                energy += e;
             }
         }
-        for (int slot = 0; slot < block.slots; ++slot) {
-            Vec e{};
-            if constexpr (kind.has_core)
-                kind.core(basis, block.distance[slot], e, cores[slot]);
-            else
-                cores[slot] = Vec{};
-            energy += e;
+    });
+    return present;
+}
+
+// moments += f_mu * harmonics, over one tile of slots; values[slots][K].
+inline void accumulate_moments(const CompiledPotential& compiled, const Block& block, int slot,
+                               const Vec* values, Vec* moments) {
+    const int functions = compiled.radial_function_count;
+    const int* highest = compiled.highest_degrees.data();
+    const Real* kappa = constants(compiled).kappa.data();
+    for_each_group<group>(functions, [&](int first, int present) {
+        const Vec* f = values + first;
+        Azimuth<tile> azimuth;
+        for (int m = 0; m <= highest[first]; ++m) {
+            Polar<tile> polar;
+            for_each_range(highest, first, present, m, [&](int l0, int l1, int n) {
+                with_count<group>(n, [&]<int N>() {
+                    for (int l = l0; l < l1; ++l) {
+                        Vec* sums = moments + harmonics::index(l, m);
+                        Vec real[tile], imaginary[tile];
+                        for (int q = 0; q < tile; ++q) {
+                            real[q] = polar.value[q] * azimuth.real[q];
+                            imaginary[q] = polar.value[q] * azimuth.imaginary[q];
+                        }
+                        for (int p = 0; p < N; ++p) {
+                            Vec* sum = sums + compiled.component_offsets[first + p];
+                            Vec a = sum[0];
+                            for (int q = 0; q < tile; ++q) a += f[q * functions + p] * real[q];
+                            sum[0] = a;
+                            if (m == 0) continue;
+                            Vec b = sum[1];
+                            for (int q = 0; q < tile; ++q) b += f[q * functions + p] * imaginary[q];
+                            sum[1] = b;
+                        }
+                        polar.advance(block.z + slot, kappa[kappa_index(l, m)]);
+                    }
+                });
+            });
+            azimuth.advance(block.x + slot, block.y + slot);
         }
     });
 }
 
-// monomials[k][tile] of the slots slot ... slot + tile - 1, in the order of reduced components.
-inline void monomials(const Block& block, int slot, int max_nu, Vec* out) {
-    const Vec *x = block.x + slot, *y = block.y + slot, *z = block.z + slot;
-    for (int q = 0; q < tile; ++q) out[q] = Vec{} + 1.0;
-    for (int nu = 1; nu <= max_nu; ++nu) {
-        const Vec* lower = out + (nu - 1) * (nu - 1) * tile;
-        Vec* order = out + nu * nu * tile;
-        for (int q = 0; q < tile; ++q) order[q] = x[q] * lower[q];
-        for (int b = 1; b <= nu; ++b)
-            for (int q = 0; q < tile; ++q) order[b * tile + q] = y[q] * lower[(b - 1) * tile + q];
-        Vec* with_z = order + (nu + 1) * tile;
-        for (int b = 0; b < nu; ++b)
-            for (int q = 0; q < tile; ++q) with_z[b * tile + q] = z[q] * lower[b * tile + q];
-    }
-}
+// What the adjoints A of the moments make of a neighbor: P_mu = sum_k A_{mu,k} y_k, and the
+// gradient of sum_mu f_mu A_{mu,k} y_k in the direction, as if y were functions of all space.
+template <int Slots>
+struct Contracted {
+    Vec radial_sums[group][Slots];
+    Vec x[Slots], y[Slots], z[Slots];
+};
 
-// moments += f_mu(slot) * monomials, over one tile of slots.
-inline void accumulate_moments(const CompiledPotential& compiled, const Vec* values,
-                               const Vec* monomial, Vec* moments) {
+template <int Slots>
+inline void contract_group(const CompiledPotential& compiled, const Block& block, int slot,
+                           const Vec* values, const Vec* adjoints, int first, int present,
+                           Contracted<Slots>& out) {
     const int functions = compiled.radial_function_count;
-    for (int first = 0; first < functions; first += group) {
-        const int present = functions - first < group ? functions - first : group;
-        for_each_range(compiled.component_counts.data(), first, present,
-                       [&](int k0, int k1, int n) {
-                           with_count(n, [&]<int N>() {
-                               Vec f[N][tile];
-                               Vec* sums[N];
-                               for (int p = 0; p < N; ++p) {
-                                   sums[p] = moments + compiled.component_offsets[first + p];
-                                   for (int q = 0; q < tile; ++q)
-                                       f[p][q] = values[q * functions + first + p];
-                               }
-                               for (int k = k0; k < k1; ++k) {
-                                   Vec y[tile];
-                                   for (int q = 0; q < tile; ++q) y[q] = monomial[k * tile + q];
-                                   for (int p = 0; p < N; ++p) {
-                                       Vec sum = sums[p][k];
-                                       for (int q = 0; q < tile; ++q) sum += f[p][q] * y[q];
-                                       sums[p][k] = sum;
-                                   }
-                               }
-                           });
-                       });
-    }
-}
-
-// With the adjoints A of the moments: P[p][q] = sum_k A y and G[k][q] = sum_p f A, for a tile.
-inline void contract_adjoints(const CompiledPotential& compiled, const Vec* values,
-                              const Vec* monomial, const Vec* adjoints, Vec* radial_sums,
-                              Vec* monomial_sums) {
-    constexpr int half = 2;  // slots at once, so that all sums stay in registers
-    const int functions = compiled.radial_function_count;
-    clear(radial_sums, functions * tile);
-    for (int first = 0; first < functions; first += group) {
-        const int present = functions - first < group ? functions - first : group;
-        for_each_range(compiled.component_counts.data(), first, present,
-                       [&](int k0, int k1, int n) {
-                           with_count(n, [&]<int N>() {
-                               for (int q0 = 0; q0 < tile; q0 += half) {
-                                   Vec f[N][half], sum[N][half];
-                                   const Vec* a[N];
-                                   for (int p = 0; p < N; ++p) {
-                                       a[p] = adjoints + compiled.component_offsets[first + p];
-                                       for (int q = 0; q < half; ++q) {
-                                           f[p][q] = values[(q0 + q) * functions + first + p];
-                                           sum[p][q] = radial_sums[(first + p) * tile + q0 + q];
-                                       }
-                                   }
-                                   for (int k = k0; k < k1; ++k) {
-                                       Vec y[half], g[half];
-                                       for (int q = 0; q < half; ++q) {
-                                           y[q] = monomial[k * tile + q0 + q];
-                                           g[q] = first ? monomial_sums[k * tile + q0 + q] : Vec{};
-                                       }
-                                       for (int p = 0; p < N; ++p) {
-                                           const Vec adjoint = a[p][k];
-                                           for (int q = 0; q < half; ++q) {
-                                               sum[p][q] += adjoint * y[q];
-                                               g[q] += f[p][q] * adjoint;
-                                           }
-                                       }
-                                       for (int q = 0; q < half; ++q)
-                                           monomial_sums[k * tile + q0 + q] = g[q];
-                                   }
-                                   for (int p = 0; p < N; ++p)
-                                       for (int q = 0; q < half; ++q)
-                                           radial_sums[(first + p) * tile + q0 + q] = sum[p][q];
-                               }
-                           });
-                       });
-    }
-}
-
-// gradient[3][tile] = sum_k weights[k] * grad y_k, by going back through monomials(); destroys
-// the weights.
-inline void monomial_gradient(const Block& block, int slot, int max_nu, const Vec* monomial,
-                              Vec* weights, Vec* gradient) {
-    const Vec *x = block.x + slot, *y = block.y + slot, *z = block.z + slot;
-    Vec gx[tile]{}, gy[tile]{}, gz[tile]{};
-    for (int nu = max_nu; nu > 0; --nu) {
-        const Vec* lower = monomial + (nu - 1) * (nu - 1) * tile;
-        Vec* lower_weights = weights + (nu - 1) * (nu - 1) * tile;
-        const Vec* order = weights + nu * nu * tile;
-        const Vec* with_z = order + (nu + 1) * tile;
-        for (int b = 0; b < nu; ++b)
-            for (int q = 0; q < tile; ++q) {
-                const Vec power = lower[b * tile + q];
-                const Vec along_y = order[(b + 1) * tile + q], along_z = with_z[b * tile + q];
-                gy[q] += along_y * power;
-                gz[q] += along_z * power;
-                Vec weight = lower_weights[b * tile + q] + y[q] * along_y + z[q] * along_z;
-                if (b == 0) {
-                    gx[q] += order[q] * power;
-                    weight += x[q] * order[q];
+    const int* highest = compiled.highest_degrees.data();
+    const Real* kappa = constants(compiled).kappa.data();
+    const Vec* f = values + first;
+    Azimuth<Slots> azimuth;
+    for (int m = 0; m <= highest[first]; ++m) {
+        PolarWithSlope<Slots> polar;
+        Vec power[2][Slots]{}, slope[2][Slots]{};  // sums over l of G P and G dP/dz
+        for_each_range(highest, first, present, m, [&](int l0, int l1, int n) {
+            with_count<group>(n, [&]<int N>() {
+                Vec sums[N][Slots];
+                for (int p = 0; p < N; ++p)
+                    for (int q = 0; q < Slots; ++q) sums[p][q] = out.radial_sums[p][q];
+                for (int l = l0; l < l1; ++l) {
+                    const Vec* a = adjoints + harmonics::index(l, m);
+                    Vec real[Slots], weight[Slots]{};
+                    for (int q = 0; q < Slots; ++q) real[q] = polar.value[q] * azimuth.real[q];
+                    for (int p = 0; p < N; ++p) {
+                        const Vec adjoint = a[compiled.component_offsets[first + p]];
+                        for (int q = 0; q < Slots; ++q) {
+                            sums[p][q] += adjoint * real[q];
+                            weight[q] += adjoint * f[q * functions + p];
+                        }
+                    }
+                    for (int q = 0; q < Slots; ++q) {
+                        power[0][q] += weight[q] * polar.value[q];
+                        slope[0][q] += weight[q] * polar.slope[q];
+                    }
+                    if (m > 0) {
+                        for (int q = 0; q < Slots; ++q) {
+                            real[q] = polar.value[q] * azimuth.imaginary[q];
+                            weight[q] = Vec{};
+                        }
+                        for (int p = 0; p < N; ++p) {
+                            const Vec adjoint = a[compiled.component_offsets[first + p] + 1];
+                            for (int q = 0; q < Slots; ++q) {
+                                sums[p][q] += adjoint * real[q];
+                                weight[q] += adjoint * f[q * functions + p];
+                            }
+                        }
+                        for (int q = 0; q < Slots; ++q) {
+                            power[1][q] += weight[q] * polar.value[q];
+                            slope[1][q] += weight[q] * polar.slope[q];
+                        }
+                    }
+                    polar.advance(block.z + slot, kappa[kappa_index(l, m)]);
                 }
-                lower_weights[b * tile + q] = weight;
-            }
-    }
-    for (int q = 0; q < tile; ++q) {
-        gradient[q] = gx[q];
-        gradient[tile + q] = gy[q];
-        gradient[2 * tile + q] = gz[q];
+                for (int p = 0; p < N; ++p)
+                    for (int q = 0; q < Slots; ++q) out.radial_sums[p][q] = sums[p][q];
+            });
+        });
+        for (int q = 0; q < Slots; ++q) {
+            const Vec lower_real = static_cast<Real>(m) * azimuth.lower_real[q];
+            const Vec lower_imaginary = static_cast<Real>(m) * azimuth.lower_imaginary[q];
+            out.x[q] += power[0][q] * lower_real + power[1][q] * lower_imaginary;
+            out.y[q] += power[1][q] * lower_real - power[0][q] * lower_imaginary;
+            out.z[q] += slope[0][q] * azimuth.real[q] + slope[1][q] * azimuth.imaginary[q];
+        }
+        azimuth.advance(block.x + slot, block.y + slot);
     }
 }
 

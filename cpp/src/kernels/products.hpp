@@ -7,6 +7,8 @@
 namespace mtpot::MTPOT_ISA {
 namespace {
 
+typedef decltype(Vec{} < Vec{}) Mask;  // comparisons: 0 or -1
+
 // gram += rows^T rows for the tiles on and above the diagonal.
 void accumulate_gram(const double* rows, std::size_t count, std::size_t stride, double* gram) {
     constexpr std::size_t wide = 16, high = 4;
@@ -35,7 +37,8 @@ void accumulate_gram(const double* rows, std::size_t count, std::size_t stride, 
 
 // Raises the largest |product| by those of one tile of the matrix's columns, and counts NaN.
 inline void raise_largest(const double* rows, const ColumnRange* ranges, std::size_t range_count,
-                          const double* matrix, std::size_t stride, Vec& largest, Mask& undefined) {
+                          const double* matrix, std::size_t stride, Vec& largest,
+                          Mask& undefined) {
     constexpr int wide = grade_tile;
     const Vec* row = reinterpret_cast<const Vec*>(rows);
     Vec sum[wide]{};

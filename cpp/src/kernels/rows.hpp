@@ -9,6 +9,9 @@
 namespace mtpot::MTPOT_ISA {
 namespace {
 
+// Derivatives in the parameters are found in double precision only.
+constexpr bool has_rows = sizeof(Real) == sizeof(double);
+
 // Column of a local radial parameter of centers of one species.
 inline std::size_t radial_column(const CompiledPotential& compiled, int species, int w, int p,
                                  int beta) {
@@ -27,23 +30,27 @@ inline void start_rows(const CompiledPotential& compiled, const Block& block, co
                        Vec* rows) {
     clear(rows, compiled.potential.parameter_count());
     Vec* linear = rows + linear_column(compiled);
-    linear[block.species] = Vec{} + 1.0;
+    linear[block.species] = Vec{} + Real(1);
     for (const auto& scalar : compiled.scalars)
         linear[compiled.potential.species_count + (&scalar - compiled.scalars.data())] =
             moments[scalar.moment];
 }
 
-// Adds one tile of neighbors of species w to the derivatives in the radial coefficients.
-inline void add_radial_rows(const CompiledPotential& compiled, const Block& block, int w, int slot,
-                            const Vec* phi, const Vec* radial_sums, Vec* rows) {
+struct RadialRow {
+    int neighbor_species, function, slot;
+};
+
+// Adds a few neighbors' share in the derivatives in the coefficients of one radial function.
+inline void add_radial_row(const CompiledPotential& compiled, const Block& block, RadialRow place,
+                           const Vec* basis, const Vec (&radial_sums)[slots_in_registers],
+                           Vec* rows) {
     const int size = compiled.potential.radial.size;
-    const double scaling = compiled.potential.scaling;
-    for (int p = 0; p < compiled.radial_function_count; ++p) {
-        Vec* row = rows + radial_column(compiled, block.species, w, p, 0);
-        Vec sum[tile];
-        for (int q = 0; q < tile; ++q) sum[q] = scaling * radial_sums[p * tile + q];
-        for (int beta = 0; beta < size; ++beta)
-            for (int q = 0; q < tile; ++q) row[beta] += sum[q] * phi[(slot + q) * size + beta];
+    Vec* row = rows + radial_column(compiled, block.species, place.neighbor_species,
+                                    place.function, 0);
+    for (int q = 0; q < slots_in_registers; ++q) {
+        const Vec sum = static_cast<Real>(compiled.potential.scaling) * radial_sums[q];
+        const Vec* phi = basis + (place.slot + q) * size;
+        for (int beta = 0; beta < size; ++beta) row[beta] += sum * phi[beta];
     }
 }
 

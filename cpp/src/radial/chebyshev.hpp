@@ -3,6 +3,7 @@
 #pragma once
 
 #include "mtpot/radial.hpp"
+#include "radial/element.hpp"
 
 namespace mtpot::radial {
 namespace {
@@ -11,28 +12,42 @@ struct Chebyshev {
     static constexpr const char* name = "RBChebyshev";
     static constexpr bool has_core = false;
 
-    // Real is double or a vector of lanes; r <= cutoff.
+    // phi_0, phi_1, ... one after the other, by T_{beta+1} = 2 xi T_beta - T_{beta-1}.
     template <class Real>
-    static void evaluate(const RadialBasis& basis, Real r, Real* values, Real* derivatives) {
-        const double slope = 2.0 / (basis.cutoff - basis.min_distance);
-        const Real xi = slope * (r - basis.min_distance) - 1.0;
-        const Real distance = r - basis.cutoff;
-        const Real envelope = distance * distance;
-        Real t = 1.0 + 0.0 * r, t_next = xi;           // T_beta, T_{beta+1}
-        Real dt = 0.0 * r, dt_next = slope + 0.0 * r;  // their derivatives in r
-        for (int beta = 0; beta < basis.size; ++beta) {
-            values[beta] = t * envelope;
-            derivatives[beta] = dt * envelope + 2.0 * t * distance;
-            const Real t_after = 2.0 * xi * t_next - t;
-            const Real dt_after = 2.0 * (slope * t_next + xi * dt_next) - dt;
-            t = t_next, dt = dt_next;
-            t_next = t_after, dt_next = dt_after;
+    class Sequence {
+    public:
+        Real value, derivative;
+
+        Sequence(const RadialBasis& basis, Real r) {
+            using E = Element<Real>;
+            const E slope = static_cast<E>(2.0 / (basis.cutoff - basis.min_distance));
+            const Real xi = slope * (r - static_cast<E>(basis.min_distance)) - E(1);
+            const Real distance = r - static_cast<E>(basis.cutoff);
+            value = distance * distance;
+            derivative = E(2) * distance;
+            twice_xi_ = E(2) * xi;
+            twice_slope_ = E(2) * slope;
+            before_ = xi * value;  // T_{-1} = T_1
+            derivative_before_ = slope * value + xi * derivative;
         }
-    }
+
+        void advance() {
+            const Real next = twice_xi_ * value - before_;
+            const Real slope = twice_xi_ * derivative + (twice_slope_ * value - derivative_before_);
+            before_ = value;
+            derivative_before_ = derivative;
+            value = next;
+            derivative = slope;
+        }
+
+    private:
+        Real twice_xi_, before_, derivative_before_;
+        Element<Real> twice_slope_;
+    };
 
     template <class Real>
     static void core(const RadialBasis&, Real r, Real& energy, Real& derivative) {
-        energy = derivative = 0.0 * r;
+        energy = derivative = Element<Real>(0) * r;
     }
 };
 

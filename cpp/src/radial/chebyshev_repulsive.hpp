@@ -14,13 +14,35 @@ struct ChebyshevRepulsive {
     static constexpr bool has_core = true;
 
     template <class Real>
-    static void evaluate(const RadialBasis& basis, Real r, Real* values, Real* derivatives) {
-        const auto inside = r < basis.min_distance;
-        const Real clamped = inside ? basis.min_distance + 0.0 * r : r;
-        Chebyshev::evaluate(basis, clamped, values, derivatives);
-        for (int beta = 0; beta < basis.size; ++beta)
-            derivatives[beta] = inside ? 0.0 * r : derivatives[beta];
-    }
+    class Sequence {
+    public:
+        Real value, derivative;
+
+        Sequence(const RadialBasis& basis, Real r)
+            : inside_(r < static_cast<Element<Real>>(basis.min_distance)),
+              inner_(basis, clamped(basis, r)) {
+            take();
+        }
+
+        void advance() {
+            inner_.advance();
+            take();
+        }
+
+    private:
+        static Real clamped(const RadialBasis& basis, Real r) {
+            const auto shortest = static_cast<Element<Real>>(basis.min_distance);
+            return r < shortest ? shortest + Element<Real>(0) * r : r;
+        }
+
+        void take() {
+            value = inner_.value;
+            derivative = inside_ ? Element<Real>(0) * value : inner_.derivative;
+        }
+
+        decltype(std::declval<Real>() < std::declval<Real>()) inside_;
+        Chebyshev::Sequence<Real> inner_;
+    };
 
     static void core(const RadialBasis& basis, double r, double& energy, double& derivative) {
         energy = derivative = 0.0;
@@ -32,11 +54,11 @@ struct ChebyshevRepulsive {
 
     template <class Vec>
     static void core(const RadialBasis& basis, Vec r, Vec& energy, Vec& derivative) {
-        for (unsigned lane = 0; lane < sizeof(Vec) / sizeof(double); ++lane) {
+        for (unsigned lane = 0; lane < sizeof(Vec) / sizeof(r[0]); ++lane) {
             double e, d;
             core(basis, static_cast<double>(r[lane]), e, d);
-            energy[lane] = e;
-            derivative[lane] = d;
+            energy[lane] = static_cast<Element<Vec>>(e);
+            derivative[lane] = static_cast<Element<Vec>>(d);
         }
     }
 };

@@ -1,5 +1,5 @@
 // Every radial basis: adding one takes its header and a line here. A basis is a struct with a
-// name, has_core, evaluate() and core(), as in chebyshev.hpp.
+// name, has_core, a Sequence and core(), as in chebyshev.hpp.
 #pragma once
 
 #include "radial/chebyshev.hpp"

@@ -1,0 +1,42 @@
+// The energy of a site as a quadratic form in pair couplings.
+//
+// |r^| = 1, so every M_{mu,nu} is made of harmonic tensors A_{mu,l}, l = nu, nu - 2, ...; and an
+// invariant of up to four of them is a combination of scalar products of tensors T that couple
+// two each (or of one A): V = sum of c A_{mu,0} + sum of c T.T' over tensors of one degree.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "polarization.hpp"
+
+namespace mtpot {
+
+// The tensor of degree l in the product of two channels, or one channel's own if there is no
+// second.
+struct Element {
+    int first, second, l;  // channels; second is -1 for a channel's own
+    auto operator<=>(const Element&) const = default;
+};
+
+struct HarmonicForm {
+    struct Square {
+        int left, right;  // elements of one degree
+        double coefficient;
+    };
+    struct Linear {
+        int channel;  // of degree 0
+        double coefficient;
+    };
+
+    std::vector<Channel> channels;
+    std::vector<Element> elements;  // each once; those of one pair of channels stand together
+    std::vector<Square> squares;
+    std::vector<Linear> linear;
+};
+
+// None if the potential's list is no such form: a moment has more than four factors, or factors of
+// more than one kind, or a scalar is not invariant under rotations.
+std::optional<HarmonicForm> harmonic_form(const Potential& potential);
+
+}  // namespace mtpot

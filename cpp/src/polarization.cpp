@@ -1,0 +1,106 @@
+#include "polarization.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace mtpot {
+namespace {
+
+constexpr unsigned subset_count = 1u << most_factors;
+
+// The norm of a component of degree l, as harmonics::index() numbers it from the degree's first.
+double norm_of(int l, int component) {
+    return harmonics::norm(l, (component + 1) / 2);
+}
+
+}  // namespace
+
+Polarization::Polarization(const Potential& potential)
+    : source_(*potential.contractions), jets_(source_.moment_count) {
+    for (const auto& basic : source_.basics)
+        basics_.push_back(harmonics::monomial(basic.a, basic.b, basic.c));
+    weights_.assign(source_.moment_count, 0.0);
+    for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha)
+        weights_[source_.scalars[alpha]] += potential.linear_coefficients[alpha];
+    std::vector<char> needed(source_.moment_count, false);
+    for (std::size_t k = 0; k < needed.size(); ++k) needed[k] = weights_[k] != 0.0;
+    for (auto p = source_.products.rbegin(); p != source_.products.rend(); ++p)
+        if (needed[p->target]) {
+            needed[p->left] = needed[p->right] = true;
+            products_.push_back(*p);
+        }
+    std::reverse(products_.begin(), products_.end());
+}
+
+Polarization::Part Polarization::part(const Directions& directions) {
+    Part result{std::vector<double>(directions.samples), 0.0};
+    evaluate(directions, false, result.values);
+    std::vector<double> magnitudes(directions.samples);
+    evaluate(directions, true, magnitudes);
+    result.bound = *std::max_element(magnitudes.begin(), magnitudes.end());
+    return result;
+}
+
+void Polarization::evaluate(const Directions& directions, bool magnitudes,
+                            std::vector<double>& sum) {
+    samples_ = directions.samples;
+    for (const int moment : touched_) jets_[moment] = {};
+    touched_.clear();
+    pool_.clear();
+    set_basics(directions, magnitudes);
+    for (const auto& product : products_)
+        if (jets_[product.left].subsets && jets_[product.right].subsets)
+            add_product(product, magnitudes ? std::abs(product.multiplier) : product.multiplier);
+    const unsigned all = (1u << directions.channels.size()) - 1;
+    for (const int moment : touched_) {
+        if (weights_[moment] == 0.0 || !(jets_[moment].subsets >> all & 1u)) continue;
+        const double weight = magnitudes ? std::abs(weights_[moment]) : weights_[moment];
+        const double* value = at(moment, all);
+        for (std::size_t s = 0; s < samples_; ++s) sum[s] += weight * value[s];
+    }
+}
+
+void Polarization::set_basics(const Directions& directions, bool magnitudes) {
+    for (std::size_t i = 0; i < directions.channels.size(); ++i) {
+        const auto [mu, l] = directions.channels[i];
+        for (std::size_t k = 0; k < basics_.size(); ++k) {
+            const auto& basic = source_.basics[k];
+            if (basic.mu != mu || basic.nu() < l || (basic.nu() - l) % 2 != 0) continue;
+            double* value = at(static_cast<int>(k), 1u << i);
+            for (const auto& [component, coefficient] : basics_[k]) {
+                const int local = component - l * l;
+                if (local < 0 || local > 2 * l) continue;
+                const double factor = coefficient / norm_of(l, local);
+                const double* u = directions.components[i][local].data();
+                for (std::size_t s = 0; s < samples_; ++s)
+                    value[s] += magnitudes ? std::abs(factor * u[s]) : factor * u[s];
+            }
+        }
+    }
+}
+
+void Polarization::add_product(const Product& product, double multiplier) {
+    for (unsigned left = 1; left < subset_count; ++left) {
+        if (!(jets_[product.left].subsets >> left & 1u)) continue;
+        for (unsigned right = 1; right < subset_count; ++right) {
+            if ((left & right) || !(jets_[product.right].subsets >> right & 1u)) continue;
+            double* target = at(product.target, left | right);
+            const double *a = at(product.left, left), *b = at(product.right, right);
+            for (std::size_t s = 0; s < samples_; ++s) target[s] += multiplier * a[s] * b[s];
+        }
+    }
+}
+
+// The pool may move when a moment is touched for the first time.
+double* Polarization::at(int moment, unsigned subset) {
+    Jet& jet = jets_[moment];
+    if (jet.subsets == 0) {
+        jet.first = pool_.size();
+        pool_.resize(pool_.size() + subset_count * samples_, 0.0);
+        touched_.push_back(moment);
+    }
+    jet.subsets |= 1u << subset;
+    return pool_.data() + jet.first + subset * samples_;
+}
+
+}  // namespace mtpot

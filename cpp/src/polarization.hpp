@@ -1,0 +1,65 @@
+// Parts of the polynomial that a list of products makes of the moments: what is linear in each of
+// up to four given directions. The list is taken as it stands, so this holds for any program's.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <vector>
+
+#include "harmonics.hpp"
+#include "mtpot/potential.hpp"
+
+namespace mtpot {
+
+// The harmonics of degree l among the moments of one radial function: 2l + 1 components.
+struct Channel {
+    int mu, l;
+    auto operator<=>(const Channel&) const = default;
+};
+
+constexpr int most_factors = 4;
+
+// A direction in the space of each of up to four channels, several times over.
+struct Directions {
+    std::vector<Channel> channels;
+    std::size_t samples;
+    // Normalized components [samples], by factor and component.
+    std::array<std::vector<std::vector<double>>, most_factors> components;
+};
+
+class Polarization {
+public:
+    explicit Polarization(const Potential& potential);
+
+    struct Part {
+        std::vector<double> values;  // [samples]
+        double bound;                // of the sum of the magnitudes of all terms
+    };
+    // The coefficient of e_1 e_2 ... in the linear combination of scalars that is the energy, at
+    // moments e_1 u_1 + e_2 u_2 + ...
+    Part part(const Directions& directions);
+
+private:
+    // For every subset of the factors that occurs, [samples] numbers in the pool.
+    struct Jet {
+        unsigned subsets = 0;  // bit s: subset s is there
+        std::size_t first = 0;
+    };
+
+    void evaluate(const Directions& directions, bool magnitudes, std::vector<double>& sum);
+    void set_basics(const Directions& directions, bool magnitudes);
+    void add_product(const Product& product, double multiplier);
+    double* at(int moment, unsigned subset);
+
+    const Contractions& source_;
+    std::vector<std::vector<harmonics::Term>> basics_;
+    std::vector<double> weights_;
+    std::vector<Product> products_;  // those that the energy reads
+    std::vector<Jet> jets_;
+    std::vector<int> touched_;
+    std::vector<double> pool_;
+    std::size_t samples_ = 0;
+};
+
+}  // namespace mtpot

@@ -1,0 +1,270 @@
+#include "program.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "harmonics.hpp"
+
+namespace mtpot {
+namespace {
+
+constexpr int widest = 8;  // values that a wide sum holds in registers
+
+struct WeightedIndex {
+    int index;
+    double coefficient;
+};
+
+struct IndexPair {
+    int left, right;
+};
+
+template <class Term>
+struct Sum {
+    int target;
+    std::vector<Term> terms;
+};
+
+using LinearSum = Sum<WeightedIndex>;
+using BilinearSum = Sum<IndexPair>;
+
+template <class Term>
+void sort_by_size(std::vector<Sum<Term>>& sums) {
+    std::stable_sort(sums.begin(), sums.end(), [](const auto& a, const auto& b) {
+        return a.terms.size() < b.terms.size();
+    });
+}
+
+class ProgramCompiler {
+public:
+    ProgramCompiler(const HarmonicForm& form, const std::vector<int>& offsets, int component_count)
+        : form_(form), offsets_(offsets) {
+        program_.component_count = component_count;
+        place_tensors();
+    }
+
+    Program compile() {
+        normalize();
+        for (const auto& pair : pairs_) couple(pair);
+        square();
+        for (const auto& term : form_.linear)
+            program_.linear.push_back({channel_values_[term.channel], term.coefficient});
+        runs_ = &program_.backward;
+        for (const auto& pair : pairs_) couple_back(pair);
+        normalize_back();
+        return std::move(program_);
+    }
+
+private:
+    // Product of component i of one channel and j of another, in scratch.
+    struct Pair {
+        int first, second;          // channels
+        std::vector<int> elements;  // of the form
+    };
+
+    int width(int channel) const { return 2 * form_.channels[channel].l + 1; }
+    int adjoint(int tensor_value) const { return tensor_value + program_.tensor_count; }
+    int component(int channel, int m) const {
+        const auto [mu, l] = form_.channels[channel];
+        return offsets_[mu] + l * l + m;
+    }
+
+    void place_tensors() {
+        int next = program_.first_tensor();
+        for (std::size_t c = 0; c < form_.channels.size(); ++c) {
+            channel_values_.push_back(next);
+            next += width(static_cast<int>(c));
+        }
+        int products = 0;
+        for (std::size_t e = 0; e < form_.elements.size(); ++e) {
+            const auto& element = form_.elements[e];
+            if (element.second < 0) {
+                element_values_.push_back(channel_values_[element.first]);
+                continue;
+            }
+            element_values_.push_back(next);
+            next += 2 * element.l + 1;
+            if (pairs_.empty() || pairs_.back().first != element.first ||
+                pairs_.back().second != element.second)
+                pairs_.push_back({element.first, element.second, {}});
+            pairs_.back().elements.push_back(static_cast<int>(e));
+            products = std::max(products, width(element.first) * width(element.second));
+        }
+        program_.tensor_count = next - program_.first_tensor();
+        scratch_ = next + program_.tensor_count;
+        program_.value_count = scratch_ + products;
+    }
+
+    void emit(std::vector<LinearSum> sums) {
+        sort_by_size(sums);
+        for (const auto& sum : sums) {
+            add_run(Run::Kind::linear, static_cast<int>(sum.terms.size()));
+            program_.indices.push_back(sum.target);
+            for (const auto& [index, coefficient] : sum.terms) {
+                program_.indices.push_back(index);
+                program_.coefficients.push_back(coefficient);
+            }
+        }
+    }
+
+    void emit(std::vector<BilinearSum> sums) {
+        sort_by_size(sums);
+        for (const auto& sum : sums) {
+            add_run(Run::Kind::bilinear, static_cast<int>(sum.terms.size()));
+            program_.indices.push_back(sum.target);
+            for (const auto& [left, right] : sum.terms)
+                program_.indices.insert(program_.indices.end(), {left, right});
+        }
+    }
+
+    void add_run(Run::Kind kind, int size) {
+        if (runs_->empty() || runs_->back().kind != kind || runs_->back().size != size)
+            runs_->push_back({kind, size, 0});
+        ++runs_->back().outputs;
+    }
+
+    void normalize() {
+        std::vector<LinearSum> sums;
+        for_each_component([&](int raw, int value, double norm) {
+            sums.push_back({value, {{raw, norm}}});
+        });
+        emit(std::move(sums));
+    }
+
+    // Components that no channel uses have adjoints that are zero: sums without terms.
+    void normalize_back() {
+        std::vector<LinearSum> sums(program_.component_count);
+        for (int k = 0; k < program_.component_count; ++k)
+            sums[k].target = program_.component_count + k;
+        for_each_component([&](int raw, int value, double norm) {
+            sums[raw].terms.push_back({adjoint(value), norm});
+        });
+        emit(std::move(sums));
+    }
+
+    template <class Body>
+    void for_each_component(Body&& body) const {
+        for (std::size_t c = 0; c < form_.channels.size(); ++c)
+            for (int m = 0; m < width(static_cast<int>(c)); ++m)
+                body(component(static_cast<int>(c), m), channel_values_[c] + m,
+                     harmonics::norm(form_.channels[c].l, (m + 1) / 2));
+    }
+
+    // Products of equal channels stand once: i <= j.
+    int product(const Pair& pair, int i, int j) const {
+        if (pair.first == pair.second && i > j) std::swap(i, j);
+        return scratch_ + i * width(pair.second) + j;
+    }
+
+    // Calls body(target value, i, j, coefficient) for everything that a pair couples to.
+    template <class Body>
+    void for_each_coupling(const Pair& pair, Body&& body) const {
+        const int l1 = form_.channels[pair.first].l, l2 = form_.channels[pair.second].l;
+        for (const int e : pair.elements)
+            for (const auto& term : harmonics::coupling(l1, l2, form_.elements[e].l))
+                body(element_values_[e] + term.target, term.left, term.right, term.coefficient);
+    }
+
+    void couple(const Pair& pair) {
+        std::map<int, std::map<int, double>> sums;
+        std::map<int, IndexPair> products;
+        for_each_coupling(pair, [&](int target, int i, int j, double coefficient) {
+            const int p = product(pair, i, j);
+            sums[target][p] += coefficient;
+            products[p] = {channel_values_[pair.first] + i, channel_values_[pair.second] + j};
+        });
+        for (const auto& [target, factors] : products) {
+            add_run(Run::Kind::products, 1);
+            program_.indices.insert(program_.indices.end(), {target, factors.left, factors.right});
+        }
+        emit(linear_sums(sums));
+    }
+
+    void couple_back(const Pair& pair) {
+        std::map<int, std::map<int, double>> sums;
+        std::map<int, std::vector<IndexPair>> adjoints;
+        std::map<int, std::array<int, 2>> products;
+        for_each_coupling(pair, [&](int target, int i, int j, double coefficient) {
+            const bool square = pair.first == pair.second && i == j;
+            sums[product(pair, i, j)][adjoint(target)] += (square ? 2.0 : 1.0) * coefficient;
+            products[product(pair, i, j)] = {channel_values_[pair.first] + i,
+                                             channel_values_[pair.second] + j};
+        });
+        emit(linear_sums(sums));
+        for (const auto& [p, factors] : products) {
+            adjoints[adjoint(factors[0])].push_back({p, factors[1]});
+            if (factors[0] != factors[1]) adjoints[adjoint(factors[1])].push_back({p, factors[0]});
+        }
+        std::vector<BilinearSum> bilinear;
+        for (auto& [target, terms] : adjoints) bilinear.push_back({target, std::move(terms)});
+        emit(std::move(bilinear));
+    }
+
+    static std::vector<LinearSum> linear_sums(const std::map<int, std::map<int, double>>& sums) {
+        std::vector<LinearSum> result;
+        for (const auto& [target, terms] : sums) {
+            result.push_back({target, {}});
+            for (const auto& [index, coefficient] : terms)
+                result.back().terms.push_back({index, coefficient});
+        }
+        return result;
+    }
+
+    // Adjoints of the tensors: the quadratic form's matrix times the tensors.
+    void square() {
+        std::map<int, std::vector<WeightedIndex>> rows;  // by value of the tensor
+        for (const auto& square : form_.squares) {
+            const int left = element_values_[square.left], right = element_values_[square.right];
+            const double coefficient = (left == right ? 2.0 : 1.0) * square.coefficient;
+            rows[left].push_back({right, coefficient});
+            if (left != right) rows[right].push_back({left, coefficient});
+        }
+        std::vector<LinearSum> unused;
+        for (std::size_t c = 0; c < form_.channels.size(); ++c)
+            if (!rows.contains(channel_values_[c]))
+                for (int m = 0; m < width(static_cast<int>(c)); ++m)
+                    unused.push_back({adjoint(channel_values_[c] + m), {}});
+        emit(std::move(unused));
+        for (const int size : {1, 2, 3, 4, 5, 6, 7, 8})
+            for (const auto& [value, terms] : rows) emit_wide(value, terms, size);
+    }
+
+    // The parts of one tensor whose size is this.
+    void emit_wide(int value, const std::vector<WeightedIndex>& terms, int size) {
+        const int all = width_of(value), parts = (all + widest - 1) / widest;
+        for (int part = 0; part < parts; ++part) {
+            const int first = all * part / parts, last = all * (part + 1) / parts;
+            if (last - first != size) continue;
+            add_run(Run::Kind::wide, size);
+            program_.indices.push_back(adjoint(value) + first);
+            program_.indices.push_back(static_cast<int>(terms.size()));
+            for (const auto& [index, coefficient] : terms) {
+                program_.indices.push_back(index + first);
+                program_.coefficients.push_back(coefficient);
+            }
+        }
+    }
+
+    int width_of(int value) const {
+        const auto found = std::find(element_values_.begin(), element_values_.end(), value);
+        return 2 * form_.elements[found - element_values_.begin()].l + 1;
+    }
+
+    const HarmonicForm& form_;
+    const std::vector<int>& offsets_;
+    Program program_;
+    std::vector<Run>* runs_ = &program_.forward;
+    std::vector<int> channel_values_, element_values_;  // of their first components
+    std::vector<Pair> pairs_;
+    int scratch_ = 0;
+};
+
+}  // namespace
+
+Program compile_program(const HarmonicForm& form, const std::vector<int>& offsets,
+                        int component_count) {
+    return ProgramCompiler(form, offsets, component_count).compile();
+}
+
+}  // namespace mtpot
