@@ -90,23 +90,20 @@ private:
         std::vector<int> highest(result_.radial_stride, -1);
         for (const auto& [mu, l] : form.channels) highest[mu] = std::max(highest[mu], l);
         lay_out_radial_functions(highest);
-        std::vector<int> offsets(highest.size(), -1);
-        for (int p = 0; p < result_.radial_function_count; ++p)
-            offsets[result_.radial_order[p]] = result_.component_offsets[p];
-        result_.program = compile_program(form, offsets, result_.component_count);
+        const auto numbering = [&](int mu, int angular) {
+            return component(position_[mu], angular);
+        };
+        result_.program = compile_program(form, numbering, result_.component_count);
         result_.constants.program = result_.program->coefficients;
         return finish();
     }
 
     CompiledPotential finish() {
-        auto& constants = result_.constants;
-        for (int l = 0; l <= result_.max_degree; ++l)
-            for (int m = 0; m <= l; ++m) constants.kappa.push_back(harmonics::kappa(l, m));
+        const auto& constants = result_.constants;
         const auto single = [](const std::vector<double>& numbers) {
             return std::vector<float>(numbers.begin(), numbers.end());
         };
-        result_.single_constants = {single(constants.radial), single(constants.kappa),
-                                    single(constants.program)};
+        result_.single_constants = {single(constants.radial), single(constants.program)};
         return std::move(result_);
     }
 
@@ -131,6 +128,7 @@ private:
         position_.assign(highest.size(), -1);
         for (const int mu : order) {
             const int count = (highest[mu] + 1) * (highest[mu] + 1);
+            number_components(highest[mu]);
             position_[mu] = static_cast<int>(result_.component_counts.size());
             result_.highest_degrees.push_back(highest[mu]);
             result_.component_counts.push_back(count);
@@ -141,6 +139,21 @@ private:
         result_.radial_function_count = static_cast<int>(order.size());
         result_.moment_count = result_.component_count;
         fold_radial_coefficients();
+    }
+
+    void number_components(int highest) {
+        for (int m = 0; m <= highest; ++m)
+            for (int l = m; l <= highest; ++l)
+                for (const bool imaginary : {false, true})
+                    if (m > 0 || !imaginary)
+                        result_.angular.push_back(harmonics::index(l, m, imaginary));
+    }
+
+    // The component of a radial function that has an angular function.
+    int component(int position, int angular) const {
+        const auto first = result_.angular.begin() + result_.component_offsets[position];
+        const auto last = first + result_.component_counts[position];
+        return static_cast<int>(std::find(first, last, angular) - result_.angular.begin());
     }
 
     void fold_radial_coefficients() {
@@ -158,14 +171,14 @@ private:
 
     // Some basic moments are components as they are.
     int basic_moment(const BasicMoment& m) {
-        const int offset = result_.component_offsets[position_[m.mu]];
+        const int position = position_[m.mu];
         const auto terms = harmonics::monomial(m.a, m.b, m.c);
-        if (terms.size() == 1 && terms[0].coefficient == 1.0) return offset + terms[0].component;
+        if (terms.size() == 1 && terms[0].coefficient == 1.0) return component(position, terms[0].index);
         result_.expansions.push_back({result_.moment_count,
                                       static_cast<int>(result_.expansion_terms.size()),
                                       static_cast<int>(terms.size())});
-        for (const auto& [component, coefficient] : terms)
-            result_.expansion_terms.push_back({offset + component, coefficient});
+        for (const auto& [index, coefficient] : terms)
+            result_.expansion_terms.push_back({component(position, index), coefficient});
         return result_.moment_count++;
     }
 

@@ -1,10 +1,10 @@
-// A potential as the kernels evaluate it: harmonic components, folded coefficients, and the graph
-// from the components to the energy.
+// A potential as the kernels evaluate it: components, folded coefficients, and the graph from the
+// components to the energy.
 //
-// Components of one radial function mu are the sums over neighbors of f_mu times the harmonics of
-// all degrees up to the highest in use, in the order of harmonics.hpp. For energies and forces the
-// graph is a program of pair couplings; for derivatives in the parameters, and for lists that have
-// no such form, it is the list of products itself.
+// A radial function has the components of all degrees up to the highest in use; harmonics.hpp says
+// what they are. Those of one m stand together, by rising k, real and imaginary part in turn. For
+// energies and forces the graph is a program of pair couplings; for derivatives in the parameters,
+// and for lists that have no such form, it is the list of products itself.
 //
 // Moments of a list are numbered: components, the list's own basic moments, products.
 #pragma once
@@ -16,6 +16,11 @@
 #include "program.hpp"
 
 namespace mtpot {
+
+// Position of the first component of an m > 0 among those of one radial function.
+constexpr int azimuth_offset(int highest_degree, int m) {
+    return m == 0 ? 0 : 2 * m * (highest_degree + 1) - m * (m - 1) - highest_degree - 1;
+}
 
 struct LinearTerm {  // coefficient * moments[moment]
     int moment;
@@ -65,13 +70,12 @@ struct TangentProgram {
 template <class Real>
 struct Constants {
     std::vector<Real> radial;   // scaling * c, [C (center)][C (neighbor)][radial functions][R]
-    std::vector<Real> kappa;    // of the harmonics: [l][m], m <= l, at l (l + 1) / 2 + m
     std::vector<Real> program;  // coefficients in the order of their use
 };
 
 struct CompiledPotential {
     Potential potential;
-    int max_degree = 0;                  // of harmonics
+    int max_degree = 0;
     int radial_function_count = 0;       // those in use, by decreasing highest degree
     std::vector<int> radial_order;       // their mu in the potential
     int radial_stride = 0;               // radial functions in the potential: K
@@ -79,6 +83,7 @@ struct CompiledPotential {
     std::vector<int> component_counts;   // (highest degree + 1)^2
     std::vector<int> component_offsets;  // their first components
     int component_count = 0;
+    std::vector<int> angular;  // of each component: index of its angular function, harmonics.hpp
     Constants<double> constants;
     Constants<float> single_constants;
 

@@ -190,10 +190,10 @@ private:
 Directions random_directions(const Factors& block, std::size_t samples, std::mt19937& random) {
     Directions directions{block, samples, {}};
     for (std::size_t i = 0; i < block.size(); ++i) {
-        directions.components[i].resize(2 * block[i].l + 1);
-        for (auto& component : directions.components[i])
+        directions.harmonics[i].resize(2 * block[i].l + 1);
+        for (auto& numbers : directions.harmonics[i])
             for (std::size_t s = 0; s < samples; ++s)
-                component.push_back(static_cast<double>(random()) / 2147483648.0 - 1.0);
+                numbers.push_back(static_cast<double>(random()) / 2147483648.0 - 1.0);
     }
     return directions;
 }
@@ -233,12 +233,12 @@ private:
     std::vector<double> tensor(const int* factor, std::size_t count, int degree,
                                std::size_t sample) const {
         std::vector<double> result(2 * degree + 1, 0.0);
-        const auto& u = directions_.components[factor[0]];
+        const auto& u = directions_.harmonics[factor[0]];
         if (count == 1) {
             for (std::size_t m = 0; m < result.size(); ++m) result[m] = u[m][sample];
             return result;
         }
-        const auto& v = directions_.components[factor[1]];
+        const auto& v = directions_.harmonics[factor[1]];
         const int l1 = directions_.channels[factor[0]].l, l2 = directions_.channels[factor[1]].l;
         for (const auto& term : coupling(l1, l2, degree))
             result[term.target] += term.coefficient * u[term.left][sample] * v[term.right][sample];

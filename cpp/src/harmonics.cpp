@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <map>
 #include <numbers>
 
 namespace mtpot::harmonics {
@@ -21,21 +22,44 @@ double sign(int k) {
     return k % 2 == 0 ? 1.0 : -1.0;
 }
 
-// Coefficients of polynomials in z over P_m^m, P_{m+1}^m, ...
-std::vector<double> times_z(const std::vector<double>& p, int m) {
-    std::vector<double> result(p.size() + 1, 0.0);
-    for (int k = 0; k < static_cast<int>(p.size()); ++k) {
-        result[k + 1] += p[k];
-        if (k > 0) result[k - 1] += kappa(m + k, m) * p[k];
-    }
+// By power of z.
+using Polynomial = std::vector<double>;
+
+Polynomial times_z(const Polynomial& p) {
+    Polynomial result(p.size() + 1, 0.0);
+    std::copy(p.begin(), p.end(), result.begin() + 1);
     return result;
 }
 
-std::vector<double> times_one_minus_z2(const std::vector<double>& p, int m) {
-    std::vector<double> result = times_z(times_z(p, m), m);
+Polynomial times_one_minus_z2(const Polynomial& p) {
+    Polynomial result = times_z(times_z(p));
     for (double& x : result) x = -x;
     for (std::size_t k = 0; k < p.size(); ++k) result[k] += p[k];
     return result;
+}
+
+double kappa(int l, int m) {
+    return (l - m) * (l + m) / ((2.0 * l - 1.0) * (2.0 * l + 1.0));
+}
+
+// P_l^m.
+Polynomial monic(int l, int m) {
+    Polynomial p{1.0}, before;
+    for (int degree = m; degree < l; ++degree) {
+        Polynomial next = times_z(p);
+        for (std::size_t k = 0; k < before.size(); ++k) next[k] -= kappa(degree, m) * before[k];
+        before = std::move(p);
+        p = std::move(next);
+    }
+    return p;
+}
+
+// N of P_l^m: the Schmidt semi-normalization of the associated Legendre functions over the monic.
+double norm(int l, int m) {
+    double leading = 1.0;
+    for (int k = 1; k <= l; ++k) leading *= (2.0 * k - 1.0) / k;  // of P_l^0: (2l)! / (2^l l!^2)
+    for (int k = 0; k < m; ++k) leading *= (l - k) / std::sqrt((l - k) * (l + k + 1.0));
+    return m == 0 ? leading : std::numbers::sqrt2 * leading;
 }
 
 // x^a y^b = sum over m of rho^(a + b - m) Re(weight_m^* (x + iy)^m), rho^2 = x^2 + y^2.
@@ -64,9 +88,13 @@ double unscaled_clebsch_gordan(int l1, int m1, int l2, int m2, int l) {
                            binomial(2 * l, l - m1 - m2));
 }
 
-// Y_m = sum of weight * component over the real components of |m|.
+bool by_index(const Term& s, const Term& t) {
+    return s.index < t.index;
+}
+
+// The complex Y_m as a sum of weight * Y over the positions of |m|.
 struct Part {
-    int component;
+    int position;
     Complex weight;
 };
 
@@ -81,25 +109,13 @@ std::vector<Part> parts_of(int m) {
 
 }  // namespace
 
-double kappa(int l, int m) {
-    return (l - m) * (l + m) / ((2.0 * l - 1.0) * (2.0 * l + 1.0));
-}
-
-// The Schmidt semi-normalization of the associated Legendre functions over that of the monic ones.
-double norm(int l, int m) {
-    double leading = 1.0;
-    for (int k = 1; k <= l; ++k) leading *= (2.0 * k - 1.0) / k;  // of P_l^0: (2l)! / (2^l l!^2)
-    for (int k = 0; k < m; ++k) leading *= (l - k) / std::sqrt((l - k) * (l + k + 1.0));
-    return m == 0 ? leading : std::numbers::sqrt2 * leading;
-}
-
 std::vector<Term> monomial(int a, int b, int c) {
     std::vector<Term> terms;
     const std::vector<Complex> weights = azimuthal_weights(a, b);
     for (int m = a + b; m >= 0; m -= 2) {
-        std::vector<double> polar{1.0};
-        for (int k = 0; k < (a + b - m) / 2; ++k) polar = times_one_minus_z2(polar, m);
-        for (int k = 0; k < c; ++k) polar = times_z(polar, m);
+        Polynomial polar{1.0};
+        for (int k = 0; k < (a + b - m) / 2; ++k) polar = times_one_minus_z2(polar);
+        for (int k = 0; k < c; ++k) polar = times_z(polar);
         for (std::size_t k = 0; k < polar.size(); ++k)
             for (const bool imaginary : {false, true}) {
                 const double weight = imaginary ? weights[m].imag() : weights[m].real();
@@ -108,8 +124,34 @@ std::vector<Term> monomial(int a, int b, int c) {
                         {index(m + static_cast<int>(k), m, imaginary), weight * polar[k]});
             }
     }
-    std::sort(terms.begin(), terms.end(),
-              [](const Term& s, const Term& t) { return s.component < t.component; });
+    std::sort(terms.begin(), terms.end(), by_index);
+    return terms;
+}
+
+std::vector<Term> harmonic(int l, int position) {
+    const int m = (position + 1) / 2;
+    const Polynomial p = monic(l, m);
+    std::vector<Term> terms;
+    for (int k = 0; k <= l - m; ++k)
+        if (p[k] != 0.0)
+            terms.push_back(
+                {index(m + k, m, position > 0 && position % 2 == 0), norm(l, m) * p[k]});
+    return terms;
+}
+
+// Degree by degree from the highest: z^k is N Y / N plus lower powers of z.
+std::vector<Term> monomial_in_harmonics(int a, int b, int c) {
+    std::map<int, double> rest;
+    for (const auto& [i, coefficient] : monomial(a, b, c)) rest[i] = coefficient;
+    std::vector<Term> terms;
+    for (int l = a + b + c; l >= 0; --l)
+        for (int position = 0; position <= 2 * l; ++position) {
+            if (!rest.contains(l * l + position)) continue;
+            const auto components = harmonic(l, position);
+            const double weight = rest[l * l + position] / components.back().coefficient;
+            for (const auto& [i, coefficient] : components) rest[i] -= weight * coefficient;
+            if (std::abs(weight) > 1e-14) terms.push_back({l * l + position, weight});
+        }
     return terms;
 }
 

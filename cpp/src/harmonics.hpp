@@ -1,12 +1,15 @@
-// Real harmonics as the engine uses them, and what couples them. The one place for their order,
-// scale and signs.
+// Components of the moments, harmonics, and what couples them. The one place for their order, scale
+// and signs.
 //
-//   y(l, m) = P_l^m(z) Re (x + iy)^m   and   P_l^m(z) Im (x + iy)^m,   (x, y, z) a unit vector,
+// A component is a sum over neighbors of f_mu times z^k Re (x + iy)^m or z^k Im (x + iy)^m, with
+// (x, y, z) a unit vector. Those of degrees l = m + k up to some highest one span the harmonics of
+// these degrees,
 //
-// with monic polynomials P_m^m = 1, P_{l+1}^m = z P_l^m - kappa(l, m) P_{l-1}^m. Degree l starts
-// at l^2: m = 0, then real and imaginary part of m = 1, 2, ..., l. Multiplied by norm(l, m) the
-// 2l + 1 components of a degree have a sum of squares of 1; these are called normalized, and
-// rotations act on them as orthogonal matrices.
+//   Y(l, m) = N P_l^m(z) Re (x + iy)^m   and   N P_l^m(z) Im (x + iy)^m,
+//
+// with monic polynomials P_m^m = 1, P_{l+1}^m = z P_l^m - kappa P_{l-1}^m and N such that the sum
+// of the squares of a degree is 1: rotations act on a degree as orthogonal matrices. Both are
+// numbered alike: degree l starts at l^2; m = 0, then real and imaginary part of m = 1, ..., l.
 #pragma once
 
 #include <vector>
@@ -19,16 +22,19 @@ constexpr int index(int l, int m, bool imaginary = false) {
     return l * l + (m == 0 ? 0 : 2 * m - 1 + imaginary);
 }
 
-double kappa(int l, int m);
-double norm(int l, int m);
-
 struct Term {
-    int component;
+    int index;
     double coefficient;
 };
 
-// x^a y^b z^c of a unit vector as a sum of harmonics that are not normalized.
+// x^a y^b z^c of a unit vector as a sum of components.
 std::vector<Term> monomial(int a, int b, int c);
+
+// The harmonic of degree l with this position in it, 0 ... 2l, as a sum of components.
+std::vector<Term> harmonic(int l, int position);
+
+// x^a y^b z^c of a unit vector as a sum of harmonics.
+std::vector<Term> monomial_in_harmonics(int a, int b, int c);
 
 struct CouplingTerm {
     int target, left, right;  // components within their degrees, from 0

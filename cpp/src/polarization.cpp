@@ -8,17 +8,12 @@ namespace {
 
 constexpr unsigned subset_count = 1u << most_factors;
 
-// The norm of a component of degree l, as harmonics::index() numbers it from the degree's first.
-double norm_of(int l, int component) {
-    return harmonics::norm(l, (component + 1) / 2);
-}
-
 }  // namespace
 
 Polarization::Polarization(const Potential& potential)
     : source_(*potential.contractions), jets_(source_.moment_count) {
     for (const auto& basic : source_.basics)
-        basics_.push_back(harmonics::monomial(basic.a, basic.b, basic.c));
+        basics_.push_back(harmonics::monomial_in_harmonics(basic.a, basic.b, basic.c));
     weights_.assign(source_.moment_count, 0.0);
     for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha)
         weights_[source_.scalars[alpha]] += potential.linear_coefficients[alpha];
@@ -67,11 +62,10 @@ void Polarization::set_basics(const Directions& directions, bool magnitudes) {
             const auto& basic = source_.basics[k];
             if (basic.mu != mu || basic.nu() < l || (basic.nu() - l) % 2 != 0) continue;
             double* value = at(static_cast<int>(k), 1u << i);
-            for (const auto& [component, coefficient] : basics_[k]) {
-                const int local = component - l * l;
-                if (local < 0 || local > 2 * l) continue;
-                const double factor = coefficient / norm_of(l, local);
-                const double* u = directions.components[i][local].data();
+            for (const auto& [index, factor] : basics_[k]) {
+                const int position = index - l * l;
+                if (position < 0 || position > 2 * l) continue;
+                const double* u = directions.harmonics[i][position].data();
                 for (std::size_t s = 0; s < samples_; ++s)
                     value[s] += magnitudes ? std::abs(factor * u[s]) : factor * u[s];
             }

@@ -12,7 +12,7 @@
 
 namespace mtpot {
 
-// The harmonics of degree l among the moments of one radial function: 2l + 1 components.
+// The harmonics of degree l among the moments of one radial function: 2l + 1 numbers.
 struct Channel {
     int mu, l;
     auto operator<=>(const Channel&) const = default;
@@ -24,8 +24,8 @@ constexpr int most_factors = 4;
 struct Directions {
     std::vector<Channel> channels;
     std::size_t samples;
-    // Normalized components [samples], by factor and component.
-    std::array<std::vector<std::vector<double>>, most_factors> components;
+    // [samples] by factor and position among the harmonics.
+    std::array<std::vector<std::vector<double>>, most_factors> harmonics;
 };
 
 class Polarization {

@@ -38,21 +38,21 @@ void sort_by_size(std::vector<Sum<Term>>& sums) {
 
 class ProgramCompiler {
 public:
-    ProgramCompiler(const HarmonicForm& form, const std::vector<int>& offsets, int component_count)
-        : form_(form), offsets_(offsets) {
+    ProgramCompiler(const HarmonicForm& form, const ComponentNumber& component, int component_count)
+        : form_(form), component_(component) {
         program_.component_count = component_count;
         place_tensors();
     }
 
     Program compile() {
-        normalize();
+        make_harmonics();
         for (const auto& pair : pairs_) couple(pair);
         square();
         for (const auto& term : form_.linear)
             program_.linear.push_back({channel_values_[term.channel], term.coefficient});
         runs_ = &program_.backward;
         for (const auto& pair : pairs_) couple_back(pair);
-        normalize_back();
+        make_harmonics_back();
         return std::move(program_);
     }
 
@@ -65,10 +65,6 @@ private:
 
     int width(int channel) const { return 2 * form_.channels[channel].l + 1; }
     int adjoint(int tensor_value) const { return tensor_value + program_.tensor_count; }
-    int component(int channel, int m) const {
-        const auto [mu, l] = form_.channels[channel];
-        return offsets_[mu] + l * l + m;
-    }
 
     void place_tensors() {
         int next = program_.first_tensor();
@@ -124,31 +120,33 @@ private:
         ++runs_->back().outputs;
     }
 
-    void normalize() {
-        std::vector<LinearSum> sums;
-        for_each_component([&](int raw, int value, double norm) {
-            sums.push_back({value, {{raw, norm}}});
-        });
-        emit(std::move(sums));
+    // Calls body(component, value, coefficient) for what the channels' harmonics are made of.
+    template <class Body>
+    void for_each_harmonic_term(Body&& body) const {
+        for (std::size_t c = 0; c < form_.channels.size(); ++c) {
+            const auto [mu, l] = form_.channels[c];
+            for (int position = 0; position <= 2 * l; ++position)
+                for (const auto& term : harmonics::harmonic(l, position))
+                    body(component_(mu, term.index), channel_values_[c] + position,
+                         term.coefficient);
+        }
+    }
+
+    void make_harmonics() {
+        std::map<int, std::map<int, double>> sums;
+        for_each_harmonic_term(
+            [&](int component, int value, double c) { sums[value][component] = c; });
+        emit(linear_sums(sums));
     }
 
     // Components that no channel uses have adjoints that are zero: sums without terms.
-    void normalize_back() {
-        std::vector<LinearSum> sums(program_.component_count);
-        for (int k = 0; k < program_.component_count; ++k)
-            sums[k].target = program_.component_count + k;
-        for_each_component([&](int raw, int value, double norm) {
-            sums[raw].terms.push_back({adjoint(value), norm});
+    void make_harmonics_back() {
+        std::map<int, std::map<int, double>> sums;
+        for (int k = 0; k < program_.component_count; ++k) sums[program_.component_count + k] = {};
+        for_each_harmonic_term([&](int component, int value, double c) {
+            sums[program_.component_count + component][adjoint(value)] = c;
         });
-        emit(std::move(sums));
-    }
-
-    template <class Body>
-    void for_each_component(Body&& body) const {
-        for (std::size_t c = 0; c < form_.channels.size(); ++c)
-            for (int m = 0; m < width(static_cast<int>(c)); ++m)
-                body(component(static_cast<int>(c), m), channel_values_[c] + m,
-                     harmonics::norm(form_.channels[c].l, (m + 1) / 2));
+        emit(linear_sums(sums));
     }
 
     // Products of equal channels stand once: i <= j.
@@ -252,7 +250,7 @@ private:
     }
 
     const HarmonicForm& form_;
-    const std::vector<int>& offsets_;
+    const ComponentNumber& component_;
     Program program_;
     std::vector<Run>* runs_ = &program_.forward;
     std::vector<int> channel_values_, element_values_;  // of their first components
@@ -262,9 +260,9 @@ private:
 
 }  // namespace
 
-Program compile_program(const HarmonicForm& form, const std::vector<int>& offsets,
+Program compile_program(const HarmonicForm& form, const ComponentNumber& component,
                         int component_count) {
-    return ProgramCompiler(form, offsets, component_count).compile();
+    return ProgramCompiler(form, component, component_count).compile();
 }
 
 }  // namespace mtpot

@@ -2,6 +2,7 @@
 // pair couplings, run by the kernels.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "harmonic_form.hpp"
@@ -43,8 +44,10 @@ struct Program {
     int first_adjoint() const { return 2 * component_count + tensor_count; }
 };
 
-// offsets[mu]: first component of each radial function.
-Program compile_program(const HarmonicForm& form, const std::vector<int>& offsets,
+// The component of radial function mu that has an angular function of harmonics.hpp.
+using ComponentNumber = std::function<int(int mu, int angular)>;
+
+Program compile_program(const HarmonicForm& form, const ComponentNumber& component,
                         int component_count);
 
 }  // namespace mtpot

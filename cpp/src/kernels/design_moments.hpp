@@ -14,7 +14,7 @@ namespace {
 
 struct DesignSize {
     int species_count, functions, size, radial_rows, scalars, rows;
-    std::size_t harmonics, slots;
+    std::size_t angular, slots;
 
     DesignSize(const CompiledPotential& compiled, std::size_t pairs)
         : species_count(compiled.potential.species_count),
@@ -23,7 +23,7 @@ struct DesignSize {
           radial_rows(species_count * functions * size),
           scalars(static_cast<int>(compiled.scalars.size())),
           rows(radial_rows + scalars + 1),
-          harmonics(static_cast<std::size_t>(compiled.max_degree + 1) * (compiled.max_degree + 1)),
+          angular(static_cast<std::size_t>(compiled.max_degree + 1) * (compiled.max_degree + 1)),
           slots(max_slots(species_count, pairs)) {}
 };
 
@@ -32,9 +32,9 @@ struct MomentSpace {
     GatherSpace gather;
     Vec *phi, *dphi;  // [slots][R], times scaling
     Vec *values, *derivatives, *cores;
-    Vec* basis_moments;  // [C][R][harmonics]: sum of phi_beta y over neighbors of one species
+    Vec* basis_moments;  // [C][R][angular]: sum of phi_beta y over neighbors of one species
     Vec *moments, *adjoints, *row_adjoints;
-    Vec* harmonic;  // [harmonics][tile]
+    Vec* angular;  // functions, [degrees^2][tile]
 
     MomentSpace(Arena& arena, const CompiledPotential& compiled, const DesignSize& n,
                 std::size_t pairs) {
@@ -44,11 +44,11 @@ struct MomentSpace {
         values = arena.take<Vec>(n.slots * n.functions);
         derivatives = arena.take<Vec>(n.slots * n.functions);
         cores = arena.take<Vec>(n.slots);
-        basis_moments = arena.take<Vec>(n.species_count * n.size * n.harmonics);
+        basis_moments = arena.take<Vec>(n.species_count * n.size * n.angular);
         moments = arena.take<Vec>(compiled.moment_count);
         adjoints = arena.take<Vec>(compiled.moment_count);
         row_adjoints = arena.take<Vec>(compiled.moment_count);
-        harmonic = arena.take<Vec>(n.harmonics * tile);
+        angular = arena.take<Vec>(n.angular * tile);
     }
 };
 
@@ -68,16 +68,16 @@ inline void basis_functions(const CompiledPotential& compiled, const DesignSize&
 
 inline void sum_basis_moments(const CompiledPotential& compiled, const DesignSize& n,
                               MomentSpace& space) {
-    clear(space.basis_moments, n.species_count * n.size * n.harmonics);
+    clear(space.basis_moments, n.species_count * n.size * n.angular);
     for (int w = 0; w < n.species_count; ++w)
         for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1]; slot += tile) {
-            harmonics_of(compiled, space.block, slot, space.harmonic);
+            angular_functions(space.block, slot, compiled.max_degree, space.angular);
             for (int beta = 0; beta < n.size; ++beta) {
-                Vec* sums = space.basis_moments + (w * n.size + beta) * n.harmonics;
+                Vec* sums = space.basis_moments + (w * n.size + beta) * n.angular;
                 Vec phi[tile];
                 for (int q = 0; q < tile; ++q) phi[q] = space.phi[(slot + q) * n.size + beta];
-                for (std::size_t k = 0; k < n.harmonics; ++k)
-                    for (int q = 0; q < tile; ++q) sums[k] += phi[q] * space.harmonic[k * tile + q];
+                for (std::size_t k = 0; k < n.angular; ++k)
+                    for (int q = 0; q < tile; ++q) sums[k] += phi[q] * space.angular[k * tile + q];
             }
         }
 }
@@ -90,12 +90,14 @@ inline void combine_moments(const CompiledPotential& compiled, const DesignSize&
     clear(space.moments, compiled.component_count);
     for (int p = 0; p < n.functions; ++p) {
         Vec* moments = space.moments + compiled.component_offsets[p];
+        const int* angular = compiled.angular.data() + compiled.component_offsets[p];
         for (int w = 0; w < n.species_count; ++w)
             for (int beta = 0; beta < n.size; ++beta) {
                 const double c =
                     coefficients[radial_column(compiled, space.block.species, w, p, beta)];
-                const Vec* sums = space.basis_moments + (w * n.size + beta) * n.harmonics;
-                for (int k = 0; k < compiled.component_counts[p]; ++k) moments[k] += c * sums[k];
+                const Vec* sums = space.basis_moments + (w * n.size + beta) * n.angular;
+                for (int k = 0; k < compiled.component_counts[p]; ++k)
+                    moments[k] += c * sums[angular[k]];
             }
     }
 }
@@ -120,10 +122,12 @@ inline Status prepare(const CompiledPotential& compiled, const DesignSize& n,
 // dV/dc of the local radial parameter (w, p, beta).
 inline Vec radial_derivative(const CompiledPotential& compiled, const DesignSize& n,
                              const MomentSpace& space, int w, int p, int beta) {
-    const Vec* sums = space.basis_moments + (w * n.size + beta) * n.harmonics;
+    const Vec* sums = space.basis_moments + (w * n.size + beta) * n.angular;
     const Vec* adjoints = space.adjoints + compiled.component_offsets[p];
+    const int* angular = compiled.angular.data() + compiled.component_offsets[p];
     Vec derivative{};
-    for (int k = 0; k < compiled.component_counts[p]; ++k) derivative += adjoints[k] * sums[k];
+    for (int k = 0; k < compiled.component_counts[p]; ++k)
+        derivative += adjoints[k] * sums[angular[k]];
     return derivative;
 }
 

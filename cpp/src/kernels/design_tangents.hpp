@@ -19,7 +19,7 @@ struct TangentSpace {
     Vec* radial_rows;  // G of the radial parameters, packed likewise
     Vec* moment_tangents;
     Vec* pair_derivatives;  // D: [components][panel_width]
-    Vec* slopes;            // of the harmonics, [harmonics][3]
+    Vec* slopes;            // of the angular functions, [angular][3]
     Vec* gradients;         // [rows][panel_width]
     Vec* self;              // [rows][3], summed over neighbors
     Vec* virials;           // [rows][6], - sum r (x) gradient
@@ -34,7 +34,7 @@ struct TangentSpace {
         moment_tangents = arena.take<Vec>(compiled.moment_count);
         pair_derivatives =
             arena.take<Vec>(static_cast<std::size_t>(compiled.component_count) * panel_width);
-        slopes = arena.take<Vec>(n.harmonics * 3);
+        slopes = arena.take<Vec>(n.angular * 3);
         gradients = arena.take<Vec>(static_cast<std::size_t>(n.rows) * panel_width);
         self = arena.take<Vec>(static_cast<std::size_t>(n.rows) * 3);
         virials = arena.take<Vec>(static_cast<std::size_t>(n.rows) * 6);
@@ -57,9 +57,11 @@ inline void gather_radial_rows(const CompiledPotential& compiled, const DesignSi
             const TangentProgram& program = compiled.tangents[p];
             clear(tangent.moment_tangents, compiled.moment_count);
             for (int beta = 0; beta < n.size; ++beta) {
-                const Vec* sums = space.basis_moments + (w * n.size + beta) * n.harmonics;
+                const Vec* sums = space.basis_moments + (w * n.size + beta) * n.angular;
                 Vec* direction = tangent.moment_tangents + compiled.component_offsets[p];
-                for (int k = 0; k < compiled.component_counts[p]; ++k) direction[k] = sums[k];
+                const int* angular = compiled.angular.data() + compiled.component_offsets[p];
+                for (int k = 0; k < compiled.component_counts[p]; ++k)
+                    direction[k] = sums[angular[k]];
                 moment_tangents(compiled, program, space.moments, tangent.moment_tangents);
                 adjoint_tangents(compiled, program, space.moments, space.adjoints,
                                  tangent.moment_tangents, space.row_adjoints);
@@ -75,16 +77,18 @@ inline void component_derivatives(const CompiledPotential& compiled, const Momen
     const Block& block = space.block;
     const int functions = compiled.radial_function_count;
     const Vec unit[3] = {block.x[slot], block.y[slot], block.z[slot]};
-    const Vec* harmonic = space.harmonic + slot % tile;
+    const Vec* functions_of = space.angular + slot % tile;
     for (int p = 0; p < functions; ++p) {
         const Vec f_over_r = space.values[slot * functions + p] * block.inverse[slot];
         const Vec slope = space.derivatives[slot * functions + p];
         Vec* out = tangent.pair_derivatives +
                    static_cast<std::size_t>(compiled.component_offsets[p]) * panel_width + 3 * q;
+        const int* angular = compiled.angular.data() + compiled.component_offsets[p];
         for (int k = 0; k < compiled.component_counts[p]; ++k) {
-            const Vec along = slope * harmonic[k * tile];
+            const Vec along = slope * functions_of[angular[k] * tile];
+            const Vec* slopes = tangent.slopes + 3 * angular[k];
             for (int d = 0; d < 3; ++d)
-                out[k * panel_width + d] = along * unit[d] + f_over_r * tangent.slopes[3 * k + d];
+                out[k * panel_width + d] = along * unit[d] + f_over_r * slopes[d];
         }
     }
 }
@@ -116,13 +120,14 @@ inline void add_explicit_part(const CompiledPotential& compiled, const DesignSiz
                               int q, int w) {
     const Block& block = space.block;
     const Vec unit[3] = {block.x[slot], block.y[slot], block.z[slot]};
-    const Vec* harmonic = space.harmonic + slot % tile;
+    const Vec* functions_of = space.angular + slot % tile;
     for (int p = 0; p < n.functions; ++p) {
         const Vec* adjoints = space.adjoints + compiled.component_offsets[p];
+        const int* angular = compiled.angular.data() + compiled.component_offsets[p];
         Vec sum{}, slope[3]{};
         for (int k = 0; k < compiled.component_counts[p]; ++k) {
-            sum += adjoints[k] * harmonic[k * tile];
-            for (int d = 0; d < 3; ++d) slope[d] += adjoints[k] * tangent.slopes[3 * k + d];
+            sum += adjoints[k] * functions_of[angular[k] * tile];
+            for (int d = 0; d < 3; ++d) slope[d] += adjoints[k] * tangent.slopes[3 * angular[k] + d];
         }
         for (int d = 0; d < 3; ++d) slope[d] *= block.inverse[slot];
         Vec* out = tangent.gradients +
@@ -141,7 +146,7 @@ inline void panel_gradients(const CompiledPotential& compiled, const DesignSize&
                             const MomentSpace& space, const TangentSpace& tangent, int slot,
                             int species, bool linear_only) {
     for (int q = 0; q < panel; ++q) {
-        harmonic_slopes(compiled, space.block, slot + q, tangent.slopes);
+        angular_slopes(space.block, slot + q, compiled.max_degree, tangent.slopes);
         component_derivatives(compiled, space, tangent, slot + q, q);
     }
     if (!linear_only) {
@@ -152,7 +157,7 @@ inline void panel_gradients(const CompiledPotential& compiled, const DesignSize&
                                   tangent.gradients + row * panel_width);
         }
         for (int q = 0; q < panel; ++q) {
-            harmonic_slopes(compiled, space.block, slot + q, tangent.slopes);
+            angular_slopes(space.block, slot + q, compiled.max_degree, tangent.slopes);
             add_explicit_part(compiled, n, space, tangent, slot + q, q, species);
         }
     }
@@ -287,7 +292,7 @@ Status tangents(const CompiledPotential& compiled, const CenterBlock& input, voi
     for (int w = 0; w < n.species_count; ++w)
         for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1];
              slot += panel) {
-            if (slot % tile == 0) harmonics_of(compiled, space.block, slot, space.harmonic);
+            if (slot % tile == 0) angular_functions(space.block, slot, compiled.max_degree, space.angular);
             panel_gradients(compiled, n, space, tangent, slot, w, out.linear_only);
             add_site_sums(space, tangent, out.linear_only ? n.radial_rows : 0, n.rows, slot);
             scatter_panel(space, tangent, input, map, slot, out);

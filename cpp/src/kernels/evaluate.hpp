@@ -13,7 +13,9 @@ struct EvaluateSpace {
     Block block;
     GatherSpace gather;
     RadialValues radial;
+    AngularSpace angular;
     Vec* cores;
+    Vec* radial_sums;  // [K][pair_slots]
     Vec *moments, *adjoints;
     bool has_core = false;
 
@@ -25,7 +27,11 @@ struct EvaluateSpace {
         radial.values = arena.take<Vec>(slots * functions);
         radial.derivatives = arena.take<Vec>(slots * functions);
         radial.basis = arena.take<Vec>(slots * compiled.potential.radial.size);
+        angular.powers = arena.take<Vec>(slots * (compiled.max_degree + 1));
+        angular.real = arena.take<Vec>(slots);
+        angular.imaginary = arena.take<Vec>(slots);
         cores = arena.take<Vec>(slots);
+        radial_sums = arena.take<Vec>(functions * pair_slots);
         if (compiled.program) {
             moments = arena.take<Vec>(compiled.program->value_count);
             adjoints = moments + compiled.component_count;
@@ -38,29 +44,22 @@ struct EvaluateSpace {
 
 // dV/dr = (radial - r̂·g / r) r̂ + g / r, where g is the gradient in the direction r̂ as if it
 // filled all space, and radial = sum_mu f'_mu P_mu.
-template <int Slots>
-inline void project(const Block& block, int slot, const Contracted<Slots>& sums, const Vec* radial,
-                    Vec (&gradient)[3][Slots]) {
-    for (int q = 0; q < Slots; ++q) {
-        const int s = slot + q;
-        const Vec x = block.x[s], y = block.y[s], z = block.z[s], inverse = block.inverse[s];
-        const Vec along = sums.x[q] * x + sums.y[q] * y + sums.z[q] * z;
-        const Vec outward = radial[q] - along * inverse;
-        gradient[0][q] = outward * x + sums.x[q] * inverse;
-        gradient[1][q] = outward * y + sums.y[q] * inverse;
-        gradient[2][q] = outward * z + sums.z[q] * inverse;
-    }
+inline void project(const Block& block, int slot, Vec gx, Vec gy, Vec gz, Vec radial,
+                    Vec (&gradient)[3]) {
+    const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
+    const Vec inverse = block.inverse[slot];
+    const Vec outward = radial - (gx * x + gy * y + gz * z) * inverse;
+    gradient[0] = outward * x + gx * inverse;
+    gradient[1] = outward * y + gy * inverse;
+    gradient[2] = outward * z + gz * inverse;
 }
 
-template <int Slots>
-inline void scatter_gradients(const Block& block, int slot, const Vec (&gradient)[3][Slots],
-                              double* out) {
-    for (int q = 0; q < Slots; ++q)
-        for (int lane = 0; lane < lanes; ++lane) {
-            const std::int64_t pair = block.pairs[(slot + q) * lanes + lane];
-            if (pair < 0) continue;
-            for (int d = 0; d < 3; ++d) out[3 * pair + d] = gradient[d][q][lane];
-        }
+inline void scatter_gradient(const Block& block, int slot, const Vec (&gradient)[3], double* out) {
+    for (int lane = 0; lane < lanes; ++lane) {
+        const std::int64_t pair = block.pairs[slot * lanes + lane];
+        if (pair < 0) continue;
+        for (int d = 0; d < 3; ++d) out[3 * pair + d] = gradient[d][lane];
+    }
 }
 
 inline void clear_gradients(const CenterBlock& input, double* out) {
@@ -77,11 +76,7 @@ inline void evaluate_sites(const CompiledPotential& compiled, EvaluateSpace& spa
     energy = Vec{};
     space.has_core = core(compiled, block, space.cores, energy);
     radial_functions(compiled, block, space.radial);
-    clear(space.moments, compiled.component_count);
-    for (int slot = 0; slot < block.slots; slot += tile)
-        accumulate_moments(compiled, block, slot,
-                           space.radial.values + slot * compiled.radial_function_count,
-                           space.moments);
+    moments_of(compiled, block, space.radial.values, space.angular, space.moments);
     if (compiled.program) {
         energy_and_adjoints(*compiled.program, constants(compiled).program.data(), space.moments,
                             adjoints, energy);
@@ -91,34 +86,27 @@ inline void evaluate_sites(const CompiledPotential& compiled, EvaluateSpace& spa
     }
 }
 
-// From the adjoints back to a few neighbors of species w.
+// From the adjoints back to the neighbors of species w in a few slots.
 inline void evaluate_slots(const CompiledPotential& compiled, const EvaluateSpace& space, int w,
                            int slot, const SiteOutputs& out) {
-    constexpr int slots = slots_in_registers;
+    const Block& block = space.block;
     const int functions = compiled.radial_function_count;
-    const Vec* values = space.radial.values + slot * functions;
-    const Vec* derivatives = space.radial.derivatives + slot * functions;
-    Contracted<slots> sums{};
-    Vec radial[slots]{};
-    for (int q = 0; q < slots && space.has_core; ++q) radial[q] = space.cores[slot + q];
-    for_each_group<group>(functions, [&](int first, int count) {
-        for (auto& of_function : sums.radial_sums)
-            for (Vec& sum : of_function) sum = Vec{};
-        contract_group(compiled, space.block, slot, values, space.adjoints, first, count, sums);
-        for (int p = 0; p < count; ++p)
-            for (int q = 0; q < slots; ++q)
-                radial[q] += derivatives[q * functions + first + p] * sums.radial_sums[p][q];
-        if constexpr (has_rows) {
-            if (out.rows)
-                for (int p = 0; p < count; ++p)
-                    add_radial_row(compiled, space.block, {w, first + p, slot}, space.radial.basis,
-                                   sums.radial_sums[p], reinterpret_cast<Vec*>(out.rows));
-        }
-    });
-    if (!out.pair_gradients) return;
-    Vec gradient[3][slots];
-    project(space.block, slot, sums, radial, gradient);
-    scatter_gradients(space.block, slot, gradient, out.pair_gradients);
+    Contracted sums{space.radial_sums, {}, {}, {}};
+    contract(compiled, block, slot, space.radial.values, space.adjoints, sums);
+    if constexpr (has_rows) {
+        for (int p = 0; out.rows && p < functions; ++p)
+            add_radial_row(compiled, block, {w, p, slot}, space.radial.basis,
+                           sums.radial_sums + p * pair_slots, reinterpret_cast<Vec*>(out.rows));
+    }
+    for (int q = 0; out.pair_gradients && q < pair_slots; ++q) {
+        const Vec* slopes = space.radial.derivatives + slot + q;
+        Vec radial = space.has_core ? space.cores[slot + q] : Vec{};
+        for (int p = 0; p < functions; ++p)
+            radial += slopes[p * block.slots] * sums.radial_sums[p * pair_slots + q];
+        Vec gradient[3];
+        project(block, slot + q, sums.x[q], sums.y[q], sums.z[q], radial, gradient);
+        scatter_gradient(block, slot + q, gradient, out.pair_gradients);
+    }
 }
 
 Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
@@ -145,7 +133,7 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
     if (out.pair_gradients) clear_gradients(input, out.pair_gradients);
     for (int w = 0; w < compiled.potential.species_count; ++w)
         for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1];
-             slot += slots_in_registers)
+             slot += pair_slots)
             evaluate_slots(compiled, space, w, slot, out);
     return Status::done;
 }

@@ -3,38 +3,19 @@
 
 #include <utility>
 
-#include "kernels/harmonics.hpp"
+#include "kernels/angular.hpp"
 #include "radial/registry.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
 
-constexpr int group = 6;         // radial functions whose moments are summed in one pass
-constexpr int radial_group = 4;  // radial functions whose values are summed in registers
+constexpr int radial_group = 4;                           // functions summed in registers at once
+constexpr int radial_slots = vector_bytes == 64 ? 2 : 1;  // of so many slots: 32 registers or 16
+constexpr int pair_slots = 2;  // slots that go back from adjoints to gradients together
+static_assert(tile % radial_slots == 0 && tile % pair_slots == 0);
 
-// Calls body(first, count) for groups of at most Size radial functions.
-template <int Size, class Body>
-void for_each_group(int functions, Body&& body) {
-    for (int first = 0; first < functions; first += Size)
-        body(first, functions - first < Size ? functions - first : Size);
-}
-
-// Calls body(l0, l1, n) for each range of degrees from m on in which the first n of the radial
-// functions from `first` on have components.
-template <class Body>
-inline void for_each_range(const int* highest, int first, int functions, int m, Body&& body) {
-    int begin = m;
-    for (int n = functions; n > 0; --n) {
-        const int end = highest[first + n - 1] + 1;
-        if (end > begin) {
-            body(begin, end, n);
-            begin = end;
-        }
-    }
-}
-
-// Where the values of radial functions go: f_mu and f'_mu, [slots][K], and the basis [slots][R]
-// unless it is null.
+// Radial functions of a block and their derivatives, [K][slots], and the basis [slots][R] unless
+// it is null.
 struct RadialValues {
     Vec *values, *derivatives, *basis;
 };
@@ -51,10 +32,9 @@ inline auto sequences(const RadialBasis& basis, Kind, const Vec* distance,
 
 template <int N, class Kind>
 inline void sum_radial_functions(const CompiledPotential& compiled, Kind kind, const Vec* distance,
-                                 const Real* c, Vec* values, Vec* derivatives) {
-    constexpr int slots = slots_in_registers;
+                                 const Real* c, int stride, Vec* values, Vec* derivatives) {
+    constexpr int slots = radial_slots;
     const RadialBasis& basis = compiled.potential.radial;
-    const int functions = compiled.radial_function_count;
     auto phi = sequences(basis, kind, distance, std::make_index_sequence<slots>());
     Vec value[N][slots]{}, derivative[N][slots]{};
     for (int beta = 0; beta < basis.size; ++beta)
@@ -67,8 +47,8 @@ inline void sum_radial_functions(const CompiledPotential& compiled, Kind kind, c
         }
     for (int p = 0; p < N; ++p)
         for (int q = 0; q < slots; ++q) {
-            values[q * functions + p] = value[p][q];
-            derivatives[q * functions + p] = derivative[p][q];
+            values[p * stride + q] = value[p][q];
+            derivatives[p * stride + q] = derivative[p][q];
         }
 }
 
@@ -81,6 +61,10 @@ inline void keep_basis(const RadialBasis& basis, Kind, const Block& block, Vec* 
     }
 }
 
+inline int least(int a, int b) {
+    return a < b ? a : b;
+}
+
 inline void radial_functions(const CompiledPotential& compiled, const Block& block,
                              const RadialValues& out) {
     const RadialBasis& basis = compiled.potential.radial;
@@ -90,17 +74,16 @@ inline void radial_functions(const CompiledPotential& compiled, const Block& blo
         for (int w = 0; w < species_count; ++w) {
             const Real* c = constants(compiled).radial.data() +
                             (block.species * species_count + w) * functions * size;
-            for_each_group<radial_group>(functions, [&](int first, int count) {
-                with_count<radial_group>(count, [&]<int N>() {
-                    for (int slot = block.segments[w]; slot < block.segments[w + 1];
-                         slot += slots_in_registers) {
-                        const int place = slot * functions + first;
-                        sum_radial_functions<N>(compiled, kind, block.distance + slot,
-                                                c + first * size, out.values + place,
-                                                out.derivatives + place);
-                    }
+            for (int first = 0; first < functions; first += radial_group)
+                with_number(least(functions - first, radial_group), [&]<int N>() {
+                    if constexpr (N > 0 && N <= radial_group)
+                        for (int slot = block.segments[w]; slot < block.segments[w + 1];
+                             slot += radial_slots)
+                            sum_radial_functions<N>(compiled, kind, block.distance + slot,
+                                                    c + first * size, block.slots,
+                                                    out.values + first * block.slots + slot,
+                                                    out.derivatives + first * block.slots + slot);
                 });
-            });
         }
         if (out.basis) keep_basis(basis, kind, block, out.basis);
     });
@@ -122,114 +105,156 @@ inline bool core(const CompiledPotential& compiled, const Block& block, Vec* slo
     return present;
 }
 
-// moments += f_mu * harmonics, over one tile of slots; values[slots][K].
-inline void accumulate_moments(const CompiledPotential& compiled, const Block& block, int slot,
-                               const Vec* values, Vec* moments) {
-    const int functions = compiled.radial_function_count;
-    const int* highest = compiled.highest_degrees.data();
-    const Real* kappa = constants(compiled).kappa.data();
-    for_each_group<group>(functions, [&](int first, int present) {
-        const Vec* f = values + first;
-        Azimuth<tile> azimuth;
-        for (int m = 0; m <= highest[first]; ++m) {
-            Polar<tile> polar;
-            for_each_range(highest, first, present, m, [&](int l0, int l1, int n) {
-                with_count<group>(n, [&]<int N>() {
-                    for (int l = l0; l < l1; ++l) {
-                        Vec* sums = moments + harmonics::index(l, m);
-                        Vec real[tile], imaginary[tile];
-                        for (int q = 0; q < tile; ++q) {
-                            real[q] = polar.value[q] * azimuth.real[q];
-                            imaginary[q] = polar.value[q] * azimuth.imaginary[q];
-                        }
-                        for (int p = 0; p < N; ++p) {
-                            Vec* sum = sums + compiled.component_offsets[first + p];
-                            Vec a = sum[0];
-                            for (int q = 0; q < tile; ++q) a += f[q * functions + p] * real[q];
-                            sum[0] = a;
-                            if (m == 0) continue;
-                            Vec b = sum[1];
-                            for (int q = 0; q < tile; ++q) b += f[q * functions + p] * imaginary[q];
-                            sum[1] = b;
-                        }
-                        polar.advance(block.z + slot, kappa[kappa_index(l, m)]);
-                    }
-                });
-            });
-            azimuth.advance(block.x + slot, block.y + slot);
-        }
-    });
-}
-
-// What the adjoints A of the moments make of a neighbor: P_mu = sum_k A_{mu,k} y_k, and the
-// gradient of sum_mu f_mu A_{mu,k} y_k in the direction, as if y were functions of all space.
-template <int Slots>
-struct Contracted {
-    Vec radial_sums[group][Slots];
-    Vec x[Slots], y[Slots], z[Slots];
+// z^k of a block's slots [slots][max_degree + 1], and (x + iy)^m of all of them.
+struct AngularSpace {
+    Vec *powers, *real, *imaginary;
 };
 
-template <int Slots>
-inline void contract_group(const CompiledPotential& compiled, const Block& block, int slot,
-                           const Vec* values, const Vec* adjoints, int first, int present,
-                           Contracted<Slots>& out) {
-    const int functions = compiled.radial_function_count;
-    const int* highest = compiled.highest_degrees.data();
-    const Real* kappa = constants(compiled).kappa.data();
-    const Vec* f = values + first;
-    Azimuth<Slots> azimuth;
-    for (int m = 0; m <= highest[first]; ++m) {
-        PolarWithSlope<Slots> polar;
-        Vec power[2][Slots]{}, slope[2][Slots]{};  // sums over l of G P and G dP/dz
-        for_each_range(highest, first, present, m, [&](int l0, int l1, int n) {
-            with_count<group>(n, [&]<int N>() {
-                Vec sums[N][Slots];
-                for (int p = 0; p < N; ++p)
-                    for (int q = 0; q < Slots; ++q) sums[p][q] = out.radial_sums[p][q];
-                for (int l = l0; l < l1; ++l) {
-                    const Vec* a = adjoints + harmonics::index(l, m);
-                    Vec real[Slots], weight[Slots]{};
-                    for (int q = 0; q < Slots; ++q) real[q] = polar.value[q] * azimuth.real[q];
-                    for (int p = 0; p < N; ++p) {
-                        const Vec adjoint = a[compiled.component_offsets[first + p]];
-                        for (int q = 0; q < Slots; ++q) {
-                            sums[p][q] += adjoint * real[q];
-                            weight[q] += adjoint * f[q * functions + p];
-                        }
-                    }
-                    for (int q = 0; q < Slots; ++q) {
-                        power[0][q] += weight[q] * polar.value[q];
-                        slope[0][q] += weight[q] * polar.slope[q];
-                    }
-                    if (m > 0) {
-                        for (int q = 0; q < Slots; ++q) {
-                            real[q] = polar.value[q] * azimuth.imaginary[q];
-                            weight[q] = Vec{};
-                        }
-                        for (int p = 0; p < N; ++p) {
-                            const Vec adjoint = a[compiled.component_offsets[first + p] + 1];
-                            for (int q = 0; q < Slots; ++q) {
-                                sums[p][q] += adjoint * real[q];
-                                weight[q] += adjoint * f[q * functions + p];
-                            }
-                        }
-                        for (int q = 0; q < Slots; ++q) {
-                            power[1][q] += weight[q] * polar.value[q];
-                            slope[1][q] += weight[q] * polar.slope[q];
-                        }
-                    }
-                    polar.advance(block.z + slot, kappa[kappa_index(l, m)]);
-                }
-                for (int p = 0; p < N; ++p)
-                    for (int q = 0; q < Slots; ++q) out.radial_sums[p][q] = sums[p][q];
+inline void start_angular(const Block& block, int max_degree, const AngularSpace& space) {
+    for (int slot = 0; slot < block.slots; ++slot) {
+        Vec power = Vec{} + Real(1);
+        space.real[slot] = power;
+        space.imaginary[slot] = Vec{};
+        for (int k = 0; k <= max_degree; ++k) {
+            space.powers[slot * (max_degree + 1) + k] = power;
+            power *= block.z[slot];
+        }
+    }
+}
+
+inline void advance_azimuth(const Block& block, const AngularSpace& space) {
+    for (int slot = 0; slot < block.slots; ++slot) {
+        const Vec x = block.x[slot], y = block.y[slot];
+        const Vec real = space.real[slot], imaginary = space.imaginary[slot];
+        space.real[slot] = x * real - y * imaginary;
+        space.imaginary[slot] = x * imaginary + y * real;
+    }
+}
+
+// Moments of one function and one m: sums over all slots of f (x + iy)^m z^k, k = 0 ... K.
+template <int K>
+inline void sum_moments(int slots, const Vec* f, const AngularSpace& space, int stride, Vec* out) {
+    Vec real[K + 1]{}, imaginary[K + 1]{};
+    for (int slot = 0; slot < slots; ++slot) {
+        const Vec a = f[slot] * space.real[slot], b = f[slot] * space.imaginary[slot];
+        const Vec* power = space.powers + slot * stride;
+        for (int k = 0; k <= K; ++k) {
+            real[k] += a * power[k];
+            imaginary[k] += b * power[k];
+        }
+    }
+    for (int k = 0; k <= K; ++k) {
+        out[2 * k] = real[k];
+        out[2 * k + 1] = imaginary[k];
+    }
+}
+
+// The same for m = 0, which has no imaginary part.
+template <int K>
+inline void sum_axial_moments(int slots, const Vec* f, const AngularSpace& space, int stride,
+                              Vec* out) {
+    Vec sums[K + 1]{};
+    for (int slot = 0; slot < slots; ++slot)
+        for (int k = 0; k <= K; ++k) sums[k] += f[slot] * space.powers[slot * stride + k];
+    for (int k = 0; k <= K; ++k) out[k] = sums[k];
+}
+
+inline void moments_of(const CompiledPotential& compiled, const Block& block, const Vec* values,
+                       const AngularSpace& space, Vec* moments) {
+    const int stride = compiled.max_degree + 1;
+    start_angular(block, compiled.max_degree, space);
+    for (int m = 0; m <= compiled.max_degree; ++m) {
+        if (m > 0) advance_azimuth(block, space);
+        for (int p = 0; p < compiled.radial_function_count; ++p) {
+            const int highest = compiled.highest_degrees[p];
+            if (highest < m) break;
+            const Vec* f = values + p * block.slots;
+            Vec* out = moments + compiled.component_offsets[p] + azimuth_offset(highest, m);
+            with_number(highest - m, [&]<int K>() {
+                if (m == 0)
+                    sum_axial_moments<K>(block.slots, f, space, stride, out);
+                else
+                    sum_moments<K>(block.slots, f, space, stride, out);
             });
-        });
-        for (int q = 0; q < Slots; ++q) {
+        }
+    }
+}
+
+// What the adjoints A of the moments make of a few neighbors: P_mu = sum_i A_{mu,i} y_i, and the
+// gradient of sum_mu f_mu A_{mu,i} y_i in the direction, as if y were functions of all space.
+struct Contracted {
+    Vec* radial_sums;  // [K][pair_slots]
+    Vec x[pair_slots], y[pair_slots], z[pair_slots];
+};
+
+// Polynomials in z, sums over k of A_k z^k, with their derivatives, summed over the functions.
+struct AzimuthSums {
+    Vec real[pair_slots], imaginary[pair_slots];
+    Vec real_slope[pair_slots], imaginary_slope[pair_slots];
+};
+
+// By Horner's rule, for one function and one m.
+template <int K>
+inline void add_polynomials(const Vec* adjoints, const Vec* f, const Vec* z,
+                            const Azimuth<pair_slots>& azimuth, Vec* radial_sums,
+                            AzimuthSums& sums) {
+    for (int q = 0; q < pair_slots; ++q) {
+        Vec real = adjoints[2 * K], imaginary = adjoints[2 * K + 1];
+        Vec real_slope{}, imaginary_slope{};
+        for (int k = K - 1; k >= 0; --k) {
+            real_slope = real_slope * z[q] + real;
+            imaginary_slope = imaginary_slope * z[q] + imaginary;
+            real = real * z[q] + adjoints[2 * k];
+            imaginary = imaginary * z[q] + adjoints[2 * k + 1];
+        }
+        radial_sums[q] += real * azimuth.real[q] + imaginary * azimuth.imaginary[q];
+        sums.real[q] += f[q] * real;
+        sums.imaginary[q] += f[q] * imaginary;
+        sums.real_slope[q] += f[q] * real_slope;
+        sums.imaginary_slope[q] += f[q] * imaginary_slope;
+    }
+}
+
+template <int K>
+inline void add_axial_polynomials(const Vec* adjoints, const Vec* f, const Vec* z,
+                                  Vec* radial_sums, AzimuthSums& sums) {
+    for (int q = 0; q < pair_slots; ++q) {
+        Vec value = adjoints[K], slope{};
+        for (int k = K - 1; k >= 0; --k) {
+            slope = slope * z[q] + value;
+            value = value * z[q] + adjoints[k];
+        }
+        radial_sums[q] = value;
+        sums.real_slope[q] += f[q] * slope;
+    }
+}
+
+inline void contract(const CompiledPotential& compiled, const Block& block, int slot,
+                     const Vec* values, const Vec* adjoints, Contracted& out) {
+    const Vec* z = block.z + slot;
+    Azimuth<pair_slots> azimuth;
+    for (int m = 0; m <= compiled.max_degree; ++m) {
+        AzimuthSums sums{};
+        for (int p = 0; p < compiled.radial_function_count; ++p) {
+            const int highest = compiled.highest_degrees[p];
+            if (highest < m) break;
+            const Vec* f = values + p * block.slots + slot;
+            const Vec* a = adjoints + compiled.component_offsets[p] + azimuth_offset(highest, m);
+            Vec* radial_sums = out.radial_sums + p * pair_slots;
+            with_number(highest - m, [&]<int K>() {
+                if (m == 0)
+                    add_axial_polynomials<K>(a, f, z, radial_sums, sums);
+                else
+                    add_polynomials<K>(a, f, z, azimuth, radial_sums, sums);
+            });
+        }
+        for (int q = 0; q < pair_slots; ++q) {
             const Vec lower_real = static_cast<Real>(m) * azimuth.lower_real[q];
             const Vec lower_imaginary = static_cast<Real>(m) * azimuth.lower_imaginary[q];
-            out.x[q] += power[0][q] * lower_real + power[1][q] * lower_imaginary;
-            out.y[q] += power[1][q] * lower_real - power[0][q] * lower_imaginary;
-            out.z[q] += slope[0][q] * azimuth.real[q] + slope[1][q] * azimuth.imaginary[q];
+            out.x[q] += sums.real[q] * lower_real + sums.imaginary[q] * lower_imaginary;
+            out.y[q] += sums.imaginary[q] * lower_real - sums.real[q] * lower_imaginary;
+            out.z[q] += sums.real_slope[q] * azimuth.real[q] +
+                        sums.imaginary_slope[q] * azimuth.imaginary[q];
         }
         azimuth.advance(block.x + slot, block.y + slot);
     }

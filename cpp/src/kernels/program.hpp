@@ -1,12 +1,12 @@
 // Runs the straight line of sums that pair couplings were compiled to.
 #pragma once
 
-#include "kernels/harmonics.hpp"
+#include "kernels/angular.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
 
-constexpr int unrolled = 12;  // terms of a sum whose number is known to the compiler
+constexpr int unrolled = 15;  // terms of a sum whose number is known to the compiler
 
 // Where a run reads its indices and coefficients from.
 struct ProgramCursor {
@@ -19,8 +19,8 @@ inline void linear_run(int outputs, Vec* v, ProgramCursor& at) {
     const int* index = at.index;
     const Real* c = at.coefficient;
     for (int o = 0; o < outputs; ++o) {
-        Vec sum = c[0] * v[index[1]];
-        for (int t = 1; t < Terms; ++t) sum += c[t] * v[index[1 + t]];
+        Vec sum{};
+        for (int t = 0; t < Terms; ++t) sum += c[t] * v[index[1 + t]];
         v[index[0]] = sum;
         index += Terms + 1;
         c += Terms;
@@ -94,25 +94,22 @@ inline void execute(const std::vector<Run>& runs, Vec* v, ProgramCursor& at) {
     for (const Run& run : runs) {
         switch (run.kind) {
             case Run::Kind::linear:
-                if (run.size == 0) {
-                    for (int o = 0; o < run.outputs; ++o) v[*at.index++] = Vec{};
-                } else if (run.size > unrolled) {
+                if (run.size > unrolled)
                     long_linear_run(run, v, at);
-                } else {
-                    with_count<unrolled>(run.size,
-                                         [&]<int N>() { linear_run<N>(run.outputs, v, at); });
-                }
+                else
+                    with_number(run.size, [&]<int N>() { linear_run<N>(run.outputs, v, at); });
                 break;
             case Run::Kind::products: product_run(run.outputs, v, at); break;
             case Run::Kind::bilinear:
                 if (run.size > unrolled)
                     long_bilinear_run(run, v, at);
                 else
-                    with_count<unrolled>(run.size,
-                                         [&]<int N>() { bilinear_run<N>(run.outputs, v, at); });
+                    with_number(run.size, [&]<int N>() { bilinear_run<N>(run.outputs, v, at); });
                 break;
             case Run::Kind::wide:
-                with_count<8>(run.size, [&]<int N>() { wide_run<N>(run.outputs, v, at); });
+                with_number(run.size, [&]<int N>() {
+                    if constexpr (N > 0 && N <= 8) wide_run<N>(run.outputs, v, at);
+                });
                 break;
         }
     }
@@ -126,9 +123,11 @@ inline void energy_and_adjoints(const Program& program, const Real* coefficients
     execute(program.forward, values, at);
     const Vec* tensors = values + program.first_tensor();
     Vec* tensor_adjoints = values + program.first_adjoint();
-    Vec twice{};
-    for (int k = 0; k < program.tensor_count; ++k) twice += tensors[k] * tensor_adjoints[k];
-    energy += Real(0.5) * twice;
+    constexpr int chains = 4;
+    Vec twice[chains]{};
+    for (int k = 0; k < program.tensor_count; ++k)
+        twice[k % chains] += tensors[k] * tensor_adjoints[k];
+    energy += Real(0.5) * ((twice[0] + twice[1]) + (twice[2] + twice[3]));
     for (const auto& [tensor, coefficient] : program.linear) {
         const auto c = static_cast<Real>(coefficient);
         energy += c * values[tensor];

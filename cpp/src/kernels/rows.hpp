@@ -5,6 +5,7 @@
 
 #include "kernels/block.hpp"
 #include "kernels/graph.hpp"
+#include "kernels/pairs.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
@@ -40,14 +41,13 @@ struct RadialRow {
     int neighbor_species, function, slot;
 };
 
-// Adds a few neighbors' share in the derivatives in the coefficients of one radial function.
+// Adds a few slots' share in the derivatives in the coefficients of one radial function.
 inline void add_radial_row(const CompiledPotential& compiled, const Block& block, RadialRow place,
-                           const Vec* basis, const Vec (&radial_sums)[slots_in_registers],
-                           Vec* rows) {
+                           const Vec* basis, const Vec* radial_sums, Vec* rows) {
     const int size = compiled.potential.radial.size;
     Vec* row = rows + radial_column(compiled, block.species, place.neighbor_species,
                                     place.function, 0);
-    for (int q = 0; q < slots_in_registers; ++q) {
+    for (int q = 0; q < pair_slots; ++q) {
         const Vec sum = static_cast<Real>(compiled.potential.scaling) * radial_sums[q];
         const Vec* phi = basis + (place.slot + q) * size;
         for (int beta = 0; beta < size; ++beta) row[beta] += sum * phi[beta];

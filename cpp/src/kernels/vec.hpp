@@ -15,12 +15,8 @@ constexpr int vector_bytes = MTPOT_VECTOR_BYTES;
 constexpr int lanes = vector_bytes / sizeof(Real);  // at most most_lanes of kernels.hpp
 typedef Real Vec __attribute__((vector_size(vector_bytes)));
 
-// With 32 registers the sums of two slots stay in them, with 16 those of one.
-constexpr int slots_in_registers = vector_bytes == 64 ? 2 : 1;
-
 // Slots (neighbors of all lanes) that the loops over pairs take at once.
 constexpr int tile = 4;
-static_assert(tile % slots_in_registers == 0);
 
 constexpr std::size_t round_up(std::size_t n, std::size_t multiple) {
     return (n + multiple - 1) / multiple * multiple;
@@ -48,13 +44,27 @@ inline void clear(Vec* values, std::size_t count) {
     for (std::size_t k = 0; k < count; ++k) values[k] = Vec{};
 }
 
-// Calls body with a compile-time count 1 ... N.
-template <int N, class Body>
-inline void with_count(int count, Body&& body) {
-    if constexpr (N > 1) {
-        if (count < N) return with_count<N - 1>(count, body);
+// Calls body with a number 0 ... 15 that the compiler knows.
+template <class Body>
+inline void with_number(int n, Body&& body) {
+    switch (n) {
+        case 0: return body.template operator()<0>();
+        case 1: return body.template operator()<1>();
+        case 2: return body.template operator()<2>();
+        case 3: return body.template operator()<3>();
+        case 4: return body.template operator()<4>();
+        case 5: return body.template operator()<5>();
+        case 6: return body.template operator()<6>();
+        case 7: return body.template operator()<7>();
+        case 8: return body.template operator()<8>();
+        case 9: return body.template operator()<9>();
+        case 10: return body.template operator()<10>();
+        case 11: return body.template operator()<11>();
+        case 12: return body.template operator()<12>();
+        case 13: return body.template operator()<13>();
+        case 14: return body.template operator()<14>();
+        default: return body.template operator()<15>();
     }
-    body.template operator()<N>();
 }
 
 }  // namespace
