@@ -1,7 +1,6 @@
 #include "program.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include "harmonics.hpp"
@@ -9,7 +8,8 @@
 namespace mtpot {
 namespace {
 
-constexpr int widest = 8;  // values that a wide sum holds in registers
+constexpr int widest = 8;          // values that a wide sum holds in registers
+constexpr int most_products = 320;  // of pairs at a time: what stays in the innermost cache
 
 struct WeightedIndex {
     int index;
@@ -46,22 +46,23 @@ public:
 
     Program compile() {
         make_harmonics();
-        for (const auto& pair : pairs_) couple(pair);
+        for (const auto& batch : batches_) couple(batch);
         square();
         for (const auto& term : form_.linear)
             program_.linear.push_back({channel_values_[term.channel], term.coefficient});
         runs_ = &program_.backward;
-        for (const auto& pair : pairs_) couple_back(pair);
+        for (const auto& batch : batches_) couple_back(batch);
         make_harmonics_back();
         return std::move(program_);
     }
 
 private:
-    // Product of component i of one channel and j of another, in scratch.
     struct Pair {
         int first, second;          // channels
         std::vector<int> elements;  // of the form
+        int scratch;                // value that is their first product
     };
+    using Batch = std::vector<Pair>;  // coupled together; all batches share the scratch values
 
     int width(int channel) const { return 2 * form_.channels[channel].l + 1; }
     int adjoint(int tensor_value) const { return tensor_value + program_.tensor_count; }
@@ -72,7 +73,7 @@ private:
             channel_values_.push_back(next);
             next += width(static_cast<int>(c));
         }
-        int products = 0;
+        std::vector<Pair> pairs;
         for (std::size_t e = 0; e < form_.elements.size(); ++e) {
             const auto& element = form_.elements[e];
             if (element.second < 0) {
@@ -81,15 +82,30 @@ private:
             }
             element_values_.push_back(next);
             next += 2 * element.l + 1;
-            if (pairs_.empty() || pairs_.back().first != element.first ||
-                pairs_.back().second != element.second)
-                pairs_.push_back({element.first, element.second, {}});
-            pairs_.back().elements.push_back(static_cast<int>(e));
-            products = std::max(products, width(element.first) * width(element.second));
+            if (pairs.empty() || pairs.back().first != element.first ||
+                pairs.back().second != element.second)
+                pairs.push_back({element.first, element.second, {}, 0});
+            pairs.back().elements.push_back(static_cast<int>(e));
         }
         program_.tensor_count = next - program_.first_tensor();
-        scratch_ = next + program_.tensor_count;
-        program_.value_count = scratch_ + products;
+        program_.value_count = next + program_.tensor_count;
+        place_products(pairs);
+    }
+
+    void place_products(const std::vector<Pair>& pairs) {
+        const int scratch = program_.value_count;
+        int used = most_products;
+        for (Pair pair : pairs) {
+            const int products = width(pair.first) * width(pair.second);
+            if (used + products > most_products) {
+                batches_.emplace_back();
+                used = 0;
+            }
+            pair.scratch = scratch + used;
+            used += products;
+            program_.value_count = std::max(program_.value_count, scratch + used);
+            batches_.back().push_back(pair);
+        }
     }
 
     void emit(std::vector<LinearSum> sums) {
@@ -152,7 +168,7 @@ private:
     // Products of equal channels stand once: i <= j.
     int product(const Pair& pair, int i, int j) const {
         if (pair.first == pair.second && i > j) std::swap(i, j);
-        return scratch_ + i * width(pair.second) + j;
+        return pair.scratch + i * width(pair.second) + j;
     }
 
     // Calls body(target value, i, j, coefficient) for everything that a pair couples to.
@@ -164,14 +180,15 @@ private:
                 body(element_values_[e] + term.target, term.left, term.right, term.coefficient);
     }
 
-    void couple(const Pair& pair) {
+    void couple(const Batch& batch) {
         std::map<int, std::map<int, double>> sums;
         std::map<int, IndexPair> products;
-        for_each_coupling(pair, [&](int target, int i, int j, double coefficient) {
-            const int p = product(pair, i, j);
-            sums[target][p] += coefficient;
-            products[p] = {channel_values_[pair.first] + i, channel_values_[pair.second] + j};
-        });
+        for (const auto& pair : batch)
+            for_each_coupling(pair, [&](int target, int i, int j, double coefficient) {
+                const int p = product(pair, i, j);
+                sums[target][p] += coefficient;
+                products[p] = {channel_values_[pair.first] + i, channel_values_[pair.second] + j};
+            });
         for (const auto& [target, factors] : products) {
             add_run(Run::Kind::products, 1);
             program_.indices.insert(program_.indices.end(), {target, factors.left, factors.right});
@@ -179,20 +196,22 @@ private:
         emit(linear_sums(sums));
     }
 
-    void couple_back(const Pair& pair) {
+    void couple_back(const Batch& batch) {
         std::map<int, std::map<int, double>> sums;
-        std::map<int, std::vector<IndexPair>> adjoints;
-        std::map<int, std::array<int, 2>> products;
-        for_each_coupling(pair, [&](int target, int i, int j, double coefficient) {
-            const bool square = pair.first == pair.second && i == j;
-            sums[product(pair, i, j)][adjoint(target)] += (square ? 2.0 : 1.0) * coefficient;
-            products[product(pair, i, j)] = {channel_values_[pair.first] + i,
-                                             channel_values_[pair.second] + j};
-        });
+        std::map<int, IndexPair> products;
+        for (const auto& pair : batch)
+            for_each_coupling(pair, [&](int target, int i, int j, double coefficient) {
+                const bool square = pair.first == pair.second && i == j;
+                const int p = product(pair, i, j);
+                sums[p][adjoint(target)] += (square ? 2.0 : 1.0) * coefficient;
+                products[p] = {channel_values_[pair.first] + i, channel_values_[pair.second] + j};
+            });
         emit(linear_sums(sums));
+        std::map<int, std::vector<IndexPair>> adjoints;
         for (const auto& [p, factors] : products) {
-            adjoints[adjoint(factors[0])].push_back({p, factors[1]});
-            if (factors[0] != factors[1]) adjoints[adjoint(factors[1])].push_back({p, factors[0]});
+            adjoints[adjoint(factors.left)].push_back({p, factors.right});
+            if (factors.left != factors.right)
+                adjoints[adjoint(factors.right)].push_back({p, factors.left});
         }
         std::vector<BilinearSum> bilinear;
         for (auto& [target, terms] : adjoints) bilinear.push_back({target, std::move(terms)});
@@ -254,8 +273,7 @@ private:
     Program program_;
     std::vector<Run>* runs_ = &program_.forward;
     std::vector<int> channel_values_, element_values_;  // of their first components
-    std::vector<Pair> pairs_;
-    int scratch_ = 0;
+    std::vector<Batch> batches_;
 };
 
 }  // namespace

@@ -36,19 +36,19 @@ inline void sum_radial_functions(const CompiledPotential& compiled, Kind kind, c
     constexpr int slots = radial_slots;
     const RadialBasis& basis = compiled.potential.radial;
     auto phi = sequences(basis, kind, distance, std::make_index_sequence<slots>());
-    Vec value[N][slots]{}, derivative[N][slots]{};
+    Sums<N * slots> value, derivative;
     for (int beta = 0; beta < basis.size; ++beta)
         for (int q = 0; q < slots; ++q) {
             for (int p = 0; p < N; ++p) {
-                value[p][q] += c[p * basis.size + beta] * phi.of[q].value;
-                derivative[p][q] += c[p * basis.size + beta] * phi.of[q].derivative;
+                value[p * slots + q] += c[p * basis.size + beta] * phi.of[q].value;
+                derivative[p * slots + q] += c[p * basis.size + beta] * phi.of[q].derivative;
             }
             phi.of[q].advance();
         }
     for (int p = 0; p < N; ++p)
         for (int q = 0; q < slots; ++q) {
-            values[p * stride + q] = value[p][q];
-            derivatives[p * stride + q] = derivative[p][q];
+            values[p * stride + q] = value[p * slots + q];
+            derivatives[p * stride + q] = derivative[p * slots + q];
         }
 }
 
@@ -134,15 +134,17 @@ inline void advance_azimuth(const Block& block, const AngularSpace& space) {
 // Moments of one function and one m: sums over all slots of f (x + iy)^m z^k, k = 0 ... K.
 template <int K>
 inline void sum_moments(int slots, const Vec* f, const AngularSpace& space, int stride, Vec* out) {
-    Vec real[K + 1]{}, imaginary[K + 1]{};
+    Sums<K + 1> real, imaginary;
     for (int slot = 0; slot < slots; ++slot) {
         const Vec a = f[slot] * space.real[slot], b = f[slot] * space.imaginary[slot];
         const Vec* power = space.powers + slot * stride;
+        MTPOT_UNROLL
         for (int k = 0; k <= K; ++k) {
             real[k] += a * power[k];
             imaginary[k] += b * power[k];
         }
     }
+    MTPOT_UNROLL
     for (int k = 0; k <= K; ++k) {
         out[2 * k] = real[k];
         out[2 * k + 1] = imaginary[k];
@@ -153,9 +155,12 @@ inline void sum_moments(int slots, const Vec* f, const AngularSpace& space, int 
 template <int K>
 inline void sum_axial_moments(int slots, const Vec* f, const AngularSpace& space, int stride,
                               Vec* out) {
-    Vec sums[K + 1]{};
-    for (int slot = 0; slot < slots; ++slot)
+    Sums<K + 1> sums;
+    for (int slot = 0; slot < slots; ++slot) {
+        MTPOT_UNROLL
         for (int k = 0; k <= K; ++k) sums[k] += f[slot] * space.powers[slot * stride + k];
+    }
+    MTPOT_UNROLL
     for (int k = 0; k <= K; ++k) out[k] = sums[k];
 }
 
@@ -184,13 +189,12 @@ inline void moments_of(const CompiledPotential& compiled, const Block& block, co
 // gradient of sum_mu f_mu A_{mu,i} y_i in the direction, as if y were functions of all space.
 struct Contracted {
     Vec* radial_sums;  // [K][pair_slots]
-    Vec x[pair_slots], y[pair_slots], z[pair_slots];
+    Sums<pair_slots> x, y, z;
 };
 
 // Polynomials in z, sums over k of A_k z^k, with their derivatives, summed over the functions.
 struct AzimuthSums {
-    Vec real[pair_slots], imaginary[pair_slots];
-    Vec real_slope[pair_slots], imaginary_slope[pair_slots];
+    Sums<pair_slots> real, imaginary, real_slope, imaginary_slope;
 };
 
 // By Horner's rule, for one function and one m.
@@ -201,6 +205,7 @@ inline void add_polynomials(const Vec* adjoints, const Vec* f, const Vec* z,
     for (int q = 0; q < pair_slots; ++q) {
         Vec real = adjoints[2 * K], imaginary = adjoints[2 * K + 1];
         Vec real_slope{}, imaginary_slope{};
+        MTPOT_UNROLL
         for (int k = K - 1; k >= 0; --k) {
             real_slope = real_slope * z[q] + real;
             imaginary_slope = imaginary_slope * z[q] + imaginary;
@@ -220,6 +225,7 @@ inline void add_axial_polynomials(const Vec* adjoints, const Vec* f, const Vec* 
                                   Vec* radial_sums, AzimuthSums& sums) {
     for (int q = 0; q < pair_slots; ++q) {
         Vec value = adjoints[K], slope{};
+        MTPOT_UNROLL
         for (int k = K - 1; k >= 0; --k) {
             slope = slope * z[q] + value;
             value = value * z[q] + adjoints[k];
@@ -234,7 +240,7 @@ inline void contract(const CompiledPotential& compiled, const Block& block, int 
     const Vec* z = block.z + slot;
     Azimuth<pair_slots> azimuth;
     for (int m = 0; m <= compiled.max_degree; ++m) {
-        AzimuthSums sums{};
+        AzimuthSums sums;
         for (int p = 0; p < compiled.radial_function_count; ++p) {
             const int highest = compiled.highest_degrees[p];
             if (highest < m) break;

@@ -20,6 +20,7 @@ inline void linear_run(int outputs, Vec* v, ProgramCursor& at) {
     const Real* c = at.coefficient;
     for (int o = 0; o < outputs; ++o) {
         Vec sum{};
+        MTPOT_UNROLL
         for (int t = 0; t < Terms; ++t) sum += c[t] * v[index[1 + t]];
         v[index[0]] = sum;
         index += Terms + 1;
@@ -53,6 +54,7 @@ inline void bilinear_run(int outputs, Vec* v, ProgramCursor& at) {
     const int* index = at.index;
     for (int o = 0; o < outputs; ++o) {
         Vec sum = v[index[0]];
+        MTPOT_UNROLL
         for (int t = 0; t < Terms; ++t) sum += v[index[1 + 2 * t]] * v[index[2 + 2 * t]];
         v[index[0]] = sum;
         index += 2 * Terms + 1;
@@ -77,12 +79,14 @@ inline void wide_run(int outputs, Vec* v, ProgramCursor& at) {
     for (int o = 0; o < outputs; ++o) {
         Vec* target = v + index[0];
         const int terms = index[1];
-        Vec sums[Width]{};
+        Sums<Width> sums;
         for (int t = 0; t < terms; ++t) {
             const Vec* from = v + index[2 + t];
             const Vec factor = Vec{} + c[t];
+            MTPOT_UNROLL
             for (int k = 0; k < Width; ++k) sums[k] += factor * from[k];
         }
+        MTPOT_UNROLL
         for (int k = 0; k < Width; ++k) target[k] = sums[k];
         index += terms + 2;
         c += terms;
@@ -124,7 +128,7 @@ inline void energy_and_adjoints(const Program& program, const Real* coefficients
     const Vec* tensors = values + program.first_tensor();
     Vec* tensor_adjoints = values + program.first_adjoint();
     constexpr int chains = 4;
-    Vec twice[chains]{};
+    Sums<chains> twice;
     for (int k = 0; k < program.tensor_count; ++k)
         twice[k % chains] += tensors[k] * tensor_adjoints[k];
     energy += Real(0.5) * ((twice[0] + twice[1]) + (twice[2] + twice[3]));

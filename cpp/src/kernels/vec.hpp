@@ -7,6 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 
+// Before loops of a known length whose sums must stay in registers.
+#define MTPOT_UNROLL _Pragma("GCC unroll 32")
+
 namespace mtpot::MTPOT_ISA {
 namespace {
 
@@ -38,6 +41,19 @@ public:
 private:
     char* base_;
     std::size_t used_ = 0;
+};
+
+// Sums that start from zero. An array in braces would be cleared as memory, slowly, and stay there.
+template <int N>
+struct Sums {
+    Vec of[N];
+
+    Sums() {
+        MTPOT_UNROLL
+        for (int k = 0; k < N; ++k) of[k] = Vec{};
+    }
+    Vec& operator[](int k) { return of[k]; }
+    const Vec& operator[](int k) const { return of[k]; }
 };
 
 inline void clear(Vec* values, std::size_t count) {
