@@ -29,24 +29,11 @@ std::optional<std::vector<Factors>> factors_of_moments(const Contractions& list)
     return factors;
 }
 
-bool can_couple(int l1, int l2, int l) {
-    return std::abs(l1 - l2) <= l && l <= l1 + l2;
-}
-
-// Channels that can make an invariant together; even sums of l alone occur.
-bool has_invariant(const Factors& f) {
-    if (f.size() == 1) return f[0].l == 0;
-    if (f.size() == 2) return f[0].l == f[1].l;
-    if (f.size() == 3) return can_couple(f[0].l, f[1].l, f[2].l);
-    return std::max(std::abs(f[0].l - f[1].l), std::abs(f[2].l - f[3].l)) <=
-           std::min(f[0].l + f[1].l, f[2].l + f[3].l);
-}
-
 // Every M_{mu,nu} of some factors replaced by each A_{mu,l} in it.
 void add_blocks(Factors factors, std::size_t position, std::set<Factors>& blocks) {
     if (position == factors.size()) {
         std::sort(factors.begin(), factors.end());
-        if (has_invariant(factors)) blocks.insert(factors);
+        blocks.insert(factors);
         return;
     }
     for (; factors[position].l >= 0; factors[position].l -= 2)
@@ -99,9 +86,13 @@ struct Split {
         return result;
     }
 
+    // Degrees in which both have a tensor of one parity.
     std::vector<int> degrees() const {
-        if (!right) return {0};
+        if (!right) return left.first.l == 0 ? std::vector<int>{0} : std::vector<int>{};
         std::vector<int> result;
+        int sum = 0;
+        for (const auto& factor : order()) sum += factor.l;
+        if (sum % 2 != 0) return result;
         const int last = std::min(left.most(), right->most());
         for (int l = std::max(left.least(), right->least()); l <= last; ++l)
             if ((l - left.least()) % left.step() == 0 && (l - right->least()) % right->step() == 0)
@@ -267,6 +258,7 @@ constexpr double negligible = 1e-14, tolerated = 1e-12;  // relative to the boun
 std::optional<Eigen::VectorXd> fit(const Split& split, const Sampled& sampled) {
     const PolarizedInvariants invariants(split, sampled.directions);
     const auto degrees = split.degrees();
+    if (degrees.empty()) return std::nullopt;
     const auto rows = static_cast<Eigen::Index>(sampled.part.values.size());
     Eigen::MatrixXd matrix(rows, static_cast<Eigen::Index>(degrees.size()));
     for (Eigen::Index s = 0; s < rows; ++s)
@@ -334,6 +326,18 @@ private:
     std::vector<HarmonicForm::Linear> linear_;
 };
 
+std::size_t most_invariants(const Factors& block) {
+    std::size_t most = 0;
+    for (const auto& split : splits_of(block)) most = std::max(most, split.degrees().size());
+    return most;
+}
+
+bool is_negligible(const Polarization::Part& part) {
+    return std::all_of(part.values.begin(), part.values.end(), [&](double value) {
+        return std::abs(value) <= negligible * part.bound;
+    });
+}
+
 }  // namespace
 
 std::optional<HarmonicForm> harmonic_form(const Potential& potential) {
@@ -343,18 +347,14 @@ std::optional<HarmonicForm> harmonic_form(const Potential& potential) {
     std::mt19937 random(1);
     std::vector<Sampled> sampled;
     for (auto block = blocks->begin(); block != blocks->end();) {
-        std::size_t invariants = 0;
-        for (const auto& split : splits_of(*block))
-            invariants = std::max(invariants, split.degrees().size());
-        const std::size_t samples = 2 * invariants + 2;
-        const auto directions = random_directions(*block, samples, random);
+        const std::size_t invariants = most_invariants(*block);
+        const auto directions = random_directions(*block, 2 * invariants + 2, random);
         auto part = polarization.part(directions);
-        double largest = 0.0;
-        for (const double value : part.values) largest = std::max(largest, std::abs(value));
-        if (largest <= negligible * part.bound) {
+        if (is_negligible(part)) {
             block = blocks->erase(block);
             continue;
         }
+        if (invariants == 0) return std::nullopt;
         sampled.push_back({directions, std::move(part)});
         ++block;
     }

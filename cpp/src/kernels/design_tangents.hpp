@@ -79,8 +79,8 @@ inline void component_derivatives(const CompiledPotential& compiled, const Momen
     const Vec unit[3] = {block.x[slot], block.y[slot], block.z[slot]};
     const Vec* functions_of = space.angular + slot % tile;
     for (int p = 0; p < functions; ++p) {
-        const Vec f_over_r = space.values[slot * functions + p] * block.inverse[slot];
-        const Vec slope = space.derivatives[slot * functions + p];
+        const Vec f_over_r = space.values[p * block.slots + slot] * block.inverse[slot];
+        const Vec slope = space.derivatives[p * block.slots + slot];
         Vec* out = tangent.pair_derivatives +
                    static_cast<std::size_t>(compiled.component_offsets[p]) * panel_width + 3 * q;
         const int* angular = compiled.angular.data() + compiled.component_offsets[p];
