@@ -35,7 +35,7 @@ void Evaluator::evaluate(const Neighborhoods& neighborhoods, const Result& resul
                          int threads) const {
     const Kernels& kernel = kernels();
     result.check(neighborhoods);
-    const BlockPlan plan(neighborhoods, potential().species_count, kernel.lanes);
+    const BlockPlan& plan = plan_blocks(neighborhoods, potential().species_count, kernel.lanes);
     for_each_block(plan, kernel.evaluate_bytes(*compiled_, plan.longest_list()), threads,
                    [&](const CenterBlock& block, void* workspace) {
                        return kernel.evaluate(
