@@ -31,6 +31,14 @@ py::array_t<std::int32_t> shifts(const ImageLists& lists) {
     return py::array_t<std::int32_t>({ghosts, py::ssize_t{3}}, lists.shifts().data());
 }
 
+// A new array, whose numbers `data` points to.
+py::object zeros(py::ssize_t count, double*& data) {
+    py::array_t<double> array(count);
+    data = array.mutable_data();
+    std::fill_n(data, count, 0.0);
+    return array;
+}
+
 // Types of atoms here are species of the potential. The memory of a step serves one call at a time.
 class Evaluation {
 public:
@@ -38,7 +46,7 @@ public:
                const std::optional<Design>& design)
         : evaluator_(evaluator, grader, design),
           graded_(grader.has_value()),
-          parameters_(design ? design->parameter_count() : 0),
+          parameters_(design ? static_cast<py::ssize_t>(design->parameter_count()) : 0),
           species_(static_cast<std::size_t>(evaluator.potential().species_count)) {
         std::iota(species_.begin(), species_.end(), 0);
     }
@@ -50,16 +58,14 @@ public:
         require_shape(positions, {all, 3}, "positions");
         require_shape(types, {all}, "types");
         py::array_t<double> energies(atoms), forces({atoms, py::ssize_t{3}}),
-            virial({py::ssize_t{3}, py::ssize_t{3}}), grades(graded_ ? atoms : 0),
-            row(static_cast<py::ssize_t>(parameters_));
+            virial({py::ssize_t{3}, py::ssize_t{3}});
         std::fill_n(energies.mutable_data(), atoms, 0.0);
-        std::fill_n(row.mutable_data(), row.size(), 0.0);
         std::array<double, 6> sum{};
         ListResults results{};
         results.virial = sum.data();
         results.site_energies = energies.mutable_data();
-        if (graded_) results.grades = grades.mutable_data();
-        if (parameters_ > 0) results.row = row.mutable_data();
+        const py::object grades = graded_ ? zeros(atoms, results.grades) : py::none();
+        const py::object row = parameters_ > 0 ? zeros(parameters_, results.row) : py::none();
         pass(lists, view(positions), view(types), results, threads, forces.mutable_data());
         const double full[9] = {sum[0], sum[3], sum[4], sum[3], sum[1],
                                 sum[5], sum[4], sum[5], sum[2]};
@@ -88,7 +94,7 @@ private:
 
     ListEvaluator evaluator_;
     bool graded_;
-    std::size_t parameters_;
+    py::ssize_t parameters_;
     std::vector<int> species_;
     std::vector<double> forces_;  // of atoms and ghosts
     std::mutex busy_;

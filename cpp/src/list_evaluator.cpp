@@ -126,6 +126,7 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results,
                              const Effort& effort) {
     require(!results.grades || grader_, "grades need a grader");
     require(!results.row || design_, "rows need a design");
+    require(!results.row || !results.grades, "a pass gives grades or rows, not both");
     order_centers(list);
     const int threads = useful_threads(effort.threads, order_.size() / least_share);
     const std::size_t size = chunk_size(order_.size(), threads, effort.chunk_size);
