@@ -44,8 +44,9 @@ std::size_t divide_up(std::size_t a, std::size_t b) {
 }
 
 // No larger than asked for, and the same number of chunks for every thread.
-std::size_t chunk_size(std::size_t centers, std::size_t team, int largest) {
-    const std::size_t most = team * static_cast<std::size_t>(std::max(largest, 1));
+std::size_t chunk_size(std::size_t centers, int threads, const Effort& effort) {
+    const auto team = static_cast<std::size_t>(threads);
+    const std::size_t most = team * static_cast<std::size_t>(std::max(effort.chunk_size, 1));
     const std::size_t rounds = std::max<std::size_t>(divide_up(centers, most), 1);
     return std::max<std::size_t>(divide_up(centers, team * rounds), 1);
 }
@@ -129,13 +130,19 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results,
     require(!results.row || !results.grades, "a pass gives grades or rows, not both");
     order_centers(list);
     const int threads = useful_threads(effort.threads, order_.size() / least_share);
-    const std::size_t size = chunk_size(order_.size(), threads, effort.chunk_size);
-    const auto chunks = static_cast<int>(divide_up(order_.size(), size));
-    chunk_energies_.assign(chunks, 0.0);
     threads_.resize(static_cast<std::size_t>(threads));
-    for (auto& thread : threads_) thread.failure = nullptr;
-    const std::size_t parameters = potential().parameter_count();
-    const double cutoff = potential().radial.cutoff;
+    const int team = evaluate_chunks(list, results, chunk_size(order_.size(), threads, effort));
+    for (int t = 0; t < team; ++t)
+        if (threads_[t].failure) std::rethrow_exception(threads_[t].failure);
+    if (results.energy) *results.energy += sum(chunk_energies_);
+    merge(results, list.atom_count, team);
+}
+
+int ListEvaluator::evaluate_chunks(const AtomList& list, const ListResults& results,
+                                   std::size_t size) {
+    const auto chunks = static_cast<int>(divide_up(order_.size(), size));
+    const auto threads = static_cast<int>(threads_.size());
+    chunk_energies_.assign(chunks, 0.0);
     int team = 1;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
@@ -143,25 +150,25 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results,
         if (me == 0) team = team_size();
         Thread& thread = threads_[me];
         ListResults own{};
-        thread.guard([&] { own = thread.start(results, list.atom_count, parameters, me == 0); });
+        thread.failure = nullptr;
+        thread.guard([&] {
+            own = thread.start(results, list.atom_count, potential().parameter_count(), me == 0);
+        });
 #pragma omp for schedule(static)
         for (int c = 0; c < chunks; ++c)
             thread.guard([&] {
                 const std::size_t first = c * size;
                 const std::size_t count = std::min(size, order_.size() - first);
-                thread.chunk.gather(list, {order_.data() + first, count}, cutoff);
-                evaluate_chunk(thread, own);
+                thread.chunk.gather(list, {order_.data() + first, count},
+                                    potential().radial.cutoff);
+                evaluate_chunk(thread.chunk, own);
                 chunk_energies_[c] = thread.tally(own, list.atom_count);
             });
     }
-    for (int t = 0; t < team; ++t)
-        if (threads_[t].failure) std::rethrow_exception(threads_[t].failure);
-    if (results.energy) *results.energy += sum(chunk_energies_);
-    merge(results, list.atom_count, team);
+    return team;
 }
 
-void ListEvaluator::evaluate_chunk(Thread& thread, const ListResults& results) const {
-    Chunk& chunk = thread.chunk;
+void ListEvaluator::evaluate_chunk(Chunk& chunk, const ListResults& results) const {
     if (results.grades)
         grader_->evaluate(chunk.view(), chunk.result(), chunk.grades(), 1);
     else if (results.row)

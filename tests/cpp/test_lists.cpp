@@ -72,7 +72,7 @@ namespace {
 #ifdef __SANITIZE_THREAD__
 constexpr int most_threads = 1;
 #else
-constexpr int most_threads = 4;
+constexpr int most_threads = 3;
 #endif
 
 constexpr int side = 5;

@@ -15,6 +15,8 @@
 
 namespace mtpot {
 
+class Chunk;
+
 struct Effort {
     int threads = 0;       // 0: as many as OpenMP would take
     int chunk_size = 256;  // centers that one thread has at hand at a time: with 50 neighbors
@@ -44,7 +46,9 @@ private:
     struct Thread;
 
     void order_centers(const AtomList& list);
-    void evaluate_chunk(Thread& thread, const ListResults& results) const;
+    // Returns how many threads took part.
+    int evaluate_chunks(const AtomList& list, const ListResults& results, std::size_t size);
+    void evaluate_chunk(Chunk& chunk, const ListResults& results) const;
     void merge(const ListResults& results, std::size_t atoms, int team) const;
 
     Evaluator evaluator_;
