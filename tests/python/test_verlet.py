@@ -355,8 +355,23 @@ def test_no_stranger_comes_closer_than_the_bound(mask, seed):
     assert bound > 2.0
 
 
-def test_rigid_shift_of_the_cell_alone_costs_nothing():
-    """Across directions without periodicity cell vectors mean nothing."""
+@pytest.mark.parametrize("each", [0.24, 0.26], ids=str)
+def test_two_atoms_that_both_approach_are_found_in_time(potential, each, monkeypatch):
+    """From beyond the lists to within the cutoff, neither of them moving as far as the skin."""
+    atoms = Atoms("SiAl", positions=[[0, 0, 0], [CUTOFF + 0.51, 0, 0]])
+    atoms.calc = MTPCalculator(potential, threads=1, skin=0.5)
+    for _ in range(2):
+        atoms.positions += 1e-3
+        assert not atoms.get_forces().any()
+    reaches = searches(monkeypatch)
+    atoms.positions[:, 0] += [each, -each]
+    found = atoms.get_forces()
+    assert len(reaches) == (each > 0.25)
+    assert found.any() == (each > 0.255)
+    assert_fresh(potential, atoms)
+
+
+def test_cell_vectors_across_open_directions_mean_nothing():
     old = partly_periodic((True, True, False))
     new = old.copy()
     new.cell[2] = [1.0, 2.0, 30.0]
