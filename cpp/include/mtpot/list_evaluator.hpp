@@ -36,8 +36,8 @@ public:
     const Potential& potential() const { return evaluator_.potential(); }
 
     // NumericalError if atoms coincide or a position is not a finite number; the results are then
-    // incomplete. The same number of threads gives the same bits, whatever the lists hold beyond
-    // the cutoff; another number the same to rounding.
+    // incomplete. With the same number of threads, lists of the same order give the same bits,
+    // whatever they hold beyond the cutoff; other numbers of threads give the same to rounding.
     void evaluate(const AtomList& list, const ListResults& results, const Effort& effort = {});
 
     double memory_usage() const;  // bytes
