@@ -43,9 +43,12 @@ void* allocate_or_throw(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-// Every form that the engine and the standard library use; the others call these.
+// Every form for single objects; those for arrays call them.
 void* operator new(std::size_t bytes) {
     return allocate_or_throw(bytes, alignof(std::max_align_t));
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    return allocate(bytes, alignof(std::max_align_t));
 }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
     return allocate_or_throw(bytes, static_cast<std::size_t>(alignment));
