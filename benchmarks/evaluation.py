@@ -16,6 +16,7 @@ from ase.build import bulk
 
 from mtpot import MTP, _core
 from mtpot.neighbors import neighborhoods
+from mtpot.verlet import Frame, VerletList
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,16 +47,22 @@ def median_time(work: Callable[[], object]) -> float:
 def row(level: int, atoms: Atoms) -> str:
     """Measure one level and return its line of the table."""
     made = potential(level)
-    symbols = atoms.get_chemical_symbols()
-    found = neighborhoods(made, symbols, atoms.positions, atoms.cell.array, pbc=True)
-    evaluator, design = _core.Evaluator(made.core), _core.Design(made.core)
+    frame = Frame(atoms.positions, atoms.cell.array, atoms.pbc)
+    found = VerletList(CUTOFF, skin=0.0)
+    found.update(np.zeros(len(atoms), np.int32), frame)
     active = _core.ActiveSet(len(made.parameters))
-    active.select(design.rows(found), 1.001)
-    forces = median_time(lambda: evaluator.evaluate(found, 1))
-    grader = _core.Grader(made.core, active)
-    grades = median_time(lambda: grader.evaluate(found, 1))
+    rows = _core.Design(made.core).rows(neighborhoods(made, ["Al"] * len(atoms), *frame))
+    active.select(rows, 1.001)
+    evaluator, grader = _core.Evaluator(made.core), _core.Grader(made.core, active)
+
+    def time_of(evaluator: _core.ListEvaluator) -> float:
+        arrays = found.lists, found.positions, found.types
+        return median_time(lambda: evaluator.evaluate(*arrays, threads=1))
+
+    forces = time_of(_core.ListEvaluator(evaluator))
+    grades = time_of(_core.ListEvaluator(evaluator, grader))
     scale = 1e6 / len(atoms)
-    neighbors = found.pair_count / len(atoms)
+    neighbors = found.lists.entry_count / len(atoms)
     return f"| {level} | {neighbors:.1f} | {scale * forces:.2f} | {scale * grades:.2f} |"
 
 

@@ -22,9 +22,6 @@
 namespace LAMMPS_NS {
 namespace {
 
-// Fits the caches: 256 centers with 50 neighbors are less than a megabyte.
-constexpr int default_chunk_size = 256;
-
 struct FileContent {
     std::string text, fault;
 };
@@ -58,7 +55,7 @@ std::string joined(const std::vector<std::string>& words, const std::string& bet
 
 }  // namespace
 
-PairMTP::PairMTP(LAMMPS* lammps) : Pair(lammps), chunk_size_(default_chunk_size) {
+PairMTP::PairMTP(LAMMPS* lammps) : Pair(lammps), chunk_size_(mtpot::Effort{}.chunk_size) {
     one_coeff = 1;
     manybody_flag = 1;
     single_enable = 0;
@@ -84,7 +81,7 @@ void PairMTP::settings(int narg, char** arg) {
     model.reset();
     complete_ = false;
     threads_ = comm->nthreads;
-    chunk_size_ = default_chunk_size;
+    chunk_size_ = mtpot::Effort{}.chunk_size;
     int next = positional(narg, arg);
     file_in_coeff_ = next == 0;
     while (next < narg) next += keyword(narg - next, arg + next);
@@ -240,8 +237,8 @@ void PairMTP::compute(int eflag, int vflag) {
     if (vflag_fdotr) virial_fdotr_compute();
 }
 
-mtpot_lammps::Results PairMTP::results() {
-    mtpot_lammps::Results to{};
+mtpot::ListResults PairMTP::results() {
+    mtpot::ListResults to{};
     to.forces = atom->f[0];
     if (eflag_global) to.energy = &eng_vdwl;
     if (vflag_global) to.virial = virial;
@@ -251,13 +248,13 @@ mtpot_lammps::Results PairMTP::results() {
     return to;
 }
 
-mtpot_lammps::AtomList PairMTP::atom_list() const {
+mtpot::AtomList PairMTP::atom_list() const {
     const auto count = static_cast<std::size_t>(atom->nlocal + atom->nghost);
     return {count,       atom->x[0],     atom->type,       species.data(), list->inum,
             list->ilist, list->numneigh, list->firstneigh, NEIGHMASK};
 }
 
-void PairMTP::evaluate(const mtpot_lammps::Results& to) {
+void PairMTP::evaluate(const mtpot::ListResults& to) {
     std::string fault;
     try {
         model->evaluate(atom_list(), to, {threads_, chunk_size_});

@@ -7,10 +7,13 @@
 
 #include "pair.h"
 
+namespace mtpot {
+struct AtomList;
+struct ListResults;
+}  // namespace mtpot
+
 namespace mtpot_lammps {
 class Model;
-struct AtomList;
-struct Results;
 }  // namespace mtpot_lammps
 
 namespace LAMMPS_NS {
@@ -44,9 +47,9 @@ protected:
     bool is_keyword(const std::string& word) const;
     virtual std::vector<std::string> keywords() const;
 
-    mtpot_lammps::Results results();
+    mtpot::ListResults results();
     // An error of this rank if atoms coincide or a position is not a finite number.
-    void evaluate(const mtpot_lammps::Results& results);
+    void evaluate(const mtpot::ListResults& results);
 
     std::unique_ptr<mtpot_lammps::Model> model;
     std::vector<int> species;  // [types + 1], of the potential; -1: none of ours
@@ -58,10 +61,10 @@ private:
     int species_of(const std::string& word);
     int species_in_order(int type);
     void tell_order();
-    mtpot_lammps::AtomList atom_list() const;
+    mtpot::AtomList atom_list() const;
 
     bool complete_ = false, file_in_coeff_ = false;
-    int threads_ = 0, chunk_size_;
+    int threads_ = 1, chunk_size_;
 };
 
 }  // namespace LAMMPS_NS

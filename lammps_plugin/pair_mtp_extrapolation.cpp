@@ -174,7 +174,7 @@ void PairMTPExtrapolation::act_on(double grade) {
 void PairMTPExtrapolation::write(double grade) {
     mtpot_lammps::Frame frame{};
     frame_forces_.assign(3 * static_cast<std::size_t>(atom->nlocal + atom->nghost), 0.0);
-    mtpot_lammps::Results to{};
+    mtpot::ListResults to{};
     to.forces = frame_forces_.data();
     double energy = 0.0;
     to.energy = &energy;
@@ -257,7 +257,7 @@ void* PairMTPExtrapolation::extract_peratom(const char* field, int& columns) {
     const bool running = update->whichflag != 0 && computed_step_ == update->ntimestep;
     if (!running) return nullptr;
     if (!graded_) {
-        mtpot_lammps::Results to{};
+        mtpot::ListResults to{};
         to.grades = cleared_grades();
         evaluate(to);
         graded_ = true;

@@ -2,7 +2,6 @@
 #include <memory>
 
 #include "bindings.hpp"
-#include "forces.hpp"
 #include "mtpot/design.hpp"
 
 namespace mtpot::bindings {
@@ -54,18 +53,6 @@ py::array_t<double> rows(const Design& design, const OwnedNeighborhoods& neighbo
     return out;
 }
 
-py::tuple evaluate(const Design& design, const OwnedNeighborhoods& neighborhoods, int threads) {
-    const Neighborhoods view = neighborhoods.view();
-    const auto atoms = static_cast<py::ssize_t>(view.center_count());
-    const auto columns = static_cast<py::ssize_t>(design.parameter_count());
-    py::array_t<double> rows({atoms, columns});
-    std::span<double> span(rows.mutable_data(), static_cast<std::size_t>(rows.size()));
-    return with_forces(
-        view,
-        [&](const Evaluator::Result& result) { design.evaluate(view, result, span, threads); },
-        rows);
-}
-
 py::tuple tangents(const Design& design, const OwnedNeighborhoods& neighborhoods) {
     const Neighborhoods view = neighborhoods.view();
     const auto values = static_cast<py::ssize_t>(1 + 3 * view.center_count() + 6);
@@ -111,7 +98,6 @@ void bind_design(py::module_& module) {
     share_copies(design);
     design.def(py::init<const Potential&>(), py::arg("potential"))
         .def("rows", &rows, py::arg("neighborhoods"), py::arg("threads") = 0)
-        .def("evaluate", &evaluate, py::arg("neighborhoods"), py::arg("threads") = 0)
         .def("tangents", &tangents, py::arg("neighborhoods"))
         .def("normal_equations", &normal_equations, py::arg("frames"), py::arg("linear_only"),
              py::arg("threads") = 0);

@@ -1,5 +1,4 @@
 #include "bindings.hpp"
-#include "forces.hpp"
 #include "mtpot/grade.hpp"
 
 namespace mtpot::bindings {
@@ -15,16 +14,6 @@ py::array_t<double> grades(const Grader& grader, const OwnedNeighborhoods& neigh
     return out;
 }
 
-py::tuple evaluate(const Grader& grader, const OwnedNeighborhoods& neighborhoods, int threads) {
-    const Neighborhoods view = neighborhoods.view();
-    py::array_t<double> grades(static_cast<py::ssize_t>(view.center_count()));
-    std::span<double> span(grades.mutable_data(), view.center_count());
-    return with_forces(
-        view,
-        [&](const Evaluator::Result& result) { grader.evaluate(view, result, span, threads); },
-        grades);
-}
-
 }  // namespace
 
 void bind_grade(py::module_& module) {
@@ -33,8 +22,7 @@ void bind_grade(py::module_& module) {
     grader
         .def(py::init<const Potential&, const ActiveSet&>(), py::arg("potential"),
              py::arg("active_set"))
-        .def("grades", &grades, py::arg("neighborhoods"), py::arg("threads") = 0)
-        .def("evaluate", &evaluate, py::arg("neighborhoods"), py::arg("threads") = 0);
+        .def("grades", &grades, py::arg("neighborhoods"), py::arg("threads") = 0);
 }
 
 }  // namespace mtpot::bindings

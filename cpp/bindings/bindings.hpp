@@ -32,6 +32,7 @@ void bind_neighborhoods(py::module_& module);
 void bind_evaluate(py::module_& module);
 void bind_design(py::module_& module);
 void bind_grade(py::module_& module);
+void bind_lists(py::module_& module);
 
 // Anything that NumPy converts safely to a C-contiguous array of exactly this type. Such an
 // array itself comes in without a copy; complex numbers, or real ones for integers, are refused.

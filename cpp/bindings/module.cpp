@@ -14,4 +14,5 @@ PYBIND11_MODULE(_core, module) {
     bind_evaluate(module);
     bind_design(module);
     bind_grade(module);
+    bind_lists(module);
 }

@@ -22,7 +22,8 @@ public:
 
     void compute(const CompiledPotential& compiled, const Neighborhoods& neighborhoods) {
         const Kernels& kernel = kernels();
-        const BlockPlan plan(neighborhoods, compiled.potential.species_count, kernel.evaluate.lanes);
+        const BlockPlan& plan =
+            plan_blocks(neighborhoods, compiled.potential.species_count, kernel.evaluate.lanes);
         require(neighborhoods.atoms.empty(), "tangents are those of all atoms");
         for (const auto neighbor : neighborhoods.neighbors)
             if (neighbor < 0 || static_cast<std::size_t>(neighbor) >= neighborhoods.center_count())

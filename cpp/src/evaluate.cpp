@@ -40,7 +40,7 @@ void Evaluator::evaluate(const Neighborhoods& neighborhoods, const Result& resul
     const EvaluateKernel& kernel =
         precision_ == Precision::mixed ? *kernels().evaluate_mixed : kernels().evaluate;
     result.check(neighborhoods);
-    const BlockPlan plan(neighborhoods, potential().species_count, kernel.lanes);
+    const BlockPlan& plan = plan_blocks(neighborhoods, potential().species_count, kernel.lanes);
     for_each_block(plan, kernel.bytes(*compiled_, plan.longest_list()), threads,
                    [&](const CenterBlock& block, void* workspace) {
                        return kernel.run(

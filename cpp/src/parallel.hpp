@@ -63,23 +63,13 @@ inline int useful_threads(int threads, std::size_t pieces) {
 // structure alone, so that results do not depend on the number of threads.
 class BlockPlan {
 public:
-    BlockPlan(const Neighborhoods& neighborhoods, int species_count, int lanes)
-        : neighborhoods_(neighborhoods), centers_(neighborhoods.center_count()) {
+    // In the memory of the plan before it; the neighborhoods must outlive the plan's use.
+    void rebuild(const Neighborhoods& neighborhoods, int species_count, int lanes) {
         check(neighborhoods);
-        std::vector<std::size_t> first(species_count + 1, 0);
-        for (const auto species : neighborhoods.species) {
-            if (species < 0 || species >= species_count)
-                throw InputError("a center has type " + std::to_string(species) +
-                                 ", but the potential has " + std::to_string(species_count) +
-                                 " species");
-            ++first[species + 1];
-        }
-        for (int z = 0; z < species_count; ++z) first[z + 1] += first[z];
-        for (int z = 0; z < species_count; ++z)
-            for (std::size_t begin = first[z]; begin < first[z + 1]; begin += lanes)
-                blocks_.push_back({begin, std::min<std::size_t>(begin + lanes, first[z + 1])});
-        for (std::size_t i = 0; i < centers_.size(); ++i)
-            centers_[first[neighborhoods.species[i]]++] = static_cast<std::int32_t>(i);
+        neighborhoods_ = &neighborhoods;
+        sort_centers(species_count);
+        cut(species_count, lanes);
+        longest_ = 0;
         for (std::size_t i = 0; i < centers_.size(); ++i) {
             const auto count = neighborhoods.offsets[i + 1] - neighborhoods.offsets[i];
             longest_ = std::max(longest_, static_cast<std::size_t>(count));
@@ -91,7 +81,7 @@ public:
 
     CenterBlock operator[](std::size_t k) const {
         const auto& block = blocks_[k];
-        return {&neighborhoods_, centers_.data() + block.begin,
+        return {neighborhoods_, centers_.data() + block.begin,
                 static_cast<int>(block.end - block.begin)};
     }
 
@@ -99,11 +89,46 @@ private:
     struct Range {
         std::size_t begin, end;
     };
-    const Neighborhoods& neighborhoods_;
+
+    // Leaves in ends_[z] where the centers of species z end.
+    void sort_centers(int species_count) {
+        const auto species = neighborhoods_->species;
+        ends_.assign(species_count + 1, 0);
+        for (const auto each : species) {
+            if (each < 0 || each >= species_count)
+                throw InputError("a center has type " + std::to_string(each) +
+                                 ", but the potential has " + std::to_string(species_count) +
+                                 " species");
+            ++ends_[each + 1];
+        }
+        for (int z = 0; z < species_count; ++z) ends_[z + 1] += ends_[z];
+        centers_.resize(species.size());
+        for (std::size_t i = 0; i < species.size(); ++i)
+            centers_[ends_[species[i]]++] = static_cast<std::int32_t>(i);
+    }
+
+    void cut(int species_count, int lanes) {
+        blocks_.clear();
+        std::size_t begin = 0;
+        for (int z = 0; z < species_count; begin = ends_[z++])
+            for (; begin < ends_[z]; begin += lanes)
+                blocks_.push_back({begin, std::min<std::size_t>(begin + lanes, ends_[z])});
+    }
+
+    const Neighborhoods* neighborhoods_ = nullptr;
+    std::vector<std::size_t> ends_;
     std::vector<std::int32_t> centers_;
     std::vector<Range> blocks_;
     std::size_t longest_ = 0;
 };
+
+// The plan for a pass of this thread, which lasts until the thread's next one.
+inline const BlockPlan& plan_blocks(const Neighborhoods& neighborhoods, int species_count,
+                                    int lanes) {
+    static thread_local BlockPlan plan;
+    plan.rebuild(neighborhoods, species_count, lanes);
+    return plan;
+}
 
 inline void require_done(Status status) {
     if (status == Status::no_memory) throw std::bad_alloc();

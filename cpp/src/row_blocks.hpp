@@ -14,7 +14,8 @@ void for_each_row_block(const CompiledPotential& compiled, const Neighborhoods& 
     const bool rows_only = result.site_energies.empty() && result.pair_gradients.empty();
     if (!rows_only) result.check(neighborhoods);
     const EvaluateKernel& kernel = kernels().evaluate;
-    const BlockPlan plan(neighborhoods, compiled.potential.species_count, kernel.lanes);
+    const BlockPlan& plan =
+        plan_blocks(neighborhoods, compiled.potential.species_count, kernel.lanes);
     const std::size_t numbers = kernel.lanes * compiled.potential.parameter_count();
     const std::size_t row_bytes = (numbers * sizeof(double) + 63) / 64 * 64;
     for_each_block(

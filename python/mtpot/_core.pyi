@@ -4,7 +4,7 @@ Arrays are float64 and C-contiguous unless said; other layouts, and types that N
 are converted.
 """
 
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -155,10 +155,6 @@ class Grader:
     def __init__(self, potential: Potential, active_set: ActiveSet) -> None: ...
     def grades(self, neighborhoods: Neighborhoods, threads: int = 0) -> Floats:
         """Grades of the sites, shape [n]."""
-    def evaluate(
-        self, neighborhoods: Neighborhoods, threads: int = 0
-    ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Do as `Evaluator.evaluate`, with the grades [n] of the same pass."""
 
 @final
 class LabeledFrame:
@@ -183,10 +179,6 @@ class Design:
     def __init__(self, potential: Potential) -> None: ...
     def rows(self, neighborhoods: Neighborhoods, threads: int = 0) -> Floats:
         """dV_i/dtheta, shape [n, parameters]."""
-    def evaluate(
-        self, neighborhoods: Neighborhoods, threads: int = 0
-    ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Do as `Evaluator.evaluate`, with the rows [n, parameters] of the same pass."""
     def tangents(self, neighborhoods: Neighborhoods) -> tuple[Floats, Floats]:
         """Differentiate: [1 + 3 n + 6, parameters] and the values [1 + 3 n + 6].
 
@@ -199,4 +191,42 @@ class Design:
 
         The virial's nine components count: the off-diagonal ones twice.
         J has the columns species | linear, or radial | species | linear.
+        """
+
+@final
+class ImageLists:
+    """Full neighbor lists of n atoms and the periodic images that they name.
+
+    pairs: each pair of atoms i, j once, shape [pairs, 2]; shifts: the cell vectors S by which the
+    image of j is shifted, r_ij = r_j - r_i + S H, shape [pairs, 3].
+    """
+
+    def __init__(self, atom_count: int, pairs: ArrayLike, shifts: ArrayLike) -> None: ...
+    @property
+    def atom_count(self) -> int: ...
+    @property
+    def entry_count(self) -> int:
+        """Entries of all lists together, twice the number of pairs."""
+    @property
+    def owners(self) -> NDArray[np.int32]:
+        """Atoms that the images are of, shape [images]."""
+    @property
+    def shifts(self) -> NDArray[np.int32]:
+        """Shifts of the images in cell vectors, shape [images, 3]."""
+
+ListResults: TypeAlias = tuple[Floats, Floats, Floats, Floats | None, Floats | None]
+
+@final
+class ListEvaluator:
+    """Evaluates atoms with neighbor lists; a grader gives grades, a design the sum of rows."""
+
+    def __init__(
+        self, evaluator: Evaluator, grader: Grader | None = None, design: Design | None = None
+    ) -> None: ...
+    def evaluate(
+        self, lists: ImageLists, positions: ArrayLike, types: ArrayLike, threads: int = 0
+    ) -> ListResults:
+        """Site energies [n], forces [n, 3], virial [3, 3], grades [n], sum of rows [parameters].
+
+        positions, types: of atoms, then images. Entries of lists beyond the cutoff cost little.
         """

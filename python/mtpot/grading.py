@@ -49,31 +49,34 @@ class Grader:
         """Grade one structure."""
         if self._per_site:
             return _of_sites(self._sites.grades(neighborhoods, threads))
-        return self._of_rows(self._design.rows(neighborhoods, threads))
+        rows = self._design.rows(neighborhoods, threads)
+        return self._of_row(rows.sum(axis=0), len(rows))
 
-    def evaluate(
-        self, neighborhoods: _core.Neighborhoods, threads: int
-    ) -> tuple[Floats, Floats, Floats, Grades]:
-        """Return energies, forces, virial (as `_core.Evaluator`) and grades from one pass."""
+    def list_evaluator(self, evaluator: _core.Evaluator) -> _core.ListEvaluator:
+        """Return an evaluator of lists that grades in the same pass, for `read`."""
         if self._per_site:
-            energies, forces, virial, found = self._sites.evaluate(neighborhoods, threads)
-            return energies, forces, virial, _of_sites(found)
-        energies, forces, virial, rows = self._design.evaluate(neighborhoods, threads)
-        return energies, forces, virial, self._of_rows(rows)
+            return _core.ListEvaluator(evaluator, grader=self._sites)
+        return _core.ListEvaluator(evaluator, design=self._design)
 
-    def _of_rows(self, rows: Floats) -> Grades:
-        row = mean_row(rows, self._weight_scaling)
-        return Grades(None, float(self._active_set.grade(row)[0]))
+    def read(self, sites: Floats | None, row: Floats | None, atoms: int) -> Grades:
+        """Grades of a structure from what the evaluator of `list_evaluator` returned."""
+        if sites is not None:
+            return _of_sites(sites)
+        assert row is not None
+        return self._of_row(row, atoms)
+
+    def _of_row(self, row: Floats, atoms: int) -> Grades:
+        mean = mean_row(row, atoms, self._weight_scaling)
+        return Grades(None, float(self._active_set.grade(mean)[0]))
 
 
 def _of_sites(grades: Floats) -> Grades:
     return Grades(grades, float(grades.max(initial=0.0)))
 
 
-def mean_row(rows: Floats, weight_scaling: int) -> Floats:
-    """Return the row of a structure from those of its sites, shape [1, parameters]."""
-    weight = max(len(rows), 1) ** (weight_scaling / 2)
-    mean: Floats = rows.sum(axis=0, keepdims=True) / weight
+def mean_row(row: Floats, atoms: int, weight_scaling: int) -> Floats:
+    """Return the row of a structure, shape [1, parameters], from the sum of those of its sites."""
+    mean: Floats = row[None, :] / max(atoms, 1) ** (weight_scaling / 2)
     return mean
 
 

@@ -24,6 +24,9 @@ LARGEST_EXTENT = 2000.0
 FARTHEST = 1e9
 """Angstrom from the origin; beyond, positions in a cell lose their digits."""
 
+_NEAR = 0.1
+"""Angstrom: far above the distance of coinciding atoms, far below any other."""
+
 
 class Structure(Protocol):
     """Positions in a cell, as `mtpot.data.Frame` has them."""
@@ -100,6 +103,27 @@ def from_types(
     pairs = unsigned.view(np.int64)
     _refuse_coincidence(pairs, vectors)
     return _core.Neighborhoods(types, pairs[:, 0], pairs[:, 1], vectors)
+
+
+def image_lists(
+    positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, reach: float
+) -> _core.ImageLists:
+    """Full lists of all neighbors nearer than `reach`; raises as `neighborhoods`."""
+    search = _Search(positions, cell, pbc)
+    count = len(search.positions)
+    if count == 0:
+        return _core.ImageLists(0, np.zeros((0, 2), np.int64), np.zeros((0, 3), np.int32))
+    finder = NeighborList(cutoff=reach, full_list=False)  # owns the arrays that it returns
+    pairs, shifts = search.run(finder, "PS")
+    return _core.ImageLists(count, pairs.view(np.int64), shifts)
+
+
+def refuse_coincidence(positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike) -> None:
+    """Raise a NumericalError that names two atoms at one place, if there are any."""
+    search = _Search(positions, cell, pbc)
+    finder = NeighborList(cutoff=_NEAR, full_list=False)
+    unsigned, vectors = search.run(finder, "PD")
+    _refuse_coincidence(unsigned.view(np.int64), vectors)
 
 
 class _Search:

@@ -20,46 +20,17 @@
 #include <sys/mman.h>
 #endif
 
-#include "mtpot/contractions.hpp"
 #include "mtpot/design.hpp"
 #include "mtpot/error.hpp"
 #include "mtpot/evaluate.hpp"
 #include "mtpot/maxvol.hpp"
 #include "mtpot/potential.hpp"
+#include "support.hpp"
 
 namespace {
 
-constexpr int species_count = 2;
 constexpr std::size_t atoms = 21;  // not a multiple of any number of lanes
 constexpr std::size_t virial_components = 6;
-
-void expect(bool condition, const char* what) {
-    if (condition) return;
-    std::printf("failed: %s\n", what);
-    std::exit(1);
-}
-
-bool close(double value, double target, double scale) {
-    return std::abs(value - target) <= 1e-12 * scale;
-}
-
-double largest(std::span<const double> values) {
-    double result = 0.0;
-    for (const double value : values) result = std::max(result, std::abs(value));
-    return result;
-}
-
-mtpot::Potential random_potential(const std::string& basis, std::mt19937& random) {
-    mtpot::Potential potential;
-    potential.species_count = species_count;
-    potential.radial = mtpot::make_radial_basis(basis, 1.5, 4.0, 5);
-    potential.contractions = mtpot::generate({.level = 10});
-    potential.scaling = 0.05;
-    std::normal_distribution<double> normal(0.0, 0.1);
-    std::vector<double> parameters(potential.parameter_count());
-    for (double& value : parameters) value = normal(random);
-    return potential.with_parameters(parameters);
-}
 
 // Atoms in a box without periodicity; every pair is listed, also those beyond the cutoff.
 mtpot::OwnedNeighborhoods random_cluster(std::mt19937& random) {
@@ -298,17 +269,6 @@ void test_empty(const mtpot::Potential& potential) {
     expect_lone(potential, no_pairs.view());
     const auto gram = mtpot::Design(potential).normal_equations({}, mtpot::Design::Columns::all, 2);
     expect(!gram.empty() && largest(gram) == 0.0, "no frame adds nothing");
-}
-
-template <class Call>
-void expect_refused(Call call, const char* what) {
-    try {
-        call();
-    } catch (const mtpot::InputError&) {
-        return;
-    }
-    std::printf("failed: %s must be refused\n", what);
-    std::exit(1);
 }
 
 // Two atoms and the pairs between them, as arrays that can be spoilt one at a time.

@@ -1,4 +1,4 @@
-// The engine's only input: many centers with their neighbors, in compressed-row form.
+// What the kernels take: many centers with their neighbors, in compressed-row form.
 #pragma once
 
 #include <cstddef>

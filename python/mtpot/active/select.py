@@ -146,7 +146,9 @@ class _RowMaker:
 
     def __call__(self, frame: Frame) -> Floats:
         rows = self._design.rows(frame_neighborhoods(self._potential, frame), self._threads)
-        return rows if self._per_site else mean_row(rows, self._weight_scaling)
+        if self._per_site:
+            return rows
+        return mean_row(rows.sum(axis=0), len(rows), self._weight_scaling)
 
 
 def _sweep(

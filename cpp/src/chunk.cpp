@@ -1,9 +1,10 @@
-#include "chunk.h"
+#include "chunk.hpp"
 
 #include <cmath>
-#include <stdexcept>
 
-namespace mtpot_lammps {
+#include "mtpot/error.hpp"
+
+namespace mtpot {
 
 void Chunk::gather(const AtomList& list, std::span<const int> centers, double cutoff) {
     reserve_for(list, centers);
@@ -39,7 +40,7 @@ std::size_t Chunk::gather_center(const AtomList& list, int i, double cutoff_squa
     const double* x = list.positions;
     const double* xi = x + 3 * static_cast<std::size_t>(i);
     if (!std::isfinite(xi[0] + xi[1] + xi[2]))
-        throw std::runtime_error("the position of an atom is not a finite number");
+        throw NumericalError("the position of an atom is not a finite number");
     const int *entries = list.neighbors[i], count = list.neighbor_count[i];
     std::int32_t *neighbors = neighbors_.data(), *species = neighbor_species_.data();
     double* vectors = vectors_.data();
@@ -57,13 +58,13 @@ std::size_t Chunk::gather_center(const AtomList& list, int i, double cutoff_squa
     return pair;
 }
 
-mtpot::Neighborhoods Chunk::view() const {
+Neighborhoods Chunk::view() const {
     return {{species_.data(), center_count_},   {offsets_.data(), center_count_ + 1},
             {neighbors_.data(), pair_count_},   {neighbor_species_.data(), pair_count_},
             {vectors_.data(), 3 * pair_count_}, {atoms_.data(), center_count_}};
 }
 
-mtpot::Evaluator::Result Chunk::result() {
+Evaluator::Result Chunk::result() {
     return {{energies_.data(), center_count_}, {gradients_.data(), 3 * pair_count_}};
 }
 
@@ -83,4 +84,4 @@ double Chunk::memory_usage() const {
                           grades_.size() + rows_.size()));
 }
 
-}  // namespace mtpot_lammps
+}  // namespace mtpot

@@ -1,15 +1,15 @@
-// From LAMMPS' neighbor lists to the engine's neighborhoods, a few centers at a time.
+// From neighbor lists to neighborhoods, a few centers at a time.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "model.h"
+#include "mtpot/atom_list.hpp"
 #include "mtpot/evaluate.hpp"
 #include "mtpot/neighborhoods.hpp"
 
-namespace mtpot_lammps {
+namespace mtpot {
 
 // Grows, and never shrinks, so that a simulation soon allocates no more.
 template <class T>
@@ -23,8 +23,8 @@ class Chunk {
 public:
     void gather(const AtomList& list, std::span<const int> centers, double cutoff);
 
-    mtpot::Neighborhoods view() const;
-    mtpot::Evaluator::Result result();
+    Neighborhoods view() const;
+    Evaluator::Result result();
     std::span<double> grades();
     std::span<double> rows(std::size_t parameters);
     double memory_usage() const;  // bytes
@@ -39,4 +39,4 @@ private:
     std::vector<double> vectors_, gradients_, energies_, grades_, rows_;
 };
 
-}  // namespace mtpot_lammps
+}  // namespace mtpot
