@@ -95,7 +95,7 @@ def ours(level: int) -> Iterator[Contender]:
 
 
 def plain(level: int, options: str = "") -> Contender:
-    """The default of this package, perhaps with options."""
+    """Make the default of this package, perhaps with options."""
     return _ours(level, "double", f"mtp {level}.mtp {options}")
 
 

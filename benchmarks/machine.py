@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import platform
 import re
@@ -33,7 +33,7 @@ NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "portable": "SSE2"}
 def describe() -> dict[str, str | int]:
     """Processor, instruction set, compiler, versions and date."""
     return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
         "instruction set": NAMES[_core.simd_name()],
@@ -67,13 +67,13 @@ class Peak:
             subprocess.run([*line, str(SOURCE), "-o", str(program)], check=True)
 
     def measure(self) -> dict[str, dict[str, float]]:
-        """Rates in double and mixed (single) precision of each instruction set."""
+        """Rates in double and single precision of each instruction set."""
         rates = {}
         for name, program in self._programs.items():
             words = subprocess.run(
                 [str(program), "0.999", "0.001"], capture_output=True, text=True, check=True
             ).stdout.split()
-            rates[name] = {"double": float(words[0]), "mixed": float(words[1])}
+            rates[name] = {"double": float(words[0]), "single": float(words[1])}
         return rates
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import tempfile
 from dataclasses import asdict, dataclass
@@ -24,6 +25,8 @@ from operations import operations
 from runs import LammpsRun, ase_runs, interleaved, lists
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from contenders import Contender
     from mtpot import MTP
     from runs import Run
@@ -97,20 +100,20 @@ def _compare(
         for variant, run in ase_runs(folder, level, potential, settings.edge).items():
             runs[f"MTP level {level}, {variant}"] = run
             rows.append(_ase_row(level, variant))
-    peak, rates, rounds = Peak(folder), [], []
-    for times in interleaved(runs, settings.rounds, settings.seconds):
+    peak, rates = Peak(folder), []
+    rounds = []
+    for times in _rounds("comparison", runs, settings):
         rounds.append(times)
         rates.append(peak.measure())
-        print(f"comparison: round {len(rounds)} of {settings.rounds}", flush=True)
     found = _median_rates(rates)
     for row in rows:
-        row |= _times(row["name"], rounds, _atoms(settings.edge))
+        row.update(_times(row["name"], rounds, _atoms(settings.edge)))
         row["fraction"] = _fraction(row, found)
     return rows, found
 
 
 def _row(folder: Path, contender: Contender, potentials: dict[int, MTP]) -> Row:
-    """What is known of a contender before it runs."""
+    """Say what is known of a contender before it runs."""
     row = {
         "name": contender.name,
         "program": "LAMMPS",
@@ -147,10 +150,10 @@ def _times(name: str, rounds: list[dict[str, float]], atoms: int) -> Row:
 
 def _fraction(row: Row, peak: Rates) -> float | None:
     """Operations over those that the core could have done, where both are known."""
-    variant = "mixed" if row["variant"] == "mixed" else "double"
     if not peak or row["time"] is None or "operations" not in row or row["variant"] == "grades":
         return None
-    rate = 1e3 * peak[row["simd"]][variant]  # operations per microsecond
+    precision = "single" if row["variant"] == "mixed" else "double"
+    rate = 1e3 * peak[row["simd"]][precision]  # operations per microsecond
     return float(row["operations"] / (row["time"] * rate))
 
 
@@ -162,7 +165,7 @@ def _median_rates(rates: list[Rates]) -> Rates:
 
 
 def _published(comparison: list[Row], peak: Rates) -> list[Row]:
-    """Times of others on another core, scaled by the peaks of both cores, beside ours."""
+    """Put times of others on another core, scaled by the peaks of both cores, beside ours."""
     times = {row["name"]: row["time"] for row in comparison}
     rows = []
     for name, level, variant, published in PUBLISHED:
@@ -175,17 +178,19 @@ def _published(comparison: list[Row], peak: Rates) -> list[Row]:
     return rows
 
 
-def _scaling(folder: Path, settings: Settings) -> list[Row]:
-    """Time per atom and step in crystals of different sizes."""
+def _scaling(folder: Path, settings: Settings) -> Row:
+    """Time per atom and step in crystals of different sizes, and the memory of the largest."""
     contender = plain(settings.reference)
     runs: dict[str, Run] = {
         str(edge): LammpsRun(folder, contender, edge) for edge in settings.scaling_edges
     }
-    rounds = _rounds("scaling", runs, settings)
-    return [
+    rounds = list(_rounds("scaling", runs, settings))
+    rows = [
         {"atoms": _atoms(edge), **_times(str(edge), rounds, _atoms(edge))}
         for edge in settings.scaling_edges
     ]
+    kibibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return {"rows": rows, "memory": kibibytes / 2**20}
 
 
 def _parallel(folder: Path, settings: Settings) -> list[Row]:
@@ -196,8 +201,8 @@ def _parallel(folder: Path, settings: Settings) -> list[Row]:
         f"{ranks} {threads}": LammpsRun(folder, plain(level, options), edge, ranks)
         for (ranks, threads), options in plans.items()
     }
-    rounds = _rounds("parallel", runs, settings)
-    rows = [
+    rounds = list(_rounds("parallel", runs, settings))
+    rows: list[Row] = [
         {"ranks": ranks, "threads": threads, "atoms": _atoms(edge)}
         | _times(f"{ranks} {threads}", rounds, _atoms(edge))
         for ranks, threads in plans
@@ -207,12 +212,12 @@ def _parallel(folder: Path, settings: Settings) -> list[Row]:
     return rows
 
 
-def _rounds(title: str, runs: dict[str, Run], settings: Settings) -> list[dict[str, float]]:
-    rounds = []
-    for times in interleaved(runs, settings.rounds, settings.seconds):
-        rounds.append(times)
-        print(f"{title}: round {len(rounds)} of {settings.rounds}", flush=True)
-    return rounds
+def _rounds(title: str, runs: dict[str, Run], settings: Settings) -> Iterator[dict[str, float]]:
+    """Yield the times of each round, and say how far it is."""
+    rounds = interleaved(runs, settings.rounds, settings.seconds)
+    for count, times in enumerate(rounds, start=1):
+        print(f"{title}: round {count} of {settings.rounds}", flush=True)
+        yield times
 
 
 def _atoms(edge: int) -> int:

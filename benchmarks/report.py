@@ -28,7 +28,8 @@ def ratio(slow: Row, fast: Row) -> float | None:
     """Median over the rounds of how many times as long the first took."""
     if not slow["times"] or not fast["times"]:
         return None
-    return statistics.median(a / b for a, b in zip(slow["times"], fast["times"], strict=True))
+    pairs: Iterable[tuple[float, float]] = zip(slow["times"], fast["times"], strict=True)
+    return statistics.median(a / b for a, b in pairs)
 
 
 def tables(results: Row) -> str:
@@ -47,7 +48,7 @@ def renew(document: Path, text: str) -> None:
 
 
 def plot(results: Row, path: Path) -> None:
-    """Times as bars, and the cost of an atom in crystals of different sizes."""
+    """Draw times as bars, and the cost of an atom in crystals of different sizes."""
     mpl.rcParams["svg.hashsalt"] = "mtpot"
     figure, (bars, curve) = plt.subplots(
         1, 2, figsize=(11, 6), width_ratios=(3, 2), layout="constrained"
@@ -84,15 +85,17 @@ def _ours(results: Row) -> str:
 
 def _fractions(results: Row) -> str:
     rows = _by_variant(results)
-    kinds = [("double", results["machine"]["instruction set"])]
-    kinds = list(dict.fromkeys(v for (_, v), row in rows.items() if row.get("fraction")))
+    kinds = list(dict.fromkeys(kind for (_, kind), row in rows.items() if row["fraction"]))
     rates = "; ".join(
-        f"{NAMES[simd]} {rate['double']:.0f} in double, {rate['mixed']:.0f} in single precision"
+        f"{NAMES[simd]} {rate['double']:.0f} in double, {rate['single']:.0f} in single precision"
         for simd, rate in results["peak"].items()
     )
     lines = [
-        [level, f"{rows[level, 'double']['operations'] / 1e3:.1f}"]
-        + [_percent(rows[level, kind].get("fraction")) for kind in kinds]
+        [
+            level,
+            _number(rows[level, "double"]["operations"] / 1e3, 1),
+            *(_percent(rows[level, kind]["fraction"]) for kind in kinds),
+        ]
         for level in results["settings"]["levels"]
     ]
     head = ["level", "1000 operations per atom", *kinds]
@@ -104,9 +107,15 @@ def _others(results: Row) -> str:
     levels = results["settings"]["levels"]
     head = ["potential", "crystal", "cutoff", "neighbors inside", "listed", "time"]
     lines = [
-        [row["name"], row["crystal"], f"{row['cutoff']:.2f}", row["inside"], row["listed"]]
-        + [_number(row["time"])]
-        + [_number(ratio(row, rows[level, "double"]), 1) for level in levels]
+        [
+            row["name"],
+            row["crystal"],
+            _number(row["cutoff"]),
+            row["inside"],
+            row["listed"],
+            _number(row["time"]),
+            *(_number(ratio(row, rows[level, "double"]), 1) for level in levels),
+        ]
         for row in [*_peers(results), *(rows[level, "double"] for level in levels)]
     ]
     return _table([*head, *(f"/ MTP {level}" for level in levels)], lines)
@@ -115,29 +124,42 @@ def _others(results: Row) -> str:
 def _published(results: Row) -> str:
     head = ["measured elsewhere", "level", "there", "scaled by the peak", "ours", "ratio"]
     lines = [
-        [row["name"], row["level"], f"{row['published']:.1f}", _number(row["scaled"])]
-        + [_number(row["time"]), _number(row["ratio"], 1)]
+        [
+            row["name"],
+            row["level"],
+            _number(row["published"], 1),
+            _number(row["scaled"]),
+            _number(row["time"]),
+            _number(row["ratio"], 1),
+        ]
         for row in results["published"]
     ]
-    return _table(head, lines) if lines else "No published time of these levels."
+    return _table(head, lines) if lines else "Nothing is published to compare with."
 
 
 def _scaling(results: Row) -> str:
-    rows = results["scaling"]
+    scaling = results["scaling"]
+    rows, memory = scaling["rows"], scaling["memory"]
     mean = statistics.mean(row["time"] for row in rows)
     lines = [
         [f"{row['atoms']:,}", _number(row["time"]), f"{100 * (row['time'] / mean - 1):+.1f} %"]
         for row in rows
     ]
     level = results["settings"]["reference"]
-    return _table([f"atoms (level {level})", "time", "from the mean"], lines)
+    table = _table([f"atoms (level {level})", "time", "from the mean"], lines)
+    return f"{table}\n\nThe largest of these runs takes {memory:.2f} GiB of memory."
 
 
 def _parallel(results: Row) -> str:
     level = results["settings"]["reference"]
     lines = [
-        [f"{row['atoms']:,}", row["ranks"], row["threads"]]
-        + [_number(row["time"]), _number(row["speedup"])]
+        [
+            f"{row['atoms']:,}",
+            row["ranks"],
+            row["threads"],
+            _number(row["time"]),
+            _number(row["speedup"]),
+        ]
         for row in results["parallel"]
     ]
     return _table([f"atoms (level {level})", "ranks", "threads", "time", "times as fast"], lines)
@@ -191,7 +213,7 @@ def _plot_times(results: Row, axes: Axes) -> None:
 
 
 def _plot_scaling(results: Row, axes: Axes) -> None:
-    rows = results["scaling"]
+    rows = results["scaling"]["rows"]
     axes.plot([row["atoms"] for row in rows], [row["time"] for row in rows], "o-")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)

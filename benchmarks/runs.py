@@ -191,9 +191,10 @@ def potentials() -> Path:
 
 
 def _motep(file: Path) -> Calculator:
-    from motep.calculator import MTP as Motep  # noqa: PLC0415 - it may be missing
+    import motep.calculator  # noqa: PLC0415 - it may be missing
     from motep.io.mlip.mtp import read_mtp  # noqa: PLC0415
 
     data = read_mtp(file)
     data.species = [13]
-    return Motep(data, engine="cext")
+    calculator: Calculator = motep.calculator.MTP(data, engine="cext")
+    return calculator
