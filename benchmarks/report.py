@@ -216,6 +216,6 @@ def _plot_scaling(results: Row, axes: Axes) -> None:
     rows = results["scaling"]["rows"]
     axes.plot([row["atoms"] for row in rows], [row["time"] for row in rows], "o-")
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.3 * max(row["time"] for row in rows))
     axes.set_xlabel("atoms")
     axes.set_ylabel(f"µs per atom and step, level {results['settings']['reference']}")

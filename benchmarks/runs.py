@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ase import units
-from ase.build import bulk
 from ase.md.verlet import VelocityVerlet
 
 from contenders import ALUMINUM, Contender
@@ -146,9 +145,7 @@ class AseRun:
     """An ASE calculator on the crystal of this package's own potentials."""
 
     def __init__(self, calculator: Calculator, edge: int) -> None:
-        cells = ALUMINUM.cells(edge)
-        atoms = bulk(ALUMINUM.element, a=ALUMINUM.constant, cubic=True) * cells
-        atoms.rattle(0.01, seed=0)
+        atoms = ALUMINUM.atoms(edge)
         atoms.calc = calculator
         self._dynamics = VelocityVerlet(atoms, 0.1 * units.fs)
 
