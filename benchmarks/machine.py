@@ -30,12 +30,13 @@ NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "portable": "SSE2"}
 """Instruction sets as `_core.simd_name()` calls them, and as people do."""
 
 
-def describe() -> dict[str, str | int]:
-    """Processor, instruction set, compiler, versions and date."""
+def describe() -> dict[str, str | float]:
+    """Processor, instruction set, compiler, versions, date, and what else runs here now."""
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
+        "load": round(os.getloadavg()[0], 1),
         "instruction set": NAMES[_core.simd_name()],
         "system": f"{platform.system()} {platform.machine()}",
         "compiler": _compiler(),

@@ -68,12 +68,13 @@ QUICK = Settings(levels=(8,), edge=4, rounds=2, seconds=0.02, scaling_edges=(4, 
 
 def measure(folder: Path, settings: Settings) -> Row:
     """Measure everything; the result is what peers.json holds."""
+    machine = describe()
     potentials = write_potentials(folder, settings.levels)
     with one_core():
         comparison, peak = _compare(folder, settings, potentials)
         scaling = _scaling(folder, settings)
     return {
-        "machine": describe(),
+        "machine": machine,
         "settings": {
             **asdict(settings),
             "reference": settings.reference,

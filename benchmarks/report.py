@@ -64,8 +64,9 @@ def _heading(results: Row) -> str:
     return (
         f"{machine['date']}, {machine['processor']} ({machine['cores']} cores, "
         f"{machine['instruction set']}), {machine['compiler']}, LAMMPS {machine['lammps']}, "
-        f"motep {machine['motep']}; {settings['atoms']:,} atoms, one core, microseconds per atom "
-        f"and step, medians of {settings['rounds']} rounds."
+        f"motep {machine['motep']}; load of other programs at the start {machine['load']}; "
+        f"{settings['atoms']:,} atoms, one core, microseconds per atom and step, medians of "
+        f"{settings['rounds']} rounds."
     )
 
 
@@ -79,7 +80,7 @@ def _ours(results: Row) -> str:
         times = [_number(rows[level, each]["time"]) for each in variants]
         lines.append([level, *times])
         if (level, "motep") in rows:
-            lines[-1].append(_number(ratio(rows[level, "motep"], rows[level, "ASE"]), 1))
+            lines[-1].append(_ratio(ratio(rows[level, "motep"], rows[level, "ASE"])))
     return _table([*head, "motep / ours"] if "motep" in variants else head, lines)
 
 
@@ -114,7 +115,7 @@ def _others(results: Row) -> str:
             row["inside"],
             row["listed"],
             _number(row["time"]),
-            *(_number(ratio(row, rows[level, "double"]), 1) for level in levels),
+            *(_ratio(ratio(row, rows[level, "double"])) for level in levels),
         ]
         for row in [*_peers(results), *(rows[level, "double"] for level in levels)]
     ]
@@ -130,7 +131,7 @@ def _published(results: Row) -> str:
             _number(row["published"], 1),
             _number(row["scaled"]),
             _number(row["time"]),
-            _number(row["ratio"], 1),
+            _ratio(row["ratio"]),
         ]
         for row in results["published"]
     ]
@@ -185,6 +186,10 @@ def _table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 
 def _number(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _ratio(value: float | None) -> str:
+    return _number(value, 2 if value is None or value < 10 else 1)
 
 
 def _percent(value: float | None) -> str:
