@@ -12,9 +12,8 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase.build import bulk
-
-from mtpot import MTP, _core
+from contenders import ALUMINUM, random_potential
+from mtpot import _core
 from mtpot.neighbors import neighborhoods
 from mtpot.verlet import Frame, VerletList
 
@@ -23,15 +22,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-CUTOFF = 5.0
 RUNS = 30
-
-
-def potential(level: int) -> MTP:
-    """Random parameters with every scalar in use."""
-    made = MTP.new(level, ["Al"], CUTOFF)
-    made.parameters = np.random.default_rng(0).normal(size=len(made.parameters))
-    return made
 
 
 def median_time(work: Callable[[], object]) -> float:
@@ -46,9 +37,9 @@ def median_time(work: Callable[[], object]) -> float:
 
 def row(level: int, atoms: Atoms) -> str:
     """Measure one level and return its line of the table."""
-    made = potential(level)
+    made = random_potential(level)
     frame = Frame(atoms.positions, atoms.cell.array, atoms.pbc)
-    found = VerletList(CUTOFF, skin=0.0)
+    found = VerletList(made.cutoff, skin=0.0)
     found.update(np.zeros(len(atoms), np.int32), frame)
     active = _core.ActiveSet(len(made.parameters))
     rows = _core.Design(made.core).rows(neighborhoods(made, ["Al"] * len(atoms), *frame))
@@ -68,8 +59,7 @@ def row(level: int, atoms: Atoms) -> str:
 
 def main() -> None:
     """Print the table."""
-    atoms = bulk("Al", a=4.05, cubic=True) * (6, 6, 6)
-    atoms.rattle(0.01, seed=0)
+    atoms = ALUMINUM.atoms(edge=6)
     print(f"instruction set: {_core.simd_name()}; microseconds per atom\n")
     print("| level | neighbors | energies and forces | with grades |\n|---:|---:|---:|---:|")
     for level in (8, 12, 16, 20, 24):
