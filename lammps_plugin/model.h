@@ -27,8 +27,8 @@ public:
     bool grades_sites() const;  // neighborhood mode
 
     void evaluate(const mtpot::AtomList& atoms, const mtpot::ListResults& results,
-                  const mtpot::Effort& effort) {
-        evaluator_.evaluate(atoms, results, effort);
+                  int threads) {
+        evaluator_.evaluate(atoms, results, threads);
     }
 
     // In configuration mode: the length of a row, and the grade of a structure's summed row.

@@ -55,7 +55,7 @@ std::string joined(const std::vector<std::string>& words, const std::string& bet
 
 }  // namespace
 
-PairMTP::PairMTP(LAMMPS* lammps) : Pair(lammps), chunk_size_(mtpot::Effort{}.chunk_size) {
+PairMTP::PairMTP(LAMMPS* lammps) : Pair(lammps) {
     one_coeff = 1;
     manybody_flag = 1;
     single_enable = 0;
@@ -81,7 +81,6 @@ void PairMTP::settings(int narg, char** arg) {
     model.reset();
     complete_ = false;
     threads_ = comm->nthreads;
-    chunk_size_ = mtpot::Effort{}.chunk_size;
     int next = positional(narg, arg);
     file_in_coeff_ = next == 0;
     while (next < narg) next += keyword(narg - next, arg + next);
@@ -90,7 +89,7 @@ void PairMTP::settings(int narg, char** arg) {
 }
 
 std::vector<std::string> PairMTP::keywords() const {
-    return {"precision", "threads", "chunksize"};
+    return {"precision", "threads"};
 }
 
 bool PairMTP::is_keyword(const std::string& word) const {
@@ -110,8 +109,6 @@ int PairMTP::keyword(int narg, char** arg) {
         fail("unknown keyword " + word + "; known are " + joined(keywords(), ", "));
     if (word == "threads") {
         threads_ = positive_integer(narg, arg);
-    } else if (word == "chunksize") {
-        chunk_size_ = positive_integer(narg, arg);
     } else if (narg < 2 || std::strcmp(arg[1], "double") != 0) {
         fail("precision must be double; other precisions are not available in this version");
     }
@@ -257,7 +254,7 @@ mtpot::AtomList PairMTP::atom_list() const {
 void PairMTP::evaluate(const mtpot::ListResults& to) {
     std::string fault;
     try {
-        model->evaluate(atom_list(), to, {threads_, chunk_size_});
+        model->evaluate(atom_list(), to, threads_);
     } catch (const std::exception& reason) {
         fault = reason.what();
     }

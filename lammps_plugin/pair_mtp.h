@@ -64,7 +64,7 @@ private:
     mtpot::AtomList atom_list() const;
 
     bool complete_ = false, file_in_coeff_ = false;
-    int threads_ = 1, chunk_size_;
+    int threads_ = 1;
 };
 
 }  // namespace LAMMPS_NS

@@ -87,7 +87,7 @@ private:
         evaluator_.evaluate({types.size(), positions.data(), types.data(), species_.data(),
                              static_cast<int>(lists.atom_count()), lists.centers(),
                              lists.neighbor_counts(), lists.neighbors()},
-                            results, {.threads = threads});
+                            results, threads);
         lists.fold(forces_);
         std::copy_n(forces_.data(), 3 * lists.atom_count(), forces);
     }

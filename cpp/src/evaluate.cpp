@@ -43,9 +43,11 @@ void Evaluator::evaluate(const Neighborhoods& neighborhoods, const Result& resul
     const BlockPlan& plan = plan_blocks(neighborhoods, potential().species_count, kernel.lanes);
     for_each_block(plan, kernel.bytes(*compiled_, plan.longest_list()), threads,
                    [&](const CenterBlock& block, void* workspace) {
-                       return kernel.run(
-                           *compiled_, block, workspace,
-                           {result.site_energies.data(), result.pair_gradients.data(), nullptr});
+                       SiteOutputs out;
+                       out.pair_gradients = result.pair_gradients.data();
+                       const Status status = kernel.run(*compiled_, block, workspace, out);
+                       if (status == Status::done) put_energies(block, out, result);
+                       return status;
                    });
 }
 

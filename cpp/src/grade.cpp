@@ -1,28 +1,11 @@
 #include "mtpot/grade.hpp"
 
-#include <array>
-
 #include "compiled.hpp"
 #include "grade_matrix.hpp"
 #include "mtpot/error.hpp"
 #include "row_blocks.hpp"
 
 namespace mtpot {
-namespace {
-
-// Columns of the rows of centers of one species: radial coefficients, species energy, linear
-// coefficients.
-std::array<ColumnRange, 3> columns_of(const Potential& potential, int species) {
-    const int radial = static_cast<int>(potential.radial_coefficients.size());
-    const int share = radial / potential.species_count;
-    const int linear = radial + potential.species_count;
-    return {ColumnRange{species * share, (species + 1) * share},
-            ColumnRange{radial + species, radial + species + 1},
-            ColumnRange{linear, static_cast<int>(potential.parameter_count())}};
-}
-
-}  // namespace
-
 Grader::Grader(const Potential& potential, const ActiveSet& active_set) {
     check(potential);
     require(active_set.size() == potential.parameter_count(),
@@ -40,14 +23,11 @@ void Grader::evaluate(const Neighborhoods& neighborhoods, const Evaluator::Resul
                       std::span<double> grades, int threads) const {
     require(grades.size() == neighborhoods.center_count(),
             "the grades' array does not fit the neighborhoods");
-    const Kernels& kernel = kernels();
     for_each_row_block(
         *compiled_, neighborhoods, result, threads,
         [&](const CenterBlock& block, const double* rows) {
-            const auto columns =
-                columns_of(compiled_->potential, neighborhoods.species[block.centers[0]]);
             double found[most_lanes];
-            kernel.grade(rows, columns.data(), columns.size(), matrix_->view(), found);
+            grade_lanes(*matrix_, compiled_->potential, block.species(), rows, found);
             for (int lane = 0; lane < block.count; ++lane)
                 grades[block.centers[lane]] = found[lane];
         });

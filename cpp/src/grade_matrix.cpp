@@ -1,11 +1,25 @@
 #include "grade_matrix.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "mtpot/error.hpp"
 #include "parallel.hpp"
 
 namespace mtpot {
+
+// Columns that are not zero: radial coefficients of the species, its energy, linear coefficients.
+void grade_lanes(const GradeMatrix& matrix, const Potential& potential, int species,
+                 const double* rows, double* grades) {
+    const int radial = static_cast<int>(potential.radial_coefficients.size());
+    const int share = radial / potential.species_count;
+    const int linear = radial + potential.species_count;
+    const std::array<ColumnRange, 3> columns{
+        ColumnRange{species * share, (species + 1) * share},
+        ColumnRange{radial + species, radial + species + 1},
+        ColumnRange{linear, static_cast<int>(potential.parameter_count())}};
+    kernels().grade(rows, columns.data(), columns.size(), matrix.view(), grades);
+}
 
 void grade_rows(const GradeMatrix& matrix, std::span<const double> rows, std::span<double> grades) {
     const Kernels& kernel = kernels();

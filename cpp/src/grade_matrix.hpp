@@ -7,6 +7,7 @@
 
 #include "kernels/kernels.hpp"
 #include "mtpot/maxvol.hpp"
+#include "mtpot/potential.hpp"
 
 namespace mtpot {
 
@@ -29,6 +30,10 @@ private:
     std::size_t size_, stride_;
     std::vector<double> values_;
 };
+
+// grades[lanes] of rows[parameters][lanes], as the kernels leave them, of centers of one species.
+void grade_lanes(const GradeMatrix& matrix, const Potential& potential, int species,
+                 const double* rows, double* grades);
 
 // grades[m] of rows[m * size], row-major.
 void grade_rows(const GradeMatrix& matrix, std::span<const double> rows, std::span<double> grades);

@@ -4,18 +4,17 @@
 #include <array>
 #include <exception>
 #include <span>
-#include <string>
 #include <utility>
 
-#include "chunk.hpp"
+#include "compiled.hpp"
+#include "grade_matrix.hpp"
 #include "mtpot/error.hpp"
-#include "pair_virials.hpp"
 #include "parallel.hpp"
 
 namespace mtpot {
 namespace {
 
-constexpr std::size_t least_share = 16;  // centers that are worth a thread: some of the blocks
+constexpr std::size_t least_share = 2;  // blocks that are worth a thread
 
 #ifdef _OPENMP
 int thread_number() {
@@ -39,39 +38,35 @@ double sum(std::span<const double> values) {
     return total;
 }
 
-std::size_t divide_up(std::size_t a, std::size_t b) {
-    return (a + b - 1) / b;
-}
-
-// No larger than asked for, and the same number of chunks for every thread.
-std::size_t chunk_size(std::size_t centers, int threads, const Effort& effort) {
-    const auto team = static_cast<std::size_t>(threads);
-    const std::size_t most = team * static_cast<std::size_t>(std::max(effort.chunk_size, 1));
-    const std::size_t rounds = std::max<std::size_t>(divide_up(centers, most), 1);
-    return std::max<std::size_t>(divide_up(centers, team * rounds), 1);
-}
-
+// Grows, and never shrinks, so that a simulation soon allocates no more.
 double* cleared(std::vector<double>& values, std::size_t count, const double* wanted) {
     if (!wanted) return nullptr;
-    double* data = reserve(values, count);
-    std::fill_n(data, count, 0.0);
-    return data;
+    if (values.size() < count) values.resize(count + count / 4);
+    std::fill_n(values.data(), count, 0.0);
+    return values.data();
 }
 
-void add_row_sum(const Design& design, Chunk& chunk, double* sums) {
-    const std::size_t size = design.parameter_count();
-    const auto rows = chunk.rows(size);
-    design.evaluate(chunk.view(), chunk.result(), rows, 1);
-    for (std::size_t first = 0; first < rows.size(); first += size)
-        for (std::size_t k = 0; k < size; ++k) sums[k] += rows[first + k];
+// sums[parameters] += rows[parameters][lanes] of the first `count` lanes.
+void add_rows(const double* rows, int lanes, int count, std::size_t parameters, double* sums) {
+    for (std::size_t k = 0; k < parameters; ++k)
+        for (int lane = 0; lane < count; ++lane) sums[k] += rows[k * lanes + lane];
 }
 
 }  // namespace
 
-// A chunk in the making, and the sums that threads must not share; the first thread adds to the
+// What all blocks of a call have in common.
+struct ListEvaluator::Pass {
+    const AtomList& list;
+    const ListResults& results;
+    const CompiledPotential& compiled;
+    const EvaluateKernel& kernel;
+    std::size_t row_bytes;  // 0 if no rows are wanted
+};
+
+// Memory for a block, and the sums that threads must not share; the first thread adds to the
 // caller's arrays directly.
 struct ListEvaluator::Thread {
-    Chunk chunk;
+    Workspace workspace;
     std::vector<double> forces, atom_virials, centroid_virials, row;
     std::array<double, 6> virial;
     std::exception_ptr failure;
@@ -99,22 +94,6 @@ struct ListEvaluator::Thread {
             failure = std::current_exception();
         }
     }
-
-    // Adds the results of the chunk that has been evaluated, and returns its energy.
-    double tally(const ListResults& results, std::size_t atoms) {
-        const auto view = chunk.view();
-        const auto [energies, gradients] = chunk.result();
-        if (results.forces) add_forces(view, gradients, {results.forces, 3 * atoms});
-        if (results.virial) add_virial(view, gradients, results.virial);
-        if (results.atom_virials) add_atom_virials(view, gradients, results.atom_virials);
-        if (results.centroid_virials)
-            add_centroid_virials(view, gradients, results.centroid_virials);
-        for (std::size_t c = 0; c < energies.size(); ++c) {
-            if (results.site_energies) results.site_energies[view.atom(c)] += energies[c];
-            if (results.grades) results.grades[view.atom(c)] = chunk.grades()[c];
-        }
-        return sum(energies);
-    }
 };
 
 ListEvaluator::ListEvaluator(Evaluator evaluator, std::optional<Grader> grader,
@@ -123,26 +102,33 @@ ListEvaluator::ListEvaluator(Evaluator evaluator, std::optional<Grader> grader,
 
 ListEvaluator::~ListEvaluator() = default;
 
-void ListEvaluator::evaluate(const AtomList& list, const ListResults& results,
-                             const Effort& effort) {
+void ListEvaluator::evaluate(const AtomList& list, const ListResults& results, int threads) {
     require(!results.grades || grader_, "grades need a grader");
     require(!results.row || design_, "rows need a design");
-    require(!results.row || !results.grades, "a pass gives grades or rows, not both");
+    const bool rows = results.grades || results.row;
+    const bool mixed = evaluator_.precision_ == Precision::mixed && !rows;
+    const Kernels& all = kernels();
+    const EvaluateKernel& kernel = mixed ? *all.evaluate_mixed : all.evaluate;
+    const auto& compiled = results.grades ? *grader_->compiled_
+                           : results.row  ? *design_->compiled_
+                                          : *evaluator_.compiled_;
+    const std::size_t row_numbers = rows ? potential().parameter_count() * kernel.lanes : 0;
     order_centers(list);
-    const int threads = useful_threads(effort.threads, order_.size() / least_share);
-    threads_.resize(static_cast<std::size_t>(threads));
-    const int team = evaluate_chunks(list, results, chunk_size(order_.size(), threads, effort));
+    cut_blocks(static_cast<std::size_t>(kernel.lanes));
+    const auto team_wanted = useful_threads(threads, blocks_.size() / least_share);
+    threads_.resize(static_cast<std::size_t>(team_wanted));
+    const int team = evaluate_blocks(
+        {list, results, compiled, kernel, (row_numbers * sizeof(double) + 63) / 64 * 64});
     for (int t = 0; t < team; ++t)
         if (threads_[t].failure) std::rethrow_exception(threads_[t].failure);
-    if (results.energy) *results.energy += sum(chunk_energies_);
+    if (results.energy) *results.energy += sum(block_energies_);
     merge(results, list.atom_count, team);
 }
 
-int ListEvaluator::evaluate_chunks(const AtomList& list, const ListResults& results,
-                                   std::size_t size) {
-    const auto chunks = static_cast<int>(divide_up(order_.size(), size));
+int ListEvaluator::evaluate_blocks(const Pass& pass) {
+    const auto count = static_cast<std::int64_t>(blocks_.size());
     const auto threads = static_cast<int>(threads_.size());
-    chunk_energies_.assign(chunks, 0.0);
+    block_energies_.assign(blocks_.size(), 0.0);
     int team = 1;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
@@ -152,46 +138,67 @@ int ListEvaluator::evaluate_chunks(const AtomList& list, const ListResults& resu
         ListResults own{};
         thread.failure = nullptr;
         thread.guard([&] {
-            own = thread.start(results, list.atom_count, potential().parameter_count(), me == 0);
+            own = thread.start(pass.results, pass.list.atom_count, potential().parameter_count(),
+                               me == 0);
+            thread.workspace.reserve(pass.row_bytes +
+                                     pass.kernel.bytes(pass.compiled, longest_list_));
         });
 #pragma omp for schedule(static)
-        for (int c = 0; c < chunks; ++c)
-            thread.guard([&] {
-                const std::size_t first = c * size;
-                const std::size_t count = std::min(size, order_.size() - first);
-                thread.chunk.gather(list, {order_.data() + first, count},
-                                    potential().radial.cutoff);
-                evaluate_chunk(thread.chunk, own);
-                chunk_energies_[c] = thread.tally(own, list.atom_count);
-            });
+        for (std::int64_t b = 0; b < count; ++b)
+            thread.guard(
+                [&] { evaluate_block(pass, own, thread, static_cast<std::size_t>(b)); });
     }
     return team;
 }
 
-void ListEvaluator::evaluate_chunk(Chunk& chunk, const ListResults& results) const {
-    if (results.grades)
-        grader_->evaluate(chunk.view(), chunk.result(), chunk.grades(), 1);
-    else if (results.row)
-        add_row_sum(*design_, chunk, results.row);
-    else
-        evaluator_.evaluate(chunk.view(), chunk.result(), 1);
+void ListEvaluator::evaluate_block(const Pass& pass, const ListResults& own, Thread& thread,
+                                   std::size_t b) {
+    const auto [begin, end] = blocks_[b];
+    const CenterBlock block{nullptr, &pass.list, order_.data() + begin,
+                            static_cast<int>(end - begin)};
+    auto* memory = static_cast<char*>(thread.workspace.reserve(0));
+    SiteOutputs out;
+    out.sums = &own;
+    if (pass.row_bytes) out.rows = reinterpret_cast<double*>(memory);
+    require_done(pass.kernel.run(pass.compiled, block, memory + pass.row_bytes, out));
+    double grades[most_lanes];
+    if (own.grades)
+        grade_lanes(*grader_->matrix_, potential(), block.species(), out.rows, grades);
+    if (own.row)
+        add_rows(out.rows, pass.kernel.lanes, block.count, potential().parameter_count(), own.row);
+    for (int lane = 0; lane < block.count; ++lane) {
+        block_energies_[b] += out.energies[lane];
+        if (own.site_energies) own.site_energies[block.centers[lane]] += out.energies[lane];
+        if (own.grades) own.grades[block.centers[lane]] = grades[lane];
+    }
 }
 
-// By species, so that the engine's blocks, which are of one species each, are full.
 void ListEvaluator::order_centers(const AtomList& list) {
     const int count = potential().species_count;
     const auto species_of = [&](int center) { return list.species[list.types[center]]; };
-    places_.assign(count + 1, 0);
+    ends_.assign(count + 1, 0);
+    longest_list_ = 0;
     for (int c = 0; c < list.center_count; ++c) {
-        const int species = species_of(list.centers[c]);
+        const int center = list.centers[c], species = species_of(center);
         require(species >= 0 && species < count,
                 "a center's type is not one of the potential's species");
-        ++places_[species + 1];
+        ++ends_[species + 1];
+        longest_list_ =
+            std::max(longest_list_, static_cast<std::size_t>(list.neighbor_count[center]));
     }
-    for (int z = 0; z < count; ++z) places_[z + 1] += places_[z];
+    for (int z = 0; z < count; ++z) ends_[z + 1] += ends_[z];
     order_.resize(static_cast<std::size_t>(list.center_count));
     for (int c = 0; c < list.center_count; ++c)
-        order_[places_[species_of(list.centers[c])]++] = list.centers[c];
+        order_[ends_[species_of(list.centers[c])]++] = list.centers[c];
+}
+
+// ends_[z] is by now where the centers of species z end.
+void ListEvaluator::cut_blocks(std::size_t lanes) {
+    blocks_.clear();
+    std::size_t begin = 0;
+    for (int z = 0; z < potential().species_count; begin = ends_[z++])
+        for (; begin < ends_[z]; begin += lanes)
+            blocks_.push_back({begin, std::min(begin + lanes, ends_[z])});
 }
 
 void ListEvaluator::merge(const ListResults& results, std::size_t atoms, int team) const {
@@ -211,12 +218,14 @@ void ListEvaluator::merge(const ListResults& results, std::size_t atoms, int tea
 }
 
 double ListEvaluator::memory_usage() const {
-    double bytes = static_cast<double>(sizeof(int) * order_.capacity());
+    double bytes = static_cast<double>(sizeof(std::int32_t) * order_.capacity() +
+                                       sizeof(Range) * blocks_.capacity() +
+                                       sizeof(double) * block_energies_.capacity());
     for (const auto& thread : threads_)
-        bytes += thread.chunk.memory_usage() +
-                 static_cast<double>(sizeof(double) *
-                                     (thread.forces.size() + thread.atom_virials.size() +
-                                      thread.centroid_virials.size() + thread.row.size()));
+        bytes += static_cast<double>(
+            thread.workspace.size() +
+            sizeof(double) * (thread.forces.size() + thread.atom_virials.size() +
+                              thread.centroid_virials.size() + thread.row.size()));
     return bytes;
 }
 

@@ -15,6 +15,7 @@
 
 #include "kernels/kernels.hpp"
 #include "mtpot/error.hpp"
+#include "mtpot/evaluate.hpp"
 
 namespace mtpot {
 
@@ -35,6 +36,8 @@ public:
         if (!memory) throw std::bad_alloc();
         return memory;
     }
+
+    std::size_t size() const { return size_; }
 
 private:
     static constexpr std::align_val_t alignment{64};
@@ -81,7 +84,7 @@ public:
 
     CenterBlock operator[](std::size_t k) const {
         const auto& block = blocks_[k];
-        return {neighborhoods_, centers_.data() + block.begin,
+        return {neighborhoods_, nullptr, centers_.data() + block.begin,
                 static_cast<int>(block.end - block.begin)};
     }
 
@@ -128,6 +131,12 @@ inline const BlockPlan& plan_blocks(const Neighborhoods& neighborhoods, int spec
     static thread_local BlockPlan plan;
     plan.rebuild(neighborhoods, species_count, lanes);
     return plan;
+}
+
+inline void put_energies(const CenterBlock& block, const SiteOutputs& out,
+                         const Evaluator::Result& result) {
+    for (int lane = 0; lane < block.count && !result.site_energies.empty(); ++lane)
+        result.site_energies[block.centers[lane]] = out.energies[lane];
 }
 
 inline void require_done(Status status) {

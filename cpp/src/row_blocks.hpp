@@ -21,11 +21,14 @@ void for_each_row_block(const CompiledPotential& compiled, const Neighborhoods& 
     for_each_block(
         plan, row_bytes + kernel.bytes(compiled, plan.longest_list()), threads,
         [&](const CenterBlock& block, void* workspace) {
-            const SiteOutputs out{result.site_energies.data(), result.pair_gradients.data(),
-                                  static_cast<double*>(workspace)};
+            SiteOutputs out;
+            out.pair_gradients = result.pair_gradients.data();
+            out.rows = static_cast<double*>(workspace);
             const Status status =
                 kernel.run(compiled, block, static_cast<char*>(workspace) + row_bytes, out);
-            if (status == Status::done) use(block, out.rows);
+            if (status != Status::done) return status;
+            put_energies(block, out, result);
+            use(block, out.rows);
             return status;
         });
 }

@@ -1,5 +1,5 @@
-// Atoms with neighbor lists: the sums are those of the pairs that the engine evaluates, in any
-// chunks and on any threads; a step like the one before it takes no memory; what does not fit is
+// Atoms with neighbor lists: the sums are those of the pairs that the engine evaluates, on any
+// threads; a step like the one before it takes no memory; what does not fit is
 // refused.
 
 #include <array>
@@ -79,7 +79,7 @@ constexpr int most_threads = 3;
 #endif
 
 constexpr int side = 5;
-constexpr int atoms = side * side * side;  // worth several threads and chunks
+constexpr int atoms = side * side * side;  // worth several threads
 constexpr double spacing = 2.3, edge = side * spacing, cutoff = 4.0;
 
 // A cubic cell whose atoms have left the places of a lattice, and some of them the cell.
@@ -203,12 +203,11 @@ struct Engine {
     mtpot::ListEvaluator lists() const { return mtpot::ListEvaluator(evaluator, grader, design); }
 };
 
-Sums evaluate(const Engine& engine, const System& system, Extra extra,
-              const mtpot::Effort& effort) {
+Sums evaluate(const Engine& engine, const System& system, Extra extra, int threads) {
     mtpot::ListEvaluator evaluator = engine.lists();
     Sums sums;
     sums.clear(system.types.size(), engine.potential.parameter_count());
-    evaluator.evaluate(system.list(), sums.results(extra), effort);
+    evaluator.evaluate(system.list(), sums.results(extra), threads);
     return sums;
 }
 
@@ -220,9 +219,9 @@ void expect_close(std::span<const double> values, std::span<const double> target
 }
 
 void expect_equal(const Sums& a, const Sums& b) {
-    expect_close(a.forces, b.forces, "forces of any chunks and threads are the same");
-    expect_close(a.virial, b.virial, "virials of any chunks and threads are the same");
-    expect_close({&a.energy, 1}, {&b.energy, 1}, "energies of any chunks and threads are the same");
+    expect_close(a.forces, b.forces, "forces of any number of threads are the same");
+    expect_close(a.virial, b.virial, "virials of any number of threads are the same");
+    expect_close({&a.energy, 1}, {&b.energy, 1}, "energies of any number of threads are the same");
     expect_close(a.site_energies, b.site_energies, "site energies are the same");
     expect_close(a.atom_virials, b.atom_virials, "virials of atoms are the same");
     expect_close(a.centroid_virials, b.centroid_virials, "centroid virials are the same");
@@ -256,7 +255,7 @@ void test_sums(const Engine& engine, const Crystal& crystal) {
     const auto virial = mtpot::virial(view, gradients);
 
     const System system(crystal, cutoff + 0.7);
-    Sums sums = evaluate(engine, system, Extra::none, {.threads = 1});
+    Sums sums = evaluate(engine, system, Extra::none, 1);
     system.lists.fold(sums.forces);
     expect_close(std::span(sums.forces).first(3 * atoms), forces, "forces are those of the pairs");
     expect_close(std::span(sums.site_energies).first(atoms), energies, "so are site energies");
@@ -284,19 +283,18 @@ void test_grades_and_rows(const Engine& engine, const Crystal& crystal) {
     engine.design.rows(owned.view(), rows, 1);
     for (std::size_t k = 0; k < rows.size(); ++k) sum[k % size] += rows[k];
     const System system(crystal, cutoff);
-    const Sums graded = evaluate(engine, system, Extra::grades, {.threads = 1});
+    const Sums graded = evaluate(engine, system, Extra::grades, 1);
     expect_close(std::span(graded.grades).first(atoms), grades, "grades are those of the sites");
-    const Sums summed = evaluate(engine, system, Extra::row, {.threads = 1});
+    const Sums summed = evaluate(engine, system, Extra::row, 1);
     expect_close(summed.row, sum, "the row is the sum of those of the sites");
 }
 
-void test_chunks_and_threads(const Engine& engine, const Crystal& crystal) {
+void test_threads(const Engine& engine, const Crystal& crystal) {
     const System system(crystal, cutoff + 0.5);
     for (const Extra extra : {Extra::none, Extra::grades, Extra::row}) {
-        const Sums target = evaluate(engine, system, extra, {.threads = 1});
+        const Sums target = evaluate(engine, system, extra, 1);
         for (int threads = 1; threads <= most_threads; ++threads)
-            for (const int chunk_size : {1, 13, 1000})
-                expect_equal(evaluate(engine, system, extra, {threads, chunk_size}), target);
+            expect_equal(evaluate(engine, system, extra, threads), target);
     }
 }
 
@@ -306,8 +304,8 @@ void test_lists_beyond_the_cutoff(const Engine& engine, const Crystal& crystal) 
     };
     const System near(crystal, cutoff), far(crystal, cutoff + 1.0);
     expect(far.lists.entry_count() > near.lists.entry_count(), "a skin adds neighbors");
-    Sums a = evaluate(engine, near, Extra::none, {.threads = 1});
-    Sums b = evaluate(engine, far, Extra::none, {.threads = 1});
+    Sums a = evaluate(engine, near, Extra::none, 1);
+    Sums b = evaluate(engine, far, Extra::none, 1);
     near.lists.fold(a.forces);
     far.lists.fold(b.forces);
     expect(first(a.forces, 3 * atoms) == first(b.forces, 3 * atoms) &&
@@ -318,23 +316,23 @@ void test_lists_beyond_the_cutoff(const Engine& engine, const Crystal& crystal) 
 
 void test_parts(const Engine& engine, const Crystal& crystal) {
     const System system(crystal, cutoff);
-    const Sums whole = evaluate(engine, system, Extra::none, {.threads = 1});
+    const Sums whole = evaluate(engine, system, Extra::none, 1);
     mtpot::ListEvaluator evaluator = engine.lists();
     Sums sums;
     sums.clear(system.types.size(), engine.potential.parameter_count());
     constexpr int part = 40;
     auto list = system.list();
     list.center_count = part;
-    evaluator.evaluate(list, sums.results(Extra::none), {.threads = 1});
+    evaluator.evaluate(list, sums.results(Extra::none), 1);
     list.center_count = atoms - part;
     list.centers += part;
-    evaluator.evaluate(list, sums.results(Extra::none), {.threads = 1});
+    evaluator.evaluate(list, sums.results(Extra::none), 1);
     expect_equal(sums, whole);
 }
 
 void test_mask(const Engine& engine, const Crystal& crystal) {
     const System system(crystal, cutoff);
-    const Sums target = evaluate(engine, system, Extra::none, {.threads = 1});
+    const Sums target = evaluate(engine, system, Extra::none, 1);
     constexpr int mask = 0x3fffffff;
     std::vector<std::vector<int>> marked;
     std::vector<const int*> pointers;
@@ -350,7 +348,7 @@ void test_mask(const Engine& engine, const Crystal& crystal) {
     mtpot::ListEvaluator evaluator = engine.lists();
     Sums sums;
     sums.clear(system.types.size(), engine.potential.parameter_count());
-    evaluator.evaluate(list, sums.results(Extra::none), {.threads = 1});
+    evaluator.evaluate(list, sums.results(Extra::none), 1);
     expect_equal(sums, target);
 }
 
@@ -361,10 +359,10 @@ void test_memory_is_kept(const Engine& engine, const Crystal& crystal) {
     for (const Extra extra : {Extra::none, Extra::grades, Extra::row})
         for (const int threads : {1, most_threads}) {
             mtpot::ListEvaluator evaluator = engine.lists();
-            evaluator.evaluate(system.list(), sums.results(extra), {.threads = threads});
+            evaluator.evaluate(system.list(), sums.results(extra), threads);
             for (double& x : system.positions) x *= 1.0001;
             const long before = allocations;
-            evaluator.evaluate(system.list(), sums.results(extra), {.threads = threads});
+            evaluator.evaluate(system.list(), sums.results(extra), threads);
             expect(allocations == before, "a second step takes no memory");
         }
 }
@@ -374,7 +372,7 @@ void test_refusals(const Engine& engine, const Crystal& crystal) {
     const auto spoilt = [&](auto&& spoil) {
         System system(crystal, cutoff);
         spoil(system);
-        evaluate(engine, system, Extra::none, {.threads = most_threads});
+        evaluate(engine, system, Extra::none, most_threads);
     };
     using mtpot::NumericalError;
     for (const double number :
@@ -440,7 +438,7 @@ int main() try {
         const Engine engine(random_potential(basis, random));
         test_sums(engine, crystal);
         test_grades_and_rows(engine, crystal);
-        test_chunks_and_threads(engine, crystal);
+        test_threads(engine, crystal);
         test_lists_beyond_the_cutoff(engine, crystal);
         test_parts(engine, crystal);
         test_mask(engine, crystal);

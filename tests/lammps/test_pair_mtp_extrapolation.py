@@ -76,7 +76,7 @@ def test_grades_of_sites(tmp_path, folder, atoms, ranks, threads, grid):
         tmp_path,
         atoms,
         ELEMENTS,
-        style(path, f"threads {threads} chunksize 3"),
+        style(path, f"threads {threads}"),
         before=f"processors {grid}",
         commands=GRADES + "run 0\n" + MAXIMUM,
         ranks=ranks,

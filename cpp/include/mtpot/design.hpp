@@ -56,6 +56,8 @@ public:
                                          int threads = 0) const;
 
 private:
+    friend class ListEvaluator;
+
     std::shared_ptr<const CompiledPotential> compiled_;
 };
 

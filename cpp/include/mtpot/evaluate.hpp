@@ -47,6 +47,8 @@ public:
     void evaluate(const Neighborhoods& neighborhoods, const Result& result, int threads = 0) const;
 
 private:
+    friend class ListEvaluator;
+
     std::shared_ptr<const CompiledPotential> compiled_;
     Precision precision_;
 };

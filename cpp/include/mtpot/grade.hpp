@@ -34,6 +34,8 @@ public:
     double grade(std::span<const double> row) const;
 
 private:
+    friend class ListEvaluator;
+
     std::shared_ptr<const CompiledPotential> compiled_;
     std::shared_ptr<const GradeMatrix> matrix_;
 };

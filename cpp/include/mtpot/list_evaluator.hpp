@@ -1,10 +1,11 @@
 // Atoms with neighbor lists -> forces, energy, virial and what else a step of a simulation wants.
 //
-// Centers pass through the engine in chunks small enough for the caches, so that memory is that of
-// the lists and of a chunk a thread; once it is there, a step allocates none.
+// Centers pass through the kernels in blocks of a few, straight from positions and lists, so that
+// memory is that of the lists and of a block a thread; once it is there, a step allocates none.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -15,18 +16,13 @@
 
 namespace mtpot {
 
-class Chunk;
-
-struct Effort {
-    int threads = 0;       // 0: as many as OpenMP would take
-    int chunk_size = 256;  // centers that one thread has at hand at a time: with 50 neighbors
-                           // less than a megabyte
-};
+struct CenterBlock;
 
 // Keeps the memory of a step for the next one: one call at a time.
 class ListEvaluator {
 public:
-    // A grader gives grades, a design rows; both are of the evaluator's potential.
+    // A grader gives grades, a design rows; both are of the evaluator's potential, and a pass with
+    // grades or rows is in double precision throughout.
     explicit ListEvaluator(Evaluator evaluator, std::optional<Grader> grader = std::nullopt,
                            std::optional<Design> design = std::nullopt);
     ~ListEvaluator();
@@ -36,28 +32,37 @@ public:
     const Potential& potential() const { return evaluator_.potential(); }
 
     // NumericalError if atoms coincide or a position is not a finite number; the results are then
-    // incomplete. With the same number of threads, lists of the same order give the same bits,
-    // whatever they hold beyond the cutoff; other numbers of threads give the same to rounding.
-    void evaluate(const AtomList& list, const ListResults& results, const Effort& effort = {});
+    // incomplete. With the same number of threads (0: as many as OpenMP would take), lists of the
+    // same order give the same bits, whatever they hold beyond the cutoff; other numbers of threads
+    // give the same to rounding.
+    void evaluate(const AtomList& list, const ListResults& results, int threads = 0);
 
     double memory_usage() const;  // bytes
 
 private:
+    struct Pass;
     struct Thread;
 
     void order_centers(const AtomList& list);
+    void cut_blocks(std::size_t lanes);
     // Returns how many threads took part.
-    int evaluate_chunks(const AtomList& list, const ListResults& results, std::size_t size);
-    void evaluate_chunk(Chunk& chunk, const ListResults& results) const;
+    int evaluate_blocks(const Pass& pass);
+    void evaluate_block(const Pass& pass, const ListResults& own, Thread& thread, std::size_t b);
     void merge(const ListResults& results, std::size_t atoms, int team) const;
+
+    struct Range {
+        std::size_t begin, end;  // in order_
+    };
 
     Evaluator evaluator_;
     std::optional<Grader> grader_;
     std::optional<Design> design_;
     std::vector<Thread> threads_;
-    std::vector<std::size_t> places_;  // [species + 1]
-    std::vector<int> order_;
-    std::vector<double> chunk_energies_;
+    std::vector<std::size_t> ends_;    // [species + 1]
+    std::vector<std::int32_t> order_;  // centers, by species
+    std::vector<Range> blocks_;        // of centers of one species
+    std::vector<double> block_energies_;
+    std::size_t longest_list_ = 0;
 };
 
 }  // namespace mtpot

@@ -18,24 +18,31 @@ struct Block {
     int species;              // of the centers
     int slots;                // a multiple of the tile
     int* segments;            // [C + 1], first slot of each neighbor species
-    std::int64_t* pairs;      // [slots][lanes], -1 for padding
+    std::int32_t* partners;   // [slots][lanes], see Pair; -1 for padding
     Vec *x, *y, *z;           // [slots], unit vectors
     Vec *distance, *inverse;  // [slots], r and 1/r
 };
 
+// Pairs of one center inside the cutoff.
+struct Accepted {
+    Real *x, *y, *z;
+    std::int32_t* partners;
+    std::int32_t* species;  // only if there are several
+    int* counts;            // [C]
+    int count;
+};
+
 struct GatherSpace {
-    std::int64_t* accepted;  // [lanes][pairs]
-    int* counts;             // [lanes][C]
+    Accepted lane[lanes];
 };
 
 inline std::size_t longest_list(const CenterBlock& input) {
-    std::int64_t longest = 0;
+    std::size_t longest = 0;
     for (int lane = 0; lane < input.count; ++lane) {
-        const std::int64_t* offsets = input.neighborhoods->offsets.data() + input.centers[lane];
-        const std::int64_t count = offsets[1] - offsets[0];
+        const std::size_t count = input.pair_count(lane);
         longest = count > longest ? count : longest;
     }
-    return static_cast<std::size_t>(longest);
+    return longest;
 }
 
 // A slot holds a neighbor of some lane; every species present is padded to whole tiles.
@@ -48,42 +55,122 @@ inline Block carve_block(Arena& arena, GatherSpace& space, int species_count, st
     const std::size_t slots = max_slots(species_count, pairs);
     Block block{};
     block.segments = arena.take<int>(species_count + 1);
-    block.pairs = arena.take<std::int64_t>(slots * lanes);
+    block.partners = arena.take<std::int32_t>(slots * lanes);
     for (Vec** array : {&block.x, &block.y, &block.z, &block.distance, &block.inverse})
         *array = arena.take<Vec>(slots);
-    space.accepted = arena.take<std::int64_t>(lanes * pairs);
-    space.counts = arena.take<int>(lanes * species_count);
+    for (Accepted& lane : space.lane) {
+        for (Real** array : {&lane.x, &lane.y, &lane.z})
+            *array = arena.take<Real>(pairs + 1);  // one is written ahead
+        lane.partners = arena.take<std::int32_t>(pairs + 1);
+        lane.species = arena.take<std::int32_t>(pairs + 1);
+        lane.counts = arena.take<int>(species_count);
+    }
     return block;
 }
 
-// Pairs of one center inside the cutoff, counted by species.
-inline Status accept(const Neighborhoods& all, std::int64_t first, std::int64_t last, double cutoff,
-                     int species_count, std::int64_t* accepted, int* counts) {
-    const double* vectors = all.vectors.data();
-    const std::int32_t* species = all.neighbor_species.data();
+struct Pair {
+    double x, y, z;
+    std::int32_t partner;  // the neighbor's atom in a list, else the pair counted from the center's first
+    std::int32_t species;
+};
+
+// The pairs of a center of neighborhoods.
+struct VectorPairs {
+    const double* vectors;
+    const std::int32_t* species;
+    std::int64_t first;
+
+    VectorPairs(const Neighborhoods& all, std::int32_t center)
+        : vectors(all.vectors.data()),
+          species(all.neighbor_species.data()),
+          first(all.offsets[center]) {}
+
+    Pair operator[](std::size_t k) const {
+        const std::int64_t p = first + static_cast<std::int64_t>(k);
+        const double* v = vectors + 3 * p;
+        return {v[0], v[1], v[2], static_cast<std::int32_t>(k), species[p]};
+    }
+};
+
+// The pairs of a center with a list of atoms.
+struct ListPairs {
+    const AtomList& list;
+    const int* entries;
+    double x, y, z;
+
+    ListPairs(const AtomList& all, std::int32_t center)
+        : list(all),
+          entries(all.neighbors[center]),
+          x(all.positions[3 * static_cast<std::size_t>(center)]),
+          y(all.positions[3 * static_cast<std::size_t>(center) + 1]),
+          z(all.positions[3 * static_cast<std::size_t>(center) + 2]) {}
+
+    Pair operator[](std::size_t k) const {
+        const std::int32_t j = entries[k] & list.mask;
+        const double* v = list.positions + 3 * static_cast<std::size_t>(j);
+        return {v[0] - x, v[1] - y, v[2] - z, j, list.species[list.types[j]]};
+    }
+};
+
+// Without a branch, since more than half of a list with a skin lies beyond the cutoff. Comparisons
+// with NaN are false: such a pair is taken, and found unsound.
+template <bool OneSpecies, class Pairs>
+inline Status accept(const Pairs& pairs, std::size_t count, double cutoff, int species_count,
+                     Accepted& out) {
     const double cutoff_squared = cutoff * cutoff;
     bool sound = true, known = true;
-    std::int64_t count = 0;
-    for (std::int64_t p = first; p < last; ++p) {
-        const double *v = vectors + 3 * p, squared = v[0] * v[0] + v[1] * v[1] + v[2] * v[2];
-        sound &= squared >= shortest_squared && squared <= longest_squared;
-        known &= static_cast<unsigned>(species[p]) < static_cast<unsigned>(species_count);
-        accepted[count] = p;
-        count += squared < cutoff_squared;
+    int accepted = 0;
+    for (std::size_t k = 0; k < count; ++k) {
+        const Pair pair = pairs[k];
+        const double squared = pair.x * pair.x + pair.y * pair.y + pair.z * pair.z;
+        const bool inside = !(squared >= cutoff_squared);
+        sound &= (squared >= shortest_squared) & (squared <= longest_squared);
+        known &= !inside | (static_cast<unsigned>(pair.species) < static_cast<unsigned>(species_count));
+        out.x[accepted] = static_cast<Real>(pair.x);
+        out.y[accepted] = static_cast<Real>(pair.y);
+        out.z[accepted] = static_cast<Real>(pair.z);
+        out.partners[accepted] = pair.partner;
+        if (!OneSpecies) out.species[accepted] = pair.species;
+        accepted += inside;
     }
     if (!known) return Status::bad_species;
     if (!sound) return Status::bad_geometry;
-    for (std::int64_t k = 0; k < count; ++k) ++counts[species[accepted[k]]];
+    out.count = accepted;
+    if (OneSpecies) {
+        out.counts[0] = accepted;
+        return Status::done;
+    }
+    for (int w = 0; w < species_count; ++w) out.counts[w] = 0;
+    for (int k = 0; k < accepted; ++k) ++out.counts[out.species[k]];
     return Status::done;
 }
 
-inline void place_segments(Block& block, const int* counts, int species_count) {
+template <class Pairs>
+inline Status accept(const Pairs& pairs, std::size_t count, const Potential& potential,
+                     Accepted& out) {
+    const double cutoff = potential.radial.cutoff;
+    const int species_count = potential.species_count;
+    return species_count == 1 ? accept<true>(pairs, count, cutoff, 1, out)
+                              : accept<false>(pairs, count, cutoff, species_count, out);
+}
+
+inline Status accept_center(const Potential& potential, const CenterBlock& input, int lane,
+                            Accepted& out) {
+    const std::int32_t center = input.centers[lane];
+    const std::size_t count = input.pair_count(lane);
+    if (!input.list) return accept(VectorPairs(*input.neighborhoods, center), count, potential, out);
+    const ListPairs pairs(*input.list, center);
+    if (!std::isfinite(pairs.x + pairs.y + pairs.z)) return Status::bad_geometry;
+    return accept(pairs, count, potential, out);
+}
+
+inline void place_segments(Block& block, const GatherSpace& space, int count, int species_count) {
     block.segments[0] = 0;
     for (int w = 0; w < species_count; ++w) {
         int longest = 0;
-        for (int lane = 0; lane < lanes; ++lane) {
-            const int count = counts[lane * species_count + w];
-            longest = count > longest ? count : longest;
+        for (int lane = 0; lane < count; ++lane) {
+            const int present = space.lane[lane].counts[w];
+            longest = present > longest ? present : longest;
         }
         block.segments[w + 1] =
             block.segments[w] + static_cast<int>(round_up(static_cast<std::size_t>(longest), tile));
@@ -95,28 +182,22 @@ inline void pad(Block& block, double cutoff) {
     for (int slot = 0; slot < block.slots; ++slot) {
         block.x[slot] = Vec{} + static_cast<Real>(cutoff);
         block.y[slot] = block.z[slot] = Vec{};
-        for (int lane = 0; lane < lanes; ++lane) block.pairs[slot * lanes + lane] = -1;
+        for (int lane = 0; lane < lanes; ++lane) block.partners[slot * lanes + lane] = -1;
     }
 }
 
-inline void fill_lane(Block& block, const Neighborhoods& all, int lane,
-                      const std::int64_t* accepted, int* counts, int species_count) {
-    const double* vectors = all.vectors.data();
-    const std::int32_t* species = all.neighbor_species.data();
-    int total = 0;
-    for (int w = 0; w < species_count; ++w) {
-        total += counts[w];
-        counts[w] = block.segments[w];  // from here on the next free slot
-    }
+inline void fill_lane(Block& block, int lane, const Accepted& from, int species_count) {
+    for (int w = 0; w < species_count; ++w)
+        from.counts[w] = block.segments[w];  // from here on the next free slot
     Real *x = reinterpret_cast<Real*>(block.x), *y = reinterpret_cast<Real*>(block.y),
          *z = reinterpret_cast<Real*>(block.z);
-    for (int k = 0; k < total; ++k) {
-        const std::int64_t p = accepted[k];
-        const std::size_t place = static_cast<std::size_t>(counts[species[p]]++) * lanes + lane;
-        x[place] = static_cast<Real>(vectors[3 * p]);
-        y[place] = static_cast<Real>(vectors[3 * p + 1]);
-        z[place] = static_cast<Real>(vectors[3 * p + 2]);
-        block.pairs[place] = p;
+    for (int k = 0; k < from.count; ++k) {
+        const int slot = species_count == 1 ? k : from.counts[from.species[k]]++;
+        const std::size_t place = static_cast<std::size_t>(slot) * lanes + lane;
+        x[place] = from.x[k];
+        y[place] = from.y[k];
+        z[place] = from.z[k];
+        block.partners[place] = from.partners[k];
     }
 }
 
@@ -136,25 +217,18 @@ inline void normalize(Block& block) {
     }
 }
 
-inline Status gather(Block& block, const GatherSpace& space, const CompiledPotential& compiled,
-                     const CenterBlock& input, std::size_t pairs) {
-    const Neighborhoods& all = *input.neighborhoods;
+inline Status gather(Block& block, GatherSpace& space, const CompiledPotential& compiled,
+                     const CenterBlock& input) {
     const int species_count = compiled.potential.species_count;
-    const double cutoff = compiled.potential.radial.cutoff;
-    block.species = all.species[input.centers[0]];
-    for (int k = 0; k < lanes * species_count; ++k) space.counts[k] = 0;
+    block.species = input.species();
     for (int lane = 0; lane < input.count; ++lane) {
-        const std::int64_t* offsets = all.offsets.data() + input.centers[lane];
-        const Status status =
-            accept(all, offsets[0], offsets[1], cutoff, species_count,
-                   space.accepted + lane * pairs, space.counts + lane * species_count);
+        const Status status = accept_center(compiled.potential, input, lane, space.lane[lane]);
         if (status != Status::done) return status;
     }
-    place_segments(block, space.counts, species_count);
-    pad(block, cutoff);
+    place_segments(block, space, input.count, species_count);
+    pad(block, compiled.potential.radial.cutoff);
     for (int lane = 0; lane < input.count; ++lane)
-        fill_lane(block, all, lane, space.accepted + lane * pairs,
-                  space.counts + lane * species_count, species_count);
+        fill_lane(block, lane, space.lane[lane], species_count);
     normalize(block);
     return Status::done;
 }

@@ -104,9 +104,8 @@ inline void combine_moments(const CompiledPotential& compiled, const DesignSize&
 
 // Everything of the block that depends on the sites alone: moments, adjoints, site energies.
 inline Status prepare(const CompiledPotential& compiled, const DesignSize& n,
-                      const CenterBlock& input, std::size_t pairs, MomentSpace& space,
-                      Vec& energy) {
-    const Status status = gather(space.block, space.gather, compiled, input, pairs);
+                      const CenterBlock& input, MomentSpace& space, Vec& energy) {
+    const Status status = gather(space.block, space.gather, compiled, input);
     if (status != Status::done) return status;
     energy = Vec{} + compiled.potential.species_energies[space.block.species];
     if (!core(compiled, space.block, space.cores, energy)) clear(space.cores, space.block.slots);

@@ -222,9 +222,10 @@ inline void scatter_panel(const MomentSpace& space, const TangentSpace& tangent,
     const double* gradients = reinterpret_cast<const double*>(tangent.gradients);
     for (int q = 0; q < panel; ++q)
         for (int lane = 0; lane < input.count; ++lane) {
-            const std::int64_t pair = space.block.pairs[(slot + q) * lanes + lane];
-            if (pair < 0) continue;
-            const std::size_t neighbor = input.neighborhoods->neighbors[pair];
+            const std::int32_t partner = space.block.partners[(slot + q) * lanes + lane];
+            if (partner < 0) continue;
+            const std::size_t neighbor =
+                input.neighborhoods->neighbors[input.first_pair(lane) + partner];
             for (int d = 0; d < 3; ++d) {
                 double* row = out.forces + (3 * neighbor + d) * out.stride;
                 const double* g = gradients + (3 * q + d) * lanes + lane;
@@ -280,7 +281,7 @@ Status tangents(const CompiledPotential& compiled, const CenterBlock& input, voi
     MomentSpace space(arena, compiled, n, pairs);
     TangentSpace tangent(arena, compiled, n);
     Vec energy;
-    const Status status = prepare(compiled, n, input, pairs, space, energy);
+    const Status status = prepare(compiled, n, input, space, energy);
     if (status != Status::done) return status;
     add_energy_row(compiled, n, space, input, energy, out);
 

@@ -5,6 +5,7 @@
 #include "kernels/pairs.hpp"
 #include "kernels/program.hpp"
 #include "kernels/rows.hpp"
+#include "kernels/sums.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
@@ -54,14 +55,6 @@ inline void project(const Block& block, int slot, Vec gx, Vec gy, Vec gz, Vec ra
     gradient[2] = outward * z + gz * inverse;
 }
 
-inline void scatter_gradient(const Block& block, int slot, const Vec (&gradient)[3], double* out) {
-    for (int lane = 0; lane < lanes; ++lane) {
-        const std::int64_t pair = block.pairs[slot * lanes + lane];
-        if (pair < 0) continue;
-        for (int d = 0; d < 3; ++d) out[3 * pair + d] = gradient[d][lane];
-    }
-}
-
 inline void clear_gradients(const CenterBlock& input, double* out) {
     for (int lane = 0; lane < input.count; ++lane) {
         const std::int64_t* offsets = input.neighborhoods->offsets.data() + input.centers[lane];
@@ -87,8 +80,9 @@ inline void evaluate_sites(const CompiledPotential& compiled, EvaluateSpace& spa
 }
 
 // From the adjoints back to the neighbors of species w in a few slots.
-inline void evaluate_slots(const CompiledPotential& compiled, const EvaluateSpace& space, int w,
-                           int slot, const SiteOutputs& out) {
+inline void evaluate_slots(const CompiledPotential& compiled, const EvaluateSpace& space,
+                           const CenterBlock& input, int w, int slot, const SiteOutputs& out,
+                           LaneSums& lane_sums) {
     const Block& block = space.block;
     const int functions = compiled.radial_function_count;
     Contracted sums{space.radial_sums, {}, {}, {}};
@@ -98,32 +92,34 @@ inline void evaluate_slots(const CompiledPotential& compiled, const EvaluateSpac
             add_radial_row(compiled, block, {w, p, slot}, space.radial.basis,
                            sums.radial_sums + p * pair_slots, reinterpret_cast<Vec*>(out.rows));
     }
-    for (int q = 0; out.pair_gradients && q < pair_slots; ++q) {
+    for (int q = 0; out.wants_gradients() && q < pair_slots; ++q) {
         const Vec* slopes = space.radial.derivatives + slot + q;
         Vec radial = space.has_core ? space.cores[slot + q] : Vec{};
         for (int p = 0; p < functions; ++p)
             radial += slopes[p * block.slots] * sums.radial_sums[p * pair_slots + q];
         Vec gradient[3];
         project(block, slot + q, sums.x[q], sums.y[q], sums.z[q], radial, gradient);
-        scatter_gradient(block, slot + q, gradient, out.pair_gradients);
+        if (out.pair_gradients)
+            scatter_to_pairs(block, input, slot + q, gradient, out.pair_gradients);
+        else
+            scatter_to_atoms(block, input, slot + q, gradient, *out.sums, lane_sums);
     }
 }
 
 Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
-                const SiteOutputs& out) {
+                SiteOutputs& out) {
     Arena arena(workspace);
-    const std::size_t pairs = longest_list(input);
-    EvaluateSpace space(arena, compiled, pairs);
+    EvaluateSpace space(arena, compiled, longest_list(input));
     if (!out.rows) space.radial.basis = nullptr;
-    const Status status = gather(space.block, space.gather, compiled, input, pairs);
+    const Status status = gather(space.block, space.gather, compiled, input);
     if (status != Status::done) return status;
 
     Vec energy;
-    const bool backward = out.rows || out.pair_gradients;
+    const bool backward = out.rows || out.wants_gradients();
     evaluate_sites(compiled, space, backward, energy);
     const double own = compiled.potential.species_energies[space.block.species];
-    for (int lane = 0; out.site_energies && lane < input.count; ++lane)
-        out.site_energies[input.centers[lane]] = own + static_cast<double>(energy[lane]);
+    for (int lane = 0; lane < lanes; ++lane)
+        out.energies[lane] = own + static_cast<double>(energy[lane]);
     if (!backward) return Status::done;
 
     if constexpr (has_rows) {
@@ -131,10 +127,12 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
             start_rows(compiled, space.block, space.moments, reinterpret_cast<Vec*>(out.rows));
     }
     if (out.pair_gradients) clear_gradients(input, out.pair_gradients);
+    LaneSums sums;
     for (int w = 0; w < compiled.potential.species_count; ++w)
         for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1];
              slot += pair_slots)
-            evaluate_slots(compiled, space, w, slot, out);
+            evaluate_slots(compiled, space, input, w, slot, out, sums);
+    if (out.sums) finish_sums(input, sums, *out.sums);
     return Status::done;
 }
 

@@ -5,15 +5,31 @@
 #include <cstdint>
 
 #include "compiled.hpp"
+#include "mtpot/atom_list.hpp"
 #include "mtpot/neighborhoods.hpp"
 
 namespace mtpot {
 
-// Up to `lanes` centers of one species that are evaluated side by side.
+constexpr int most_lanes = 16;
+constexpr int grade_tile = 12;
+
+// Up to `lanes` centers of one species that are evaluated side by side, with their pairs either as
+// vectors or as atoms in lists; the other pointer is null.
 struct CenterBlock {
     const Neighborhoods* neighborhoods;
+    const AtomList* list;
     const std::int32_t* centers;
     int count;
+
+    int species() const {
+        return list ? list->species[list->types[centers[0]]] : neighborhoods->species[centers[0]];
+    }
+    std::size_t pair_count(int lane) const {
+        if (list) return static_cast<std::size_t>(list->neighbor_count[centers[lane]]);
+        return static_cast<std::size_t>(neighborhoods->offsets[centers[lane] + 1] -
+                                        first_pair(lane));
+    }
+    std::int64_t first_pair(int lane) const { return neighborhoods->offsets[centers[lane]]; }
 };
 
 enum class Status { done, bad_geometry, bad_species, no_memory };
@@ -28,12 +44,15 @@ struct TangentRows {
     bool linear_only;  // columns species | linear instead of radial | species | linear
 };
 
-// What the evaluation of a block writes; a null pointer leaves it out. Without gradients and rows
-// nothing is done but the energy.
+// What the evaluation of a block gives, the block's k-th center in lane k; a null pointer leaves it
+// out. Without gradients, sums and rows nothing is done but the energies.
 struct SiteOutputs {
-    double* site_energies;   // by center
-    double* pair_gradients;  // by pair
-    double* rows;            // [parameters][lanes], the block's k-th center in lane k
+    double energies[most_lanes];
+    double* pair_gradients = nullptr;   // of neighborhoods, by pair
+    const ListResults* sums = nullptr;  // of lists: forces and virials, which are added to
+    double* rows = nullptr;             // [parameters][lanes]
+
+    bool wants_gradients() const { return pair_gradients || sums; }
 };
 
 // Columns [first, last) of rows that can be other than zero.
@@ -47,9 +66,6 @@ struct MatrixView {
     std::size_t stride;
 };
 
-constexpr int most_lanes = 8;
-constexpr int grade_tile = 12;
-
 // Workspaces are aligned to 64 bytes; `pairs` is the largest number of pairs of a center.
 
 struct EvaluateKernel {
@@ -57,7 +73,7 @@ struct EvaluateKernel {
     std::size_t (*bytes)(const CompiledPotential&, std::size_t pairs);
     // Rows need double precision, and a potential that is compiled for design.
     Status (*run)(const CompiledPotential&, const CenterBlock&, void* workspace,
-                  const SiteOutputs& out);
+                  SiteOutputs& out);
 };
 
 struct Kernels {

@@ -1,0 +1,104 @@
+// From the gradients of pairs to where a caller wants them: by pair, or summed over the atoms of a
+// list as forces and virials.
+#pragma once
+
+#include "kernels/block.hpp"
+
+namespace mtpot::MTPOT_ISA {
+namespace {
+
+// Sums of a block that stay in the lanes until its end.
+struct LaneSums {
+    Sums<3> forces;   // on the centers
+    Sums<6> virial;   // xx yy zz xy xz yz
+};
+
+inline void scatter_to_pairs(const Block& block, const CenterBlock& input, int slot,
+                             const Vec (&gradient)[3], double* out) {
+    for (int lane = 0; lane < input.count; ++lane) {
+        const std::int32_t partner = block.partners[slot * lanes + lane];
+        if (partner < 0) continue;
+        const std::int64_t pair = input.first_pair(lane) + partner;
+        for (int d = 0; d < 3; ++d) out[3 * pair + d] = gradient[d][lane];
+    }
+}
+
+// Half of each pair's term to either atom, symmetric.
+inline void add_atom_virial(const double (&r)[3], const double (&g)[3], double* i, double* j) {
+    const double term[6] = {
+        r[0] * g[0],
+        r[1] * g[1],
+        r[2] * g[2],
+        0.5 * (r[0] * g[1] + r[1] * g[0]),
+        0.5 * (r[0] * g[2] + r[2] * g[0]),
+        0.5 * (r[1] * g[2] + r[2] * g[1]),
+    };
+    for (int k = 0; k < 6; ++k) {
+        i[k] -= 0.5 * term[k];
+        j[k] -= 0.5 * term[k];
+    }
+}
+
+// With V_i at the place of center i, its force on neighbor j has the lever r_ij, and the flux
+// sum_j W_j v_j of W_j = -sum_i r_ij (x) dV_i/dr_ij is that of the energies V_i: Fan et al., Phys.
+// Rev. B 92 (2015) 094301, eq. 20; Surblys et al., Phys. Rev. E 99 (2019) 051301.
+inline void add_centroid_virial(const double (&r)[3], const double (&g)[3], double* j) {
+    const double term[9] = {r[0] * g[0], r[1] * g[1], r[2] * g[2], r[0] * g[1], r[0] * g[2],
+                            r[1] * g[2], r[1] * g[0], r[2] * g[0], r[2] * g[1]};
+    for (int k = 0; k < 9; ++k) j[k] -= term[k];
+}
+
+inline void scatter_virials(const Block& block, const CenterBlock& input, int slot,
+                            const Vec (&gradient)[3], const ListResults& out) {
+    const Vec length = block.distance[slot];
+    const Vec x = block.x[slot] * length, y = block.y[slot] * length, z = block.z[slot] * length;
+    for (int lane = 0; lane < input.count; ++lane) {
+        const std::int32_t j = block.partners[slot * lanes + lane];
+        if (j < 0) continue;
+        const std::size_t i = input.centers[lane];
+        const double r[3] = {x[lane], y[lane], z[lane]};
+        const double g[3] = {gradient[0][lane], gradient[1][lane], gradient[2][lane]};
+        if (out.atom_virials) add_atom_virial(r, g, out.atom_virials + 6 * i, out.atom_virials + 6 * std::size_t(j));
+        if (out.centroid_virials) add_centroid_virial(r, g, out.centroid_virials + 9 * std::size_t(j));
+    }
+}
+
+// F_j -= g_ij, F_i += g_ij.
+inline void scatter_forces(const Block& block, int slot, const Vec (&gradient)[3], double* forces) {
+    for (int lane = 0; lane < lanes; ++lane) {
+        const std::int32_t j = block.partners[slot * lanes + lane];
+        if (j < 0) continue;
+        for (int d = 0; d < 3; ++d) forces[3 * std::size_t(j) + d] -= gradient[d][lane];
+    }
+}
+
+inline void add_virial(const Block& block, int slot, const Vec (&g)[3], LaneSums& sums) {
+    const Vec length = block.distance[slot];
+    const Vec x = block.x[slot] * length, y = block.y[slot] * length, z = block.z[slot] * length;
+    sums.virial[0] -= x * g[0];
+    sums.virial[1] -= y * g[1];
+    sums.virial[2] -= z * g[2];
+    sums.virial[3] -= x * g[1];
+    sums.virial[4] -= x * g[2];
+    sums.virial[5] -= y * g[2];
+}
+
+inline void scatter_to_atoms(const Block& block, const CenterBlock& input, int slot,
+                             const Vec (&gradient)[3], const ListResults& out, LaneSums& sums) {
+    for (int d = 0; d < 3; ++d) sums.forces[d] += gradient[d];
+    if (out.forces) scatter_forces(block, slot, gradient, out.forces);
+    if (out.virial) add_virial(block, slot, gradient, sums);
+    if (out.atom_virials || out.centroid_virials)
+        scatter_virials(block, input, slot, gradient, out);
+}
+
+inline void finish_sums(const CenterBlock& input, const LaneSums& sums, const ListResults& out) {
+    for (int lane = 0; lane < input.count; ++lane) {
+        const std::size_t i = input.centers[lane];
+        for (int d = 0; out.forces && d < 3; ++d) out.forces[3 * i + d] += sums.forces[d][lane];
+        for (int k = 0; out.virial && k < 6; ++k) out.virial[k] += sums.virial[k][lane];
+    }
+}
+
+}  // namespace
+}  // namespace mtpot::MTPOT_ISA
