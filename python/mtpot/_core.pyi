@@ -73,6 +73,8 @@ class Potential:
     def moment_count(self) -> int: ...
     def with_parameters(self, parameters: ArrayLike) -> Potential: ...
     def with_species(self, species: list[str]) -> Potential: ...
+    def keep_scalars(self, kept: list[int]) -> Potential:
+        """Leave out the other scalars, and all that only they need; ascending positions."""
 
 @final
 class Selection:
@@ -99,6 +101,12 @@ class Selection:
     @property
     def configurations(self) -> str:
         """The selected configurations as .cfg text."""
+
+def operations(potential: Potential, neighbors: float) -> float:
+    """Cost of energies and forces of an atom with so many neighbors, in multiply-adds.
+
+    Scalars with a coefficient of zero cost nothing.
+    """
 
 def read_potential(path: str) -> tuple[Potential, Selection | None]: ...
 def parse_potential(content: bytes, path: str) -> tuple[Potential, Selection | None]:
