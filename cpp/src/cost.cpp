@@ -6,13 +6,13 @@ namespace mtpot {
 namespace {
 
 // Multiply-adds of the kernels, forward and back; the weights of gathering are measured.
-constexpr double per_neighbor = 60.0;
-constexpr double per_radial_coefficient = 2.0;  // value and derivative
-constexpr double per_monomial = 6.0;            // made twice, and its gradient
+constexpr double per_neighbor = 660.0;
+constexpr double per_radial_coefficient = 7.0;  // value and derivative
+constexpr double per_monomial = 15.0;            // made twice, and its gradient
 constexpr double per_component = 3.0;           // moment, and two sums with its adjoint
 constexpr double per_expansion = 6.0;
-constexpr double per_term = 6.0;       // forward, and back to both factors
-constexpr double per_quadratic = 4.0;  // no forward value
+constexpr double per_term = 19.0;       // forward, and back to both factors
+constexpr double per_quadratic = 19.0;  // no forward value
 
 double pair_operations(const CompiledPotential& compiled) {
     const double size = compiled.potential.radial.size, orders = compiled.max_nu + 1;
