@@ -167,17 +167,15 @@ class _Search:
 
     def descend(self, found: list[Point]) -> None:
         """Find points on the way down from the whole potential and from its lower orders."""
-        whole = _without_zeros(self.start.potential.core)
-        self._descend_from(self._best_fit(whole), found)
-        for nu in range(highest_order(whole) - 1, -1, -1):
-            part = orders_up_to(whole, nu)
-            if not part.any():
+        core = _without_zeros(self.start.potential.core)
+        while True:
+            begin = self._best_fit(core)
+            self._descend_from(begin, found)
+            core = begin.potential.core
+            part = orders_up_to(core, highest_order(core) - 1)
+            if begin.force_rmse > SLACK * self._most or not part.any():
                 return
-            begin = self._fitted(_kept(whole, part), LONG_FIT)
-            found.append(begin)
-            if begin.force_rmse > SLACK * self._most:
-                return
-            self._descend_from(self._best_fit(begin.potential.core), found)
+            core = _kept(core, part)
 
     def polish(self, found: list[Point]) -> None:
         """Fit points of the front to the end, from the fastest on."""
