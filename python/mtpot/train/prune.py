@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mtpot.data.frame import Frame
 
 DAMPING = 1e-2  # of radial coefficients in the model of the loss, relative
-RISE = 0.03  # of the loss in one round, as the model foretells it
+RISE, FINE_RISE = 0.03, 0.005  # of the loss in one round, as foretold; the second at the budget
 LARGEST_GROUP = 0.15  # rise of the loss, for one group, above which it is not looked at
 FRESH = 40  # groups whose savings are computed anew before each removal
 SHORT_FIT, LONG_FIT = 5, 60  # steps between rounds, and at the end
@@ -199,15 +199,21 @@ class _Search:
         return [self.start, *within]
 
     def _descend_from(self, point: Point, found: list[Point]) -> None:
+        """Go down by rounds; where one would exceed the budget, by smaller ones."""
         found.append(point)
+        rise = RISE
         while point.force_rmse <= SLACK * self._most and len(point.potential.core.scalars) > 1:
-            point = self._fitted(self._shortened(point.potential.core), SHORT_FIT)
-            found.append(point)
+            below = self._fitted(self._shortened(point.potential.core, rise), SHORT_FIT)
+            found.append(below)
+            if below.force_rmse > self._most and rise == RISE:
+                rise = FINE_RISE
+            else:
+                point = below
 
-    def _shortened(self, core: _core.Potential) -> _core.Potential:
-        """Remove groups of scalars until the loss should have risen by `RISE`."""
+    def _shortened(self, core: _core.Potential, rise: float) -> _core.Potential:
+        """Remove groups of scalars until the loss should have risen by this share."""
         round_ = _Round(core, self._model(core), self._neighbors)
-        limit = (1.0 + RISE) * round_.loss
+        limit = (1.0 + rise) * round_.loss
         round_.remove_best()
         while round_.remaining > 1 and round_.loss < limit:
             round_.remove_best()
