@@ -199,6 +199,17 @@ def test_the_table_shows_what_was_measured(pruned: tuple[list[Point], list]) -> 
     assert rows[0].train.forces.rmse == pytest.approx(points[0].force_rmse, rel=1e-9)
 
 
+def test_pairs_of_species_keep_their_radial_functions() -> None:
+    truth = Case("RBChebyshev", 8, 2).potential(seed=5)
+    frames = noisy(label(truth, distorted(8, "SiAlSiAl", seed=5)))
+    points = prune(truth, frames, replace(QUICK, restarts=0)).points
+    core = points[-1].potential.core
+    assert core.species == truth.core.species
+    linear = len(core.scalars) + 2
+    assert len(core.parameters) == 4 * core.radial_function_count * core.radial_size + linear
+    assert points[-1].force_rmse <= 1.3 * points[0].force_rmse
+
+
 def test_scalars_at_zero_go_first_and_at_no_loss() -> None:
     potential, frames = trained_on_noise(12)
     kept = some_scalars(potential, 0, 0.5)
