@@ -1,5 +1,8 @@
 """Time of forces inside the engine, without and with grades: python benchmarks/evaluation.py.
 
+With potential files as arguments, the times of these beside each other, of one species each and
+of one cutoff, to which the crystal is scaled.
+
 864 atoms of a distorted fcc crystal with 42 neighbors inside 5 angstrom, one thread, double
 precision; the neighbor list stands outside the timing. Medians of 30 runs after a warm-up; the
 parameters are random, as the time does not depend on them.
@@ -8,6 +11,7 @@ parameters are random, as the time does not depend on them.
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -57,8 +61,41 @@ def row(level: int, atoms: Atoms) -> str:
     return f"| {level} | {neighbors:.1f} | {scale * forces:.2f} | {scale * grades:.2f} |"
 
 
+def crystal(symbol: str, cutoff: float) -> Atoms:
+    """Distorted fcc with 42 neighbors inside the cutoff."""
+    atoms = bulk(symbol, "fcc", a=0.81 * cutoff, cubic=True) * (6, 6, 6)
+    atoms.rattle(0.01, seed=0)
+    return atoms
+
+
+def compare(paths: list[str]) -> None:
+    """Print the times of potential files, which take turns, and how much faster than the first."""
+    loaded = [MTP.load(path) for path in paths]
+    atoms = crystal(loaded[0].species[0], loaded[0].cutoff)
+    symbols = atoms.get_chemical_symbols()
+    found = neighborhoods(loaded[0], symbols, atoms.positions, atoms.cell.array, pbc=True)
+    evaluators = [_core.Evaluator(each.core) for each in loaded]
+    times = [[timed(each, found) for each in evaluators] for _ in range(RUNS + 1)]
+    medians = [1e6 * statistics.median(column) for column in zip(*times[1:], strict=True)]
+    print("| potential | scalars | energies and forces | times faster |\n|---|---:|---:|---:|")
+    for path, each, median in zip(paths, loaded, medians, strict=True):
+        cells = f"{len(each.core.scalars)} | {median / len(atoms):.2f} | {medians[0] / median:.2f}"
+        print(f"| {path} | {cells} |")
+
+
+def timed(evaluator: _core.Evaluator, found: _core.Neighborhoods) -> float:
+    """Seconds of one evaluation, after one that brings its data into the caches."""
+    evaluator.evaluate(found, 1)
+    start = time.perf_counter()
+    evaluator.evaluate(found, 1)
+    return time.perf_counter() - start
+
+
 def main() -> None:
     """Print the table."""
+    if sys.argv[1:]:
+        compare(sys.argv[1:])
+        return
     atoms = ALUMINUM.atoms(edge=6)
     print(f"instruction set: {_core.simd_name()}; microseconds per atom\n")
     print("| level | neighbors | energies and forces | with grades |\n|---:|---:|---:|---:|")

@@ -21,7 +21,6 @@ import report
 from contenders import ALUMINUM, CUTOFF, PEERS, ours, plain, write_potentials
 from machine import Peak, describe, one_core
 from mtpot import _core
-from operations import operations
 from runs import LammpsRun, ase_runs, interleaved, lists
 
 if TYPE_CHECKING:
@@ -126,7 +125,9 @@ def _row(folder: Path, contender: Contender, potentials: dict[int, MTP]) -> Row:
     if contender.level is None:
         return row | asdict(lists(folder, contender))
     of_ours = asdict(lists(folder, plain(contender.level)))
-    count = operations(potentials[contender.level].core, of_ours["inside"])
+    count = _core.cost(
+        potentials[contender.level].core, of_ours["inside"]
+    ).floating_point_operations
     return row | of_ours | {"operations": count}
 
 

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "bindings.hpp"
+#include "mtpot/cost.hpp"
 #include "mtpot/io.hpp"
 #include "mtpot/potential.hpp"
 
@@ -39,6 +40,10 @@ Potential with_species(const Potential& potential, const Names& species) {
     result.species = species;
     check(result);
     return result;
+}
+
+Potential keep(const Potential& potential, const std::vector<int>& kept) {
+    return keep_scalars(potential, kept);
 }
 
 template <std::size_t width, typename Item, typename Fields>
@@ -135,7 +140,8 @@ void bind_potential_class(py::module_& module) {
                 return self.with_parameters(view(parameters));
             },
             py::arg("parameters"))
-        .def("with_species", &with_species, py::arg("species"));
+        .def("with_species", &with_species, py::arg("species"))
+        .def("keep_scalars", &keep, py::arg("kept"));
 }
 
 void bind_selection(py::module_& module) {
@@ -164,6 +170,10 @@ void bind_potential(py::module_& module) {
             return std::pair(std::move(file.potential), std::move(file.selection));
         },
         py::arg("content"), py::arg("path"));
+    py::class_<Cost>(module, "Cost")
+        .def_readonly("floating_point_operations", &Cost::floating_point_operations)
+        .def_readonly("effort", &Cost::effort);
+    module.def("cost", &cost, py::arg("potential"), py::arg("neighbors"));
     module.def("read_potential", &read, py::arg("path"), py::call_guard<py::gil_scoped_release>());
     module.def(
         "format_potential",

@@ -24,8 +24,8 @@ public:
             terms_of_[source_.products[p].target].push_back(static_cast<int>(p));
     }
 
-    CompiledPotential for_evaluation() {
-        if (const auto form = harmonic_form(result_.potential)) return from_form(*form);
+    CompiledPotential for_evaluation(const std::optional<HarmonicForm>& form) {
+        if (form) return from_form(*form);
         fold_last_level();
         mark_needed();
         lay_out_radial_functions(highest_ranks());
@@ -313,7 +313,11 @@ private:
 }  // namespace
 
 CompiledPotential compile_for_evaluation(const Potential& potential) {
-    return Compiler(potential).for_evaluation();
+    return Compiler(potential).for_evaluation(harmonic_form(potential));
+}
+
+CompiledPotential compile_for_cost(const Potential& potential) {
+    return Compiler(potential).for_evaluation(harmonic_shape(potential));
 }
 
 CompiledPotential compile_for_design(const Potential& potential) {

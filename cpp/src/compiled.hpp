@@ -107,6 +107,9 @@ struct CompiledPotential {
 // For energies and forces: linear coefficients folded in, what no output needs left out.
 CompiledPotential compile_for_evaluation(const Potential& potential);
 
+// The same graph with coefficients that mean nothing, which is found much faster.
+CompiledPotential compile_for_cost(const Potential& potential);
+
 // For derivatives in the parameters: every scalar kept apart.
 CompiledPotential compile_for_design(const Potential& potential);
 

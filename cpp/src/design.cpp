@@ -117,16 +117,11 @@ std::size_t Design::column_count(Columns columns) const {
 }
 
 void Design::rows(const Neighborhoods& neighborhoods, std::span<double> rows, int threads) const {
-    evaluate(neighborhoods, {}, rows, threads);
-}
-
-void Design::evaluate(const Neighborhoods& neighborhoods, const Evaluator::Result& result,
-                      std::span<double> rows, int threads) const {
     const std::size_t size = parameter_count();
     require(rows.size() == neighborhoods.center_count() * size,
             "the rows' array does not fit the neighborhoods");
     const int lanes = kernels().evaluate.lanes;
-    for_each_row_block(*compiled_, neighborhoods, result, threads,
+    for_each_row_block(*compiled_, neighborhoods, threads,
                        [&](const CenterBlock& block, const double* found) {
                            for (int lane = 0; lane < block.count; ++lane)
                                for (std::size_t k = 0; k < size; ++k)

@@ -46,7 +46,8 @@ void Evaluator::evaluate(const Neighborhoods& neighborhoods, const Result& resul
                        SiteOutputs out;
                        out.pair_gradients = result.pair_gradients.data();
                        const Status status = kernel.run(*compiled_, block, workspace, out);
-                       if (status == Status::done) put_energies(block, out, result);
+                       for (int lane = 0; status == Status::done && lane < block.count; ++lane)
+                           result.site_energies[block.centers[lane]] = out.energies[lane];
                        return status;
                    });
 }

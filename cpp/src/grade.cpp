@@ -16,21 +16,15 @@ Grader::Grader(const Potential& potential, const ActiveSet& active_set) {
 
 void Grader::grades(const Neighborhoods& neighborhoods, std::span<double> grades,
                     int threads) const {
-    evaluate(neighborhoods, {}, grades, threads);
-}
-
-void Grader::evaluate(const Neighborhoods& neighborhoods, const Evaluator::Result& result,
-                      std::span<double> grades, int threads) const {
     require(grades.size() == neighborhoods.center_count(),
             "the grades' array does not fit the neighborhoods");
-    for_each_row_block(
-        *compiled_, neighborhoods, result, threads,
-        [&](const CenterBlock& block, const double* rows) {
-            double found[most_lanes];
-            grade_lanes(*matrix_, compiled_->potential, block.species(), rows, found);
-            for (int lane = 0; lane < block.count; ++lane)
-                grades[block.centers[lane]] = found[lane];
-        });
+    for_each_row_block(*compiled_, neighborhoods, threads,
+                       [&](const CenterBlock& block, const double* rows) {
+                           double found[most_lanes];
+                           grade_lanes(*matrix_, compiled_->potential, block.species(), rows, found);
+                           for (int lane = 0; lane < block.count; ++lane)
+                               grades[block.centers[lane]] = found[lane];
+                       });
 }
 
 double Grader::grade(std::span<const double> row) const {

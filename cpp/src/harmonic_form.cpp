@@ -368,4 +368,18 @@ std::optional<HarmonicForm> harmonic_form(const Potential& potential) {
     return std::move(builder).finish();
 }
 
+std::optional<HarmonicForm> harmonic_shape(const Potential& potential) {
+    auto blocks = blocks_of(potential);
+    if (!blocks) return std::nullopt;
+    std::erase_if(*blocks, [](const Factors& block) { return most_invariants(block) == 0; });
+    const SplitChoice splits(*blocks);
+    FormBuilder builder;
+    for (std::size_t b = 0; b < blocks->size(); ++b) {
+        const auto degrees = splits[b].degrees();
+        const auto count = static_cast<Eigen::Index>(degrees.size());
+        builder.add(splits[b], degrees, Eigen::VectorXd::Ones(count));
+    }
+    return std::move(builder).finish();
+}
+
 }  // namespace mtpot

@@ -39,4 +39,8 @@ struct HarmonicForm {
 // more than one kind, or a scalar is not invariant under rotations.
 std::optional<HarmonicForm> harmonic_form(const Potential& potential);
 
+// The form with coefficients of 1 for all that the factors of the scalars can make, most of it
+// present for all but special xi.
+std::optional<HarmonicForm> harmonic_shape(const Potential& potential);
+
 }  // namespace mtpot

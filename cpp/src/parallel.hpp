@@ -15,7 +15,6 @@
 
 #include "kernels/kernels.hpp"
 #include "mtpot/error.hpp"
-#include "mtpot/evaluate.hpp"
 
 namespace mtpot {
 
@@ -131,12 +130,6 @@ inline const BlockPlan& plan_blocks(const Neighborhoods& neighborhoods, int spec
     static thread_local BlockPlan plan;
     plan.rebuild(neighborhoods, species_count, lanes);
     return plan;
-}
-
-inline void put_energies(const CenterBlock& block, const SiteOutputs& out,
-                         const Evaluator::Result& result) {
-    for (int lane = 0; lane < block.count && !result.site_energies.empty(); ++lane)
-        result.site_energies[block.centers[lane]] = out.energies[lane];
 }
 
 inline void require_done(Status status) {

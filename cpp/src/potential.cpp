@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "mtpot/error.hpp"
 
@@ -107,6 +108,26 @@ Potential Potential::with_parameters(std::span<const double> parameters) const {
     result.species_energies.assign(first_energy, first_linear);
     result.linear_coefficients.assign(first_linear, parameters.end());
     result.trained = true;
+    return result;
+}
+
+Potential keep_scalars(const Potential& potential, std::span<const int> kept) {
+    Restriction restriction = restrict_to(*potential.contractions, kept);
+    Potential result = potential;
+    result.contractions = std::make_shared<const Contractions>(std::move(restriction.contractions));
+    result.radial_coefficients.clear();
+    const int pairs = potential.species_count * potential.species_count;
+    const auto size = static_cast<std::ptrdiff_t>(potential.radial.size);
+    for (int pair = 0; pair < pairs; ++pair)
+        for (const int mu : restriction.radial_functions) {
+            const auto first = potential.radial_coefficients.begin() +
+                               (pair * potential.radial_function_count() + mu) * size;
+            result.radial_coefficients.insert(result.radial_coefficients.end(), first,
+                                              first + size);
+        }
+    result.linear_coefficients.clear();
+    for (const int scalar : kept)
+        result.linear_coefficients.push_back(potential.linear_coefficients[scalar]);
     return result;
 }
 

@@ -1,36 +1,28 @@
 // Loops over blocks of centers whose rows are wanted.
 #pragma once
 
-#include "mtpot/evaluate.hpp"
 #include "parallel.hpp"
 
 namespace mtpot {
 
-// Calls use(block, rows[parameters][lanes]) for every block; the result is filled on the way
-// unless both its arrays are empty.
+// Calls use(block, rows[parameters][lanes]) for every block.
 template <class Use>
 void for_each_row_block(const CompiledPotential& compiled, const Neighborhoods& neighborhoods,
-                        const Evaluator::Result& result, int threads, Use&& use) {
-    const bool rows_only = result.site_energies.empty() && result.pair_gradients.empty();
-    if (!rows_only) result.check(neighborhoods);
+                        int threads, Use&& use) {
     const EvaluateKernel& kernel = kernels().evaluate;
     const BlockPlan& plan =
         plan_blocks(neighborhoods, compiled.potential.species_count, kernel.lanes);
     const std::size_t numbers = kernel.lanes * compiled.potential.parameter_count();
     const std::size_t row_bytes = (numbers * sizeof(double) + 63) / 64 * 64;
-    for_each_block(
-        plan, row_bytes + kernel.bytes(compiled, plan.longest_list()), threads,
-        [&](const CenterBlock& block, void* workspace) {
-            SiteOutputs out;
-            out.pair_gradients = result.pair_gradients.data();
-            out.rows = static_cast<double*>(workspace);
-            const Status status =
-                kernel.run(compiled, block, static_cast<char*>(workspace) + row_bytes, out);
-            if (status != Status::done) return status;
-            put_energies(block, out, result);
-            use(block, out.rows);
-            return status;
-        });
+    for_each_block(plan, row_bytes + kernel.bytes(compiled, plan.longest_list()), threads,
+                   [&](const CenterBlock& block, void* workspace) {
+                       SiteOutputs out;
+                       out.rows = static_cast<double*>(workspace);
+                       const Status status = kernel.run(
+                           compiled, block, static_cast<char*>(workspace) + row_bytes, out);
+                       if (status == Status::done) use(block, out.rows);
+                       return status;
+                   });
 }
 
 }  // namespace mtpot

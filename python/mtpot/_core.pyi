@@ -73,6 +73,8 @@ class Potential:
     def moment_count(self) -> int: ...
     def with_parameters(self, parameters: ArrayLike) -> Potential: ...
     def with_species(self, species: list[str]) -> Potential: ...
+    def keep_scalars(self, kept: list[int]) -> Potential:
+        """Leave out the other scalars, and all that only they need; ascending positions."""
 
 @final
 class Selection:
@@ -99,6 +101,20 @@ class Selection:
     @property
     def configurations(self) -> str:
         """The selected configurations as .cfg text."""
+
+class Cost:
+    @property
+    def floating_point_operations(self) -> float:
+        """Of the engine's arithmetic; a fused multiply-add counts as two."""
+    @property
+    def effort(self) -> float:
+        """In proportion to time; one is a multiply-add of the loops over pairs."""
+
+def cost(potential: Potential, neighbors: float) -> Cost:
+    """Cost of energies and forces of an atom with so many neighbors.
+
+    Scalars with a coefficient of zero cost nothing.
+    """
 
 def read_potential(path: str) -> tuple[Potential, Selection | None]: ...
 def parse_potential(content: bytes, path: str) -> tuple[Potential, Selection | None]:

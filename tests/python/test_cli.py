@@ -302,7 +302,7 @@ def test_convert_goes_both_ways(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "new", "evaluate", "grade", "select", "convert", "info"]
+    "command", ["train", "new", "evaluate", "grade", "select", "prune", "convert", "info"]
 )
 def test_help_of_every_command(command: str) -> None:
     assert "usage: mlp" in succeed(command, "--help")
@@ -551,7 +551,9 @@ WRITERS = {
         *("--train", "{data}/train.xyz", "--output", "{target}"),
     ],
     "convert": ["convert", "{data}/test.xyz", "{target}"],
+    "prune": ["prune", "{run}/potential.mtp", "--data", "{data}/train.xyz", "--output", "{target}"],
 }
+FOLDER_WRITERS = ("train", "prune")
 
 
 def fill(words: list[str], data: Path, trained: Path, target: Path) -> list[str]:
@@ -588,7 +590,9 @@ def test_a_file_where_a_folder_should_be_is_refused(
 
 
 @pytest.mark.parametrize(
-    "words", [WRITERS[name] for name in WRITERS if name != "train"], ids=lambda words: words[0]
+    "words",
+    [WRITERS[name] for name in WRITERS if name not in FOLDER_WRITERS],
+    ids=lambda words: words[0],
 )
 def test_a_folder_for_a_file_is_refused(
     data: Path, trained: Path, tmp_path: Path, words: list[str]
@@ -753,3 +757,116 @@ def test_atoms_much_too_close_are_warned_of(tmp_path: Path) -> None:
     words = ["--data", tmp_path / "near.xyz", *FAST, "--output", tmp_path / "run"]
     outcome = run("train", *words)
     assert "(frame 3): two atoms are closer than 0.5 angstrom" in outcome.out + outcome.err
+
+
+def prune_words(data: Path, output: Path) -> list[object]:
+    files = ["--data", data / "train.xyz", "--test", data / "test.xyz", "--output", output]
+    return [*files, "--force-error", "50%", "--threads", 1]
+
+
+@pytest.fixture(scope="module")
+def pruned(
+    data: Path,
+    trained: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, str]:
+    """Output folder of a pruning, and what was printed."""
+    folder = tmp_path_factory.mktemp("pruned") / "run"
+    return folder, succeed("prune", trained / "potential.almtp", *prune_words(data, folder))
+
+
+def test_pruning_leaves_what_the_help_promises(pruned: tuple[Path, str]) -> None:
+    folder, printed = pruned
+    names = {path.name for path in folder.iterdir()}
+    promised = {"potential.mtp", "potential.almtp", "pareto.md", "pareto.json", "pareto.png"}
+    assert names == promised | {"points"}
+    assert "active set of the potential does not fit" in printed
+    assert "times faster; see" in printed
+    last = max((folder / "points").glob("*.mtp"))
+    assert last.read_bytes() == (folder / "potential.mtp").read_bytes()
+
+
+def test_the_table_keeps_the_budget(pruned: tuple[Path, str]) -> None:
+    folder, _ = pruned
+    content = json.loads((folder / "pareto.json").read_text())
+    first, *others = content["points"]
+    assert content["force_error"] == 0.5
+    assert len(others) == len(list((folder / "points").iterdir())) > 0
+    for point in others:
+        assert point["train"]["force_rmse"] <= 1.5 * first["train"]["force_rmse"]
+        assert point["effort_per_atom"] < first["effort_per_atom"]
+        assert point["test"]["force_mae"] > 0.0
+    assert others[-1]["scalars"] == len(MTP.load(folder / "potential.mtp").core.scalars)
+    assert (folder / "pareto.md").read_text().count("\n| ") == len(others) + 2
+
+
+def test_a_pruned_potential_grades(pruned: tuple[Path, str]) -> None:
+    potential = MTP.load(pruned[0] / "potential.almtp")
+    assert potential.selection.active_set.size == len(potential.parameters)
+
+
+def test_a_pruning_is_not_overwritten(
+    data: Path,
+    trained: Path,
+    pruned: tuple[Path, str],
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(pruned[0], folder)
+    line = ["prune", trained / "potential.mtp", *prune_words(data, folder)]
+    assert "potential.mtp exists" in refuse(*line)
+    own = ["prune", folder / "potential.mtp", *prune_words(data, folder), "--overwrite"]
+    assert "is read by this command" in refuse(*own)
+    (folder / "points" / "99.mtp").write_text("of an earlier run")
+    succeed(*line, "--overwrite")
+    assert not (folder / "points" / "99.mtp").exists()
+
+
+def test_a_settings_file_of_the_training_serves(
+    data: Path,
+    trained: Path,
+    tmp_path: Path,
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text(
+        f'data = "{data}/train.xyz"\noutput = "{trained}"\noverwrite = true\n'
+        "level = 6\nforce-weight = 0.5\nactive-set = 'none'\n"
+    )
+    before = (trained / "potential.mtp").read_bytes()
+    line = ["prune", trained / "potential.mtp", "--settings", settings, "--force-error", "0.5"]
+    succeed(*line, "--output", tmp_path / "run")
+    assert (trained / "potential.mtp").read_bytes() == before
+    content = json.loads((tmp_path / "run" / "pareto.json").read_text())
+    assert content["settings"]["force_weight"] == 0.5
+    assert not (tmp_path / "run" / "potential.almtp").exists()
+
+
+def test_what_cannot_be_pruned_is_refused(
+    data: Path,
+    trained: Path,
+    tmp_path: Path,
+) -> None:
+    untrained = tmp_path / "untrained.mtp"
+    succeed("new", *SHAPE[:4], "--species", "Al", untrained)
+    assert "is untrained" in refuse("prune", untrained, *prune_words(data, tmp_path / "run"))
+    images = ase.io.read(data / "train.xyz", ":")
+    for atoms in images:
+        atoms.calc.results.pop("forces")
+    ase.io.write(tmp_path / "train.xyz", images)
+    line = ["--data", tmp_path / "train.xyz", "--output", tmp_path / "run"]
+    assert "no frame has forces" in refuse("prune", trained / "potential.mtp", *line)
+    line = ["prune", trained / "potential.mtp", *prune_words(data, tmp_path / "run")]
+    assert "--force-error" in refuse(*line, "--force-error", "much")
+    assert "no data" in refuse("prune", trained / "potential.mtp", "--output", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_budget_of_nothing_may_write_nothing(
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    start = tmp_path / "start"
+    succeed("train", "--data", data / "train.xyz", "--output", start, *FAST, "--level", 2)
+    line = ["prune", start / "potential.mtp", "--data", data / "train.xyz"]
+    assert "nothing can go" in succeed(*line, "--output", tmp_path / "run")
+    assert not (tmp_path / "run").exists()

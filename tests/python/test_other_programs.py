@@ -9,7 +9,7 @@ import pytest
 from ase.build import bulk
 from models import Case
 
-from mtpot import MTPCalculator
+from mtpot import MTP, MTPCalculator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +18,22 @@ motep = pytest.importorskip("motep.calculator", reason="motep is not installed")
 motep_files = pytest.importorskip("motep.io.mlip.mtp", reason="motep is not installed")
 
 
-@pytest.mark.parametrize("case", [Case("RBChebyshev", level, 1) for level in (8, 16)], ids=str)
-def test_motep_reads_a_potential_and_agrees(case: Case, tmp_path: Path) -> None:
-    potential = case.potential()
+def pruned(level: int) -> MTP:
+    """Every fifth scalar of a potential, which leaves out radial functions and moments."""
+    core = Case("RBChebyshev", level, 1).potential().core
+    return MTP(core.keep_scalars(list(range(2, len(core.scalars), 5))))
+
+
+POTENTIALS = {
+    "level8": Case("RBChebyshev", 8, 1).potential(),
+    "level16": Case("RBChebyshev", 16, 1).potential(),
+    "level16-pruned": pruned(16),
+    "level8-pruned": pruned(8),
+}
+
+
+@pytest.mark.parametrize("potential", POTENTIALS.values(), ids=POTENTIALS)
+def test_motep_reads_a_potential_and_agrees(potential: MTP, tmp_path: Path) -> None:
     potential.save(tmp_path / "potential.mtp")
     data = motep_files.read_mtp(tmp_path / "potential.mtp")
     data.species = [14]

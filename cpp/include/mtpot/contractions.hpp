@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace mtpot {
@@ -54,5 +55,16 @@ struct LevelRule {
 // The scalars stand in the order of their level: those of a lower level, same caps, come first.
 // InputError if level is odd, below 2 or above 32, or a cap is out of range.
 std::shared_ptr<const Contractions> generate(const LevelRule& rule);
+
+// Contractions for some of the scalars, and the former numbers of the radial functions in use.
+struct Restriction {
+    Contractions contractions;
+    std::vector<int> radial_functions;  // mu before, by mu now
+};
+
+// Keeps the scalars at these positions, in ascending order; leaves out products, moments, basic
+// moments and radial functions that none of them needs, and numbers the others anew, in the same
+// order. InputError if no position is given, or they are out of range or out of order.
+Restriction restrict_to(const Contractions& contractions, std::span<const int> kept);
 
 }  // namespace mtpot

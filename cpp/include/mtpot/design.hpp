@@ -37,10 +37,6 @@ public:
     // rows[centers * parameters]: dV_i/dtheta.
     void rows(const Neighborhoods& neighborhoods, std::span<double> rows, int threads = 0) const;
 
-    // The same, with the energies and pair gradients of the pass.
-    void evaluate(const Neighborhoods& neighborhoods, const Evaluator::Result& result,
-                  std::span<double> rows, int threads = 0) const;
-
     // tangents[(1 + 3 * atoms + 6) * parameters]: derivatives of the energy, the forces and the
     // virial (xx yy zz yz xz xy); predictions[1 + 3 * atoms + 6] the quantities themselves.
     void tangents(const Neighborhoods& neighborhoods, std::span<double> tangents,

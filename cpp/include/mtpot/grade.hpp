@@ -1,4 +1,4 @@
-// Extrapolation grades of sites, alone or with energies and forces in the same pass.
+// Extrapolation grades of sites; with energies and forces in the same pass: list_evaluator.hpp.
 //
 // A site's row is b = dV_i/dtheta; with the active set A its grade is max_k |(b A^-1)_k|.
 // Podryabinkin & Shapeev, Comput. Mater. Sci. 140 (2017) 171.
@@ -25,10 +25,6 @@ public:
     // grades[centers]; rows are made and graded block by block.
     void grades(const Neighborhoods& neighborhoods, std::span<double> grades,
                 int threads = 0) const;
-
-    // The same, with the energies and pair gradients of the pass.
-    void evaluate(const Neighborhoods& neighborhoods, const Evaluator::Result& result,
-                  std::span<double> grades, int threads = 0) const;
 
     // Grade of one row, of a site or of a whole structure.
     double grade(std::span<const double> row) const;

@@ -40,4 +40,9 @@ struct Potential {
 // InputError if sizes, the radial basis, the contractions or the numbers are not sound.
 void check(const Potential& potential);
 
+// The potential with these scalars alone, at their positions in ascending order, and no radial
+// function without a moment: its energies are those of the whole with the other xi at zero.
+// InputError if no position is given, or they are out of range or out of order.
+Potential keep_scalars(const Potential& potential, std::span<const int> kept);
+
 }  // namespace mtpot

@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import mtpot
-from mtpot.cli import convert, evaluate, grade, info, new, select, train
+from mtpot.cli import convert, evaluate, grade, info, new, prune, select, train
 from mtpot.errors import FormatError, InputError, MtpotError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ COMMANDS: dict[str, ModuleType] = {
     "evaluate": evaluate,
     "grade": grade,
     "select": select,
+    "prune": prune,
     "convert": convert,
     "info": info,
 }

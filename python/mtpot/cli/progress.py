@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mtpot.train.trainer import Step
 
+Item = TypeVar("Item")
 
-class Progress:
-    """Shows each step it is called with; a context manager, so that the last line stays."""
 
-    def __init__(self) -> None:
+class Progress(Generic[Item]):
+    """Shows each item it is called with; a context manager, so that the last line stays."""
+
+    def __init__(self, describe: Callable[[Item], str]) -> None:
+        """Make one; `describe` gives the line of an item."""
+        self._describe = describe
         self._console = Console(highlight=False)
         self._live = (
             Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         )
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Progress[Item]:
         if self._live:
             self._live.start()
         return self
@@ -30,9 +36,9 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def __call__(self, step: Step) -> None:
-        """Show a step."""
-        line = describe(step)
+    def __call__(self, item: Item) -> None:
+        """Show an item."""
+        line = self._describe(item)
         if self._live:
             self._live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)
         else:

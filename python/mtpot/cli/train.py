@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, option, default in options():
         if option.section not in groups:
             groups[option.section] = parser.add_argument_group(option.section)
-        _add_flag(groups[option.section], name, option, default)
+        add_flag(groups[option.section], name, option, default)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,12 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
     flags = {name: getattr(arguments, name) for name, _, _ in options() if name in arguments}
     settings = load_settings(arguments.settings, flags)
     _check_outputs(settings)
-    _check_inputs(settings, arguments.settings)
+    check_inputs(settings, arguments.settings)
     _check_shape(settings)
     return _train(settings)
 
 
-def _add_flag(group: argparse._ArgumentGroup, name: str, option: Option, default: Any) -> None:
+def add_flag(group: argparse._ArgumentGroup, name: str, option: Option, default: Any) -> None:
+    """Add the flag of a field of `Settings`."""
     flag = "--" + name.replace("_", "-")
     # SUPPRESS leaves a flag that is not given out of the namespace: the file's value then holds.
     if isinstance(default, bool):
@@ -147,7 +148,7 @@ def _probe_outputs(settings: Settings) -> None:
             check_target(report / name, settings.overwrite)
 
 
-def _check_inputs(settings: Settings, file: Path | None) -> None:
+def check_inputs(settings: Settings, file: Path | None) -> None:
     """Refuse missing files before the first of them is read."""
     from mtpot.errors import InputError
 
@@ -169,24 +170,24 @@ def _check_shape(settings: Settings) -> None:
 
 
 def _train(settings: Settings) -> int:
-    from mtpot.cli.progress import Progress
+    from mtpot.cli.progress import Progress, describe
     from mtpot.train.trainer import train
 
     started = time.perf_counter()
-    settings, data = _read(settings)
+    settings, data = read_data(settings)
     _probe_outputs(settings)
-    with Progress() as progress:
+    with Progress(describe) as progress:
         result = train(settings, data.train, data.validation, progress)
     _save_potential(settings, result.potential)
     print(_ending(settings, result))
     seconds = time.perf_counter() - started
     if result.stop != "interrupted":
-        _save_active_set(settings, result.potential, data.train)
+        save_active_set(settings, result.potential, data.train)
     _save_metrics(settings, result, data, seconds)
     return 1 if result.stop == "interrupted" else 0
 
 
-def _read(settings: Settings) -> tuple[Settings, Data]:
+def read_data(settings: Settings) -> tuple[Settings, Data]:
     """Read, check and split the data; the settings then name the species."""
     from mtpot.data import read_frames
     from mtpot.data.check import check_distances, check_elements, check_trainable, elements_of
@@ -276,7 +277,8 @@ def _save_potential(settings: Settings, potential: MTP) -> None:
     potential.save(settings.output / "potential.mtp", overwrite=settings.overwrite)
 
 
-def _save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame]) -> None:
+def save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame]) -> None:
+    """Write potential.almtp, with an active set of the kind that the settings ask for."""
     if settings.active_set == "none":
         return
     from mtpot.active.select import build_selection

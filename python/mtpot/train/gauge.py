@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mtpot.train.factors import count_factors
 
 if TYPE_CHECKING:
     from mtpot import _core
-
-Floats = NDArray[np.float64]
 
 
 def normalize(core: _core.Potential) -> _core.Potential:
@@ -28,14 +27,7 @@ def normalize(core: _core.Potential) -> _core.Potential:
     norms = np.sqrt((radial**2).sum(axis=(0, 2)) / species**2)
     norms[norms == 0.0] = 1.0
     radial /= norms[None, :, None]
-    parameters[radial_count + species :] *= np.prod(norms ** factor_counts(core), axis=1)
+    parameters[radial_count + species :] *= np.prod(
+        norms ** count_factors(core, core.basics[:, 0]), axis=1
+    )
     return core.with_parameters(parameters)
-
-
-def factor_counts(core: _core.Potential) -> NDArray[np.int64]:
-    """How many factors of each mu every scalar has, shape [scalars, radial functions]."""
-    counts = np.zeros((core.moment_count, core.radial_function_count), np.int64)
-    counts[np.arange(len(core.basics)), core.basics[:, 0]] = 1
-    for left, right, _, target in core.products:
-        counts[target] = counts[left] + counts[right]
-    return counts[core.scalars]

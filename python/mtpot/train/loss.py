@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+NOISE = 1e-13  # of the largest norm: a column below it is rounding, not data
+
 EXPONENTS = {"vibrations": (1, 0), "molecules": (0, 0), "structures": (2, 1)}
 """(p, q) of each weighting."""
 
@@ -137,6 +139,15 @@ class NormalEquations:
         """Loss if the residuals were linear in the change."""
         reduction = 2.0 * change @ self.gradient - change @ self.matrix @ change
         return self.loss - float(reduction)
+
+    def column_scales(self) -> Floats:
+        """1 / norm of each column of J; 0 for a column of rounding noise.
+
+        Such are scalars that vanish by the symmetry of every frame, or species that no frame has.
+        """
+        norms = np.sqrt(np.diag(self.matrix))
+        used = norms > NOISE * norms.max(initial=0.0)
+        return np.where(used, 1.0 / np.where(used, norms, 1.0), 0.0)
 
     @property
     def finite(self) -> bool:

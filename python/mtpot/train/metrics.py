@@ -127,6 +127,25 @@ def measure(frames: Sequence[Frame], predictions: Sequence[Prediction]) -> Metri
     return Metrics(_summary(pairs), groups)
 
 
+def rms_errors(
+    evaluator: _core.Evaluator,
+    frames: Sequence[tuple[Frame, _core.Neighborhoods]],
+    threads: int = 0,
+) -> tuple[float | None, float | None]:
+    """RMSE of energies (eV per atom) and of force components (eV/angstrom), None without labels.
+
+    The quick way to the two numbers, with neighborhoods that are there already.
+    """
+    energies, forces = [], []
+    for frame, found in frames:
+        sites, predicted, _ = evaluator.evaluate(found, threads)
+        if frame.energy is not None:
+            energies.append((sites.sum() - frame.energy) / len(frame))
+        if frame.forces is not None:
+            forces.append((predicted - frame.forces).ravel())
+    return _rms(energies), _rms(np.concatenate(forces) if forces else [])
+
+
 def energy_pairs(pairs: Sequence[tuple[Frame, Prediction]]) -> Floats:
     """Label and prediction in eV per atom, shape [frames with an energy, 2]."""
     rows = [(f.energy / len(f), p.energy / len(f)) for f, p in pairs if f.energy is not None]
@@ -170,3 +189,7 @@ def _columns(pairs: Sequence[tuple[Floats, Floats]]) -> Floats:
     return np.column_stack(
         [np.concatenate([a.ravel() for a in side]) for side in zip(*pairs, strict=True)]
     )
+
+
+def _rms(values: Sequence[float] | Floats) -> float | None:
+    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else None

@@ -36,7 +36,7 @@ GPA = 160.21766208
 """One eV/angstrom^3 in GPa."""
 
 # Okabe and Ito's palette, told apart with any color vision.
-_COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
+COLORS = {"train": "#0072B2", "validation": "#009E73", "test": "#D55E00"}
 _STYLE = {"train": ("o", 10.0), "validation": ("s", 10.0), "test": ("^", 14.0)}
 _MOST_POINTS = 20_000
 
@@ -114,7 +114,7 @@ def write_report(
     figures["errors_by_group.png"] = _group_figure(sets)
     drawn = {name: figure for name, figure in figures.items() if figure is not None}
     for name, figure in drawn.items():
-        write_atomic(folder / name, _png(figure))
+        write_atomic(folder / name, to_png(figure))
     write_atomic(folder / "summary.md", _summary_page(sets, tables, list(drawn)))
 
 
@@ -133,7 +133,8 @@ def clear_report(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """Draw it as the content of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     return buffer.getvalue()
@@ -165,7 +166,7 @@ def _scatter_set(above: Axes, below: Axes, quantity: Quantity, name: str, pairs:
     style: dict[str, Any] = {
         "s": size * np.clip(np.sqrt(500 / len(shown)), 0.15, 1.0),
         "marker": marker,
-        "color": _COLORS[name],
+        "color": COLORS[name],
         "alpha": 0.6,
         "linewidths": 0.0,
     }
@@ -202,7 +203,7 @@ def _learning_figure(steps: Sequence[Step]) -> Figure:
     figure = Figure(figsize=(5.0, 7.0), layout="constrained")
     loss, energy, force = figure.subplots(3, 1, sharex=True)
     numbers = [step.number for step in steps]
-    loss.plot(numbers, [step.loss for step in steps], color=_COLORS["train"])
+    loss.plot(numbers, [step.loss for step in steps], color=COLORS["train"])
     _curve(energy, numbers, [s.energy_rmse_per_atom for s in steps], 1e3, "train")
     _curve(energy, numbers, [s.validation_energy_rmse_per_atom for s in steps], 1e3, "validation")
     _curve(force, numbers, [s.force_rmse for s in steps], 1.0, "train")
@@ -233,7 +234,7 @@ def _curve(
 ) -> None:
     points = [(a, scale * b) for a, b in zip(x, values, strict=True) if b is not None]
     if points:
-        axes.plot(*zip(*points, strict=True), color=_COLORS[name], label=name)
+        axes.plot(*zip(*points, strict=True), color=COLORS[name], label=name)
 
 
 def _group_figure(sets: Mapping[str, Evaluated]) -> Figure | None:
@@ -248,7 +249,7 @@ def _group_figure(sets: Mapping[str, Evaluated]) -> Figure | None:
         _bars(panel, quantity, metrics, groups)
     panels[0].set_yticks(range(len(groups)), [_shown(group) for group in groups])
     panels[0].invert_yaxis()
-    panels[0].legend(handles=[Patch(color=_COLORS[n], label=n) for n in metrics], frameon=False)
+    panels[0].legend(handles=[Patch(color=COLORS[n], label=n) for n in metrics], frameon=False)
     return figure
 
 
@@ -264,7 +265,7 @@ def _bars(
             errors = quantity.errors(summary)
             shift = (row - (len(present) - 1) / 2) * height
             width = quantity.scale * errors.rmse if errors else 0.0
-            panel.barh(place + shift, width, height, color=_COLORS[name])
+            panel.barh(place + shift, width, height, color=COLORS[name])
     panel.set_xlabel(f"{quantity.name} RMSE ({quantity.unit})")
 
 

@@ -15,6 +15,7 @@ from mtpot.neighbors import shortest_distance
 from mtpot.potential import MTP
 from mtpot.train.gauge import normalize
 from mtpot.train.loss import Problem, Weights, labeled_frames
+from mtpot.train.metrics import rms_errors
 from mtpot.train.solvers import Options, Stop, minimize
 
 if TYPE_CHECKING:
@@ -81,14 +82,7 @@ def train(
     """
     started = time.perf_counter()
     potential = starting_potential(settings, frames)
-    weights = Weights(
-        settings.energy_weight,
-        settings.force_weight,
-        settings.stress_weight,
-        settings.weighting,
-        settings.scale_by_force,
-    )
-    labeled, lists = labeled_frames(potential, frames, weights)
+    labeled, lists = labeled_frames(potential, frames, weights_of(settings))
     monitor = _Monitor(potential, frames, lists, validation, settings.threads)
     steps: list[Step] = []
 
@@ -102,6 +96,17 @@ def train(
     result = minimize(problem, potential.parameters, options, report)
     trained = normalize(potential.core.with_parameters(result.parameters))
     return TrainingResult(MTP(trained), result.loss, result.stop, steps)
+
+
+def weights_of(settings: Settings) -> Weights:
+    """Return the weights of the loss that the settings ask for."""
+    return Weights(
+        settings.energy_weight,
+        settings.force_weight,
+        settings.stress_weight,
+        settings.weighting,
+        settings.scale_by_force,
+    )
 
 
 def starting_potential(settings: Settings, frames: Sequence[Frame]) -> MTP:
@@ -172,24 +177,7 @@ class _Monitor:
 
     def step(self, number: int, loss: float, seconds: float, parameters: Floats) -> Step:
         evaluator = _core.Evaluator(self._core.with_parameters(parameters))
-        energy, force = self._errors(evaluator, self._training)
+        energy, force = rms_errors(evaluator, self._training, self._threads)
         assert energy is not None  # labeled_frames() has refused frames without
-        return Step(
-            number, loss, seconds, energy, force, *self._errors(evaluator, self._validation)
-        )
-
-    def _errors(
-        self, evaluator: _core.Evaluator, frames: list[tuple[Frame, _core.Neighborhoods]]
-    ) -> tuple[float | None, float | None]:
-        energies, forces = [], []
-        for frame, found in frames:
-            sites, predicted, _ = evaluator.evaluate(found, self._threads)
-            if frame.energy is not None:
-                energies.append((sites.sum() - frame.energy) / len(frame))
-            if frame.forces is not None:
-                forces.append((predicted - frame.forces).ravel())
-        return _rms(energies), _rms(np.concatenate(forces) if forces else [])
-
-
-def _rms(values: Sequence[float] | Floats) -> float | None:
-    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else None
+        validation = rms_errors(evaluator, self._validation, self._threads)
+        return Step(number, loss, seconds, energy, force, *validation)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 FIRST_DAMPING = 1e-2
 LARGEST_DAMPING = 1e8
 PATIENCE = 3  # steps in a row that gain little before it stops
-NOISE = 1e-13  # of the largest norm: a column below it is rounding, not data
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +131,11 @@ class _Solver:
 def _solve(equations: NormalEquations, diagonal: Floats, pull: Floats) -> Floats:
     """Solve (S H S + diagonal) S^-1 x = S (g + pull), where S scales the columns to unit norm.
 
-    Columns of rounding noise keep their parameters: scalars that vanish by the symmetry of every
-    frame, or species that no frame has.
+    Columns of rounding noise keep their parameters.
     """
-    norms = np.sqrt(np.diag(equations.matrix))
-    used = norms > NOISE * norms.max(initial=0.0)
-    scale = np.where(used, 1.0 / np.where(used, norms, 1.0), 0.0)
+    scale = equations.column_scales()
     matrix = equations.matrix * np.outer(scale, scale)
-    matrix[np.diag_indices_from(matrix)] += np.where(used, diagonal, 1.0)
+    matrix[np.diag_indices_from(matrix)] += np.where(scale > 0.0, diagonal, 1.0)
     try:
         solution: Floats = scale * np.linalg.solve(matrix, scale * (equations.gradient + pull))
     except np.linalg.LinAlgError as error:

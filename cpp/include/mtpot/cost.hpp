@@ -1,0 +1,22 @@
+// What an evaluation costs, without measuring it.
+#pragma once
+
+#include "mtpot/potential.hpp"
+
+namespace mtpot {
+
+// Both are for energies and forces of one center with so many neighbors inside the cutoff, and take
+// as long as compiling the potential without its coefficients: scalars whose xi is zero cost
+// nothing, all others whatever their xi.
+struct Cost {
+    // Of the engine's own arithmetic, a fused multiply-add counted as two; loads, comparisons and
+    // padding are not in it.
+    double floating_point_operations;
+    // In proportion to time: one is a multiply-add of the loops over pairs, and steps that wait for
+    // memory count for more than their arithmetic.
+    double effort;
+};
+
+Cost cost(const Potential& potential, double neighbors);
+
+}  // namespace mtpot

@@ -1,0 +1,199 @@
+"""Remove what a potential can do without, for speed, and fit the rest anew.
+
+  mlp prune run/potential.mtp --data train.xyz --test test.xyz --output pruned
+  mlp prune run/potential.mtp --settings settings.toml --force-error 5% --output pruned
+
+Scalars and radial functions go by what they add to the loss on the training set and to the time;
+give the data and the weights of the training, by flags or by its settings file. Leaves in the
+output folder: potential.mtp, the fastest within --force-error; potential.almtp, the same with its
+active set; points/NN.mtp, the stages on the way to it; pareto.md, pareto.json and pareto.png,
+their errors against time. Ctrl-C ends the search and writes what has been found.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpot.cli.common import add_overwrite, add_potential, load_named, parsed, to_json
+from mtpot.cli.train import add_flag, check_inputs, read_data, save_active_set
+from mtpot.train.settings import Settings, load_settings, number, options
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from mtpot.cli.train import Data
+    from mtpot.train.pareto import Row
+    from mtpot.train.prune import Point, PruneResult
+
+SUMMARY = "trade a little accuracy for speed"
+
+_FLAGS = ("data", "test", "species", "active_set", "threads", "seed")
+_FILES = ("potential.mtp", "potential.almtp", "pareto.md", "pareto.json", "pareto.png")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line: flags of a training, and what is allowed to get worse."""
+    add_potential(parser, "a trained .mtp or .almtp file")
+    add = parser.add_argument
+    add("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    add(
+        "--force-error",
+        type=parsed(_share),
+        default=0.1,
+        metavar="SHARE",
+        help="by how much the RMSE of the training forces may grow, 0.1 or 10%% (default: 0.1)",
+    )
+    add("--settings", type=Path, metavar="FILE.toml", help="settings file of the training")
+    add_overwrite(parser)
+    group = parser.add_argument_group("as in mlp train")
+    for name, option, default in options():
+        if name in _FLAGS or option.section == "loss":
+            add_flag(group, name, option, default)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return its exit code.
+
+    Raises
+    ------
+    InputError, FormatError
+        A setting, a file or a frame is refused; nothing has been written then.
+    """
+    from mtpot.cli.progress import Progress
+    from mtpot.files import probe_folder
+    from mtpot.train.prune import PruneOptions, prune
+    from mtpot.train.trainer import weights_of
+
+    settings = _settings(arguments)
+    _check_outputs(settings, arguments.potential)
+    check_inputs(settings, arguments.settings)
+    potential = load_named(arguments.potential, settings.species or None)
+    settings, data = read_data(settings)
+    probe_folder(settings.output)
+    if potential.selection is not None:
+        print("the active set of the potential does not fit a pruned one and is left out")
+    wishes = PruneOptions(
+        force_error=arguments.force_error,
+        weights=weights_of(settings),
+        ridge=settings.ridge,
+        threads=settings.threads,
+        seed=settings.seed,
+    )
+    with Progress(_Describe()) as progress:
+        result = prune(potential, data.train, wishes, progress)
+    if len(result.points) == 1:
+        print(f"nothing can go within this error; {settings.output} is not written")
+    else:
+        _save(settings, data, result, arguments.force_error)
+    return 1 if result.interrupted else 0
+
+
+def _share(text: str) -> float:
+    """Parse a share, 0.1 or 10%."""
+    percent = text.endswith("%")
+    value = float(number(0.0)(text.removesuffix("%").removeprefix("+")))
+    return value / 100.0 if percent else value
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    flags = {name: getattr(arguments, name) for name, _, _ in options() if name in arguments}
+    # These three never come from the settings file, where they mean the training's.
+    fixed = {"start": str(arguments.potential), "output": str(arguments.output)}
+    return load_settings(arguments.settings, flags | fixed | {"overwrite": arguments.overwrite})
+
+
+def _check_outputs(settings: Settings, potential: Path) -> None:
+    """Refuse what could not be written after the search."""
+    from mtpot.errors import InputError
+    from mtpot.files import check_folder, check_target
+
+    check_folder(settings.output)
+    if not settings.output.exists():
+        return
+    for name in _FILES:
+        check_target(settings.output / name, settings.overwrite, [potential])
+    points = settings.output / "points"
+    check_folder(points)
+    if points.exists() and any(points.iterdir()) and not settings.overwrite:
+        raise InputError(f"{points} has files; choose another --output or give --overwrite")
+    for each in points.glob("*.mtp"):
+        check_target(each, settings.overwrite, [potential])
+
+
+class _Describe:
+    """A line for every fit: what is left, what it costs, and how good it is."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __call__(self, point: Point) -> str:
+        core = point.potential.core
+        return (
+            f"{len(core.scalars)} scalars {core.radial_function_count} radial functions "
+            f"effort {point.effort / 1e3:.1f}k loss {point.loss:.4g} "
+            f"{point.force_rmse:.4f} eV/Å {time.perf_counter() - self._started:.0f} s"
+        )
+
+
+def _save(settings: Settings, data: Data, result: PruneResult, share: float) -> None:
+    """Save the potentials before anything else can fail: they are what took the time."""
+    from mtpot.files import make_folder, write_atomic
+    from mtpot.train.pareto import judge, pareto_figure, pareto_page
+    from mtpot.train.report import to_png
+
+    points = make_folder(settings.output / "points")
+    for old in (*points.glob("*.mtp"), *(settings.output / name for name in _FILES)):
+        old.unlink(missing_ok=True)
+    for place, point in enumerate(result.points[1:], start=1):
+        point.potential.save(points / f"{place:02d}.mtp")
+    best = result.points[-1].potential
+    best.save(settings.output / "potential.mtp")
+    rows = judge(result.points, data.train, data.test, settings.threads)
+    content = {
+        "force_error": share,
+        "interrupted": result.interrupted,
+        "settings": _shown(settings),
+        "points": [row.as_dict() for row in rows],
+    }
+    write_atomic(settings.output / "pareto.json", to_json(content))
+    write_atomic(settings.output / "pareto.md", pareto_page(rows))
+    most = (1.0 + share) * result.points[0].force_rmse
+    write_atomic(settings.output / "pareto.png", to_png(pareto_figure(rows, most)))
+    _print_rows(rows)
+    if not result.interrupted:
+        save_active_set(settings, best, data.train)
+    faster = rows[0].microseconds / rows[-1].microseconds
+    print(f"{faster:.2f} times faster; see {settings.output / 'pareto.md'}")
+
+
+def _shown(settings: Settings) -> dict[str, Any]:
+    """Return the settings that matter here."""
+    loss = [name for name, option, _ in options() if option.section == "loss"]
+    values = settings.as_dict()
+    return {name: values[name] for name in ("start", *_FLAGS, *loss)}
+
+
+def _print_rows(rows: Sequence[Row]) -> None:
+    """Print the table, narrow enough for 80 columns."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    heads = ("point", "scalars", "K", "µs/atom", "faster", "E train", "F train", "E test", "F test")
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    for place, row in enumerate(rows):
+        core = row.point.potential.core
+        cells = [str(place), str(len(core.scalars)), str(core.radial_function_count)]
+        cells += [f"{row.microseconds:.2f}", f"{rows[0].microseconds / row.microseconds:.2f}"]
+        for summary in (row.train, row.test):
+            energy, force = (summary.energy, summary.forces) if summary else (None, None)
+            cells.append(f"{1e3 * energy.rmse:.2f}" if energy else "-")
+            cells.append(f"{force.rmse:.4f}" if force else "-")
+        table.add_row(*cells)
+    console = Console(highlight=False)
+    console.print("energy RMSE E in meV/atom, force RMSE F in eV/Å; K radial functions")
+    console.print(table)
