@@ -73,9 +73,8 @@ Cost cost(const Potential& potential, double neighbors) {
         counts.graph;
     // Fitted to the times of templates of levels 8 to 20 and parts of them (AVX-512, double
     // precision).
-    const double effort = neighbors * (250.0 + 1.0 * counts.radial + 1.0 * counts.angular +
-                                       1.0 * counts.component) +
-                          1.5 * counts.graph;
+    const double effort = neighbors * (260.0 + counts.radial + counts.angular + counts.component) +
+                          2.5 * counts.graph;
     return {2.0 * arithmetic, effort};
 }
 
