@@ -23,7 +23,8 @@ struct Block {
     Vec *distance, *inverse;  // [slots], r and 1/r
 };
 
-// Pairs of one center inside the cutoff.
+// Pairs of one center inside the cutoff: of one species at once in their places in the block, of
+// several one after the other, to be sorted.
 struct Accepted {
     Real *x, *y, *z;
     std::int32_t* partners;
@@ -58,12 +59,20 @@ inline Block carve_block(Arena& arena, GatherSpace& space, int species_count, st
     block.partners = arena.take<std::int32_t>(slots * lanes);
     for (Vec** array : {&block.x, &block.y, &block.z, &block.distance, &block.inverse})
         *array = arena.take<Vec>(slots);
-    for (Accepted& lane : space.lane) {
+    for (int k = 0; k < lanes; ++k) {
+        Accepted& lane = space.lane[k];
+        lane.counts = arena.take<int>(species_count);
+        if (species_count == 1) {
+            lane.x = reinterpret_cast<Real*>(block.x) + k;
+            lane.y = reinterpret_cast<Real*>(block.y) + k;
+            lane.z = reinterpret_cast<Real*>(block.z) + k;
+            lane.partners = block.partners + k;
+            continue;
+        }
         for (Real** array : {&lane.x, &lane.y, &lane.z})
             *array = arena.take<Real>(pairs + 1);  // one is written ahead
         lane.partners = arena.take<std::int32_t>(pairs + 1);
         lane.species = arena.take<std::int32_t>(pairs + 1);
-        lane.counts = arena.take<int>(species_count);
     }
     return block;
 }
@@ -117,6 +126,7 @@ struct ListPairs {
 template <bool OneSpecies, class Pairs>
 inline Status accept(const Pairs& pairs, std::size_t count, double cutoff, int species_count,
                      Accepted& out) {
+    constexpr int stride = OneSpecies ? lanes : 1;
     const double cutoff_squared = cutoff * cutoff;
     bool sound = true, known = true;
     int accepted = 0;
@@ -126,10 +136,10 @@ inline Status accept(const Pairs& pairs, std::size_t count, double cutoff, int s
         const bool inside = !(squared >= cutoff_squared);
         sound &= (squared >= shortest_squared) & (squared <= longest_squared);
         known &= !inside | (static_cast<unsigned>(pair.species) < static_cast<unsigned>(species_count));
-        out.x[accepted] = static_cast<Real>(pair.x);
-        out.y[accepted] = static_cast<Real>(pair.y);
-        out.z[accepted] = static_cast<Real>(pair.z);
-        out.partners[accepted] = pair.partner;
+        out.x[accepted * stride] = static_cast<Real>(pair.x);
+        out.y[accepted * stride] = static_cast<Real>(pair.y);
+        out.z[accepted * stride] = static_cast<Real>(pair.z);
+        out.partners[accepted * stride] = pair.partner;
         if (!OneSpecies) out.species[accepted] = pair.species;
         accepted += inside;
     }
@@ -178,21 +188,26 @@ inline void place_segments(Block& block, const GatherSpace& space, int count, in
     block.slots = block.segments[species_count];
 }
 
-inline void pad(Block& block, double cutoff) {
-    for (int slot = 0; slot < block.slots; ++slot) {
-        block.x[slot] = Vec{} + static_cast<Real>(cutoff);
-        block.y[slot] = block.z[slot] = Vec{};
-        for (int lane = 0; lane < lanes; ++lane) block.partners[slot * lanes + lane] = -1;
+inline void pad_lane(Block& block, int lane, int begin, int end, double cutoff) {
+    for (int slot = begin; slot < end; ++slot) {
+        block.x[slot][lane] = static_cast<Real>(cutoff);
+        block.y[slot][lane] = block.z[slot][lane] = 0;
+        block.partners[slot * lanes + lane] = -1;
     }
 }
 
-inline void fill_lane(Block& block, int lane, const Accepted& from, int species_count) {
-    for (int w = 0; w < species_count; ++w)
-        from.counts[w] = block.segments[w];  // from here on the next free slot
+// Sorts a lane by species.
+inline void fill_lane(Block& block, int lane, const Accepted& from, int species_count,
+                      double cutoff) {
     Real *x = reinterpret_cast<Real*>(block.x), *y = reinterpret_cast<Real*>(block.y),
          *z = reinterpret_cast<Real*>(block.z);
+    for (int w = 0; w < species_count; ++w) {
+        const int first = block.segments[w];
+        pad_lane(block, lane, first + from.counts[w], block.segments[w + 1], cutoff);
+        from.counts[w] = first;  // from here on the next free slot
+    }
     for (int k = 0; k < from.count; ++k) {
-        const int slot = species_count == 1 ? k : from.counts[from.species[k]]++;
+        const int slot = from.counts[from.species[k]]++;
         const std::size_t place = static_cast<std::size_t>(slot) * lanes + lane;
         x[place] = from.x[k];
         y[place] = from.y[k];
@@ -220,15 +235,22 @@ inline void normalize(Block& block) {
 inline Status gather(Block& block, GatherSpace& space, const CompiledPotential& compiled,
                      const CenterBlock& input) {
     const int species_count = compiled.potential.species_count;
+    const double cutoff = compiled.potential.radial.cutoff;
     block.species = input.species();
     for (int lane = 0; lane < input.count; ++lane) {
         const Status status = accept_center(compiled.potential, input, lane, space.lane[lane]);
         if (status != Status::done) return status;
     }
     place_segments(block, space, input.count, species_count);
-    pad(block, compiled.potential.radial.cutoff);
-    for (int lane = 0; lane < input.count; ++lane)
-        fill_lane(block, lane, space.lane[lane], species_count);
+    for (int lane = 0; lane < lanes; ++lane) {
+        Accepted& accepted = space.lane[lane];
+        if (lane >= input.count)
+            pad_lane(block, lane, 0, block.slots, cutoff);
+        else if (species_count == 1)
+            pad_lane(block, lane, accepted.count, block.slots, cutoff);
+        else
+            fill_lane(block, lane, accepted, species_count, cutoff);
+    }
     normalize(block);
     return Status::done;
 }

@@ -16,7 +16,7 @@ struct EvaluateSpace {
     RadialValues radial;
     AngularSpace angular;
     Vec* cores;
-    Vec* radial_sums;  // [K][pair_slots]
+    Vec* radial_sums;  // [K]
     Vec *moments, *adjoints;
     bool has_core = false;
 
@@ -32,7 +32,7 @@ struct EvaluateSpace {
         angular.real = arena.take<Vec>(slots);
         angular.imaginary = arena.take<Vec>(slots);
         cores = arena.take<Vec>(slots);
-        radial_sums = arena.take<Vec>(functions * pair_slots);
+        radial_sums = arena.take<Vec>(functions);
         if (compiled.program) {
             moments = arena.take<Vec>(compiled.program->value_count);
             adjoints = moments + compiled.component_count;
@@ -45,14 +45,14 @@ struct EvaluateSpace {
 
 // dV/dr = (radial - r̂·g / r) r̂ + g / r, where g is the gradient in the direction r̂ as if it
 // filled all space, and radial = sum_mu f'_mu P_mu.
-inline void project(const Block& block, int slot, Vec gx, Vec gy, Vec gz, Vec radial,
+inline void project(const Block& block, int slot, const Contracted& sums, Vec radial,
                     Vec (&gradient)[3]) {
     const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
     const Vec inverse = block.inverse[slot];
-    const Vec outward = radial - (gx * x + gy * y + gz * z) * inverse;
-    gradient[0] = outward * x + gx * inverse;
-    gradient[1] = outward * y + gy * inverse;
-    gradient[2] = outward * z + gz * inverse;
+    const Vec outward = radial - (sums.x * x + sums.y * y + sums.z * z) * inverse;
+    gradient[0] = outward * x + sums.x * inverse;
+    gradient[1] = outward * y + sums.y * inverse;
+    gradient[2] = outward * z + sums.z * inverse;
 }
 
 inline void clear_gradients(const CenterBlock& input, double* out) {
@@ -79,31 +79,29 @@ inline void evaluate_sites(const CompiledPotential& compiled, EvaluateSpace& spa
     }
 }
 
-// From the adjoints back to the neighbors of species w in a few slots.
-inline void evaluate_slots(const CompiledPotential& compiled, const EvaluateSpace& space,
-                           const CenterBlock& input, int w, int slot, const SiteOutputs& out,
-                           LaneSums& lane_sums) {
+// From the adjoints back to the neighbors of species w in one slot.
+inline void evaluate_slot(const CompiledPotential& compiled, const EvaluateSpace& space,
+                          const CenterBlock& input, int w, int slot, const SiteOutputs& out,
+                          LaneSums& lane_sums) {
     const Block& block = space.block;
     const int functions = compiled.radial_function_count;
     Contracted sums{space.radial_sums, {}, {}, {}};
-    contract(compiled, block, slot, space.radial.values, space.adjoints, sums);
+    contract(compiled, block, slot, space.radial.values + slot, space.adjoints, sums);
     if constexpr (has_rows) {
         for (int p = 0; out.rows && p < functions; ++p)
-            add_radial_row(compiled, block, {w, p, slot}, space.radial.basis,
-                           sums.radial_sums + p * pair_slots, reinterpret_cast<Vec*>(out.rows));
+            add_radial_row(compiled, block, {w, p, slot}, space.radial.basis, sums.radial_sums[p],
+                           reinterpret_cast<Vec*>(out.rows));
     }
-    for (int q = 0; out.wants_gradients() && q < pair_slots; ++q) {
-        const Vec* slopes = space.radial.derivatives + slot + q;
-        Vec radial = space.has_core ? space.cores[slot + q] : Vec{};
-        for (int p = 0; p < functions; ++p)
-            radial += slopes[p * block.slots] * sums.radial_sums[p * pair_slots + q];
-        Vec gradient[3];
-        project(block, slot + q, sums.x[q], sums.y[q], sums.z[q], radial, gradient);
-        if (out.pair_gradients)
-            scatter_to_pairs(block, input, slot + q, gradient, out.pair_gradients);
-        else
-            scatter_to_atoms(block, input, slot + q, gradient, *out.sums, lane_sums);
-    }
+    if (!out.wants_gradients()) return;
+    const Vec* slopes = space.radial.derivatives + slot;
+    Vec radial = space.has_core ? space.cores[slot] : Vec{};
+    for (int p = 0; p < functions; ++p) radial += slopes[p * block.slots] * sums.radial_sums[p];
+    Vec gradient[3];
+    project(block, slot, sums, radial, gradient);
+    if (out.pair_gradients)
+        scatter_to_pairs(block, input, slot, gradient, out.pair_gradients);
+    else
+        scatter_to_atoms(block, input, slot, gradient, *out.sums, lane_sums);
 }
 
 Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
@@ -129,9 +127,8 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
     if (out.pair_gradients) clear_gradients(input, out.pair_gradients);
     LaneSums sums;
     for (int w = 0; w < compiled.potential.species_count; ++w)
-        for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1];
-             slot += pair_slots)
-            evaluate_slots(compiled, space, input, w, slot, out, sums);
+        for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1]; ++slot)
+            evaluate_slot(compiled, space, input, w, slot, out, sums);
     if (out.sums) finish_sums(input, sums, *out.sums);
     return Status::done;
 }

@@ -11,8 +11,7 @@ namespace {
 
 constexpr int radial_group = 4;                           // functions summed in registers at once
 constexpr int radial_slots = vector_bytes == 64 ? 2 : 1;  // of so many slots: 32 registers or 16
-constexpr int pair_slots = 2;  // slots that go back from adjoints to gradients together
-static_assert(tile % radial_slots == 0 && tile % pair_slots == 0);
+static_assert(tile % radial_slots == 0);
 
 // Radial functions of a block and their derivatives, [K][slots], and the basis [slots][R] unless
 // it is null.
@@ -185,84 +184,84 @@ inline void moments_of(const CompiledPotential& compiled, const Block& block, co
     }
 }
 
-// What the adjoints A of the moments make of a few neighbors: P_mu = sum_i A_{mu,i} y_i, and the
-// gradient of sum_mu f_mu A_{mu,i} y_i in the direction, as if y were functions of all space.
+// What the adjoints A of the moments make of a neighbor: P_mu = sum_i A_{mu,i} y_i, and the gradient
+// of sum_mu f_mu A_{mu,i} y_i in the direction, as if y were functions of all space.
 struct Contracted {
-    Vec* radial_sums;  // [K][pair_slots]
-    Sums<pair_slots> x, y, z;
+    Vec* radial_sums;  // [K]
+    Vec x, y, z;
 };
 
-// Polynomials in z, sums over k of A_k z^k, with their derivatives, summed over the functions.
+// Polynomials in z, sums over k of A_k z^k, summed over the functions with weights f; and their
+// derivatives.
 struct AzimuthSums {
-    Sums<pair_slots> real, imaginary, real_slope, imaginary_slope;
+    Vec real{}, imaginary{}, real_slope{}, imaginary_slope{};
 };
 
-// By Horner's rule, for one function and one m.
+// By Horner's rule, for one function and one m; returns its share in P.
 template <int K>
-inline void add_polynomials(const Vec* adjoints, const Vec* f, const Vec* z,
-                            const Azimuth<pair_slots>& azimuth, Vec* radial_sums,
-                            AzimuthSums& sums) {
-    for (int q = 0; q < pair_slots; ++q) {
-        Vec real = adjoints[2 * K], imaginary = adjoints[2 * K + 1];
-        Vec real_slope{}, imaginary_slope{};
-        MTPOT_UNROLL
-        for (int k = K - 1; k >= 0; --k) {
-            real_slope = real_slope * z[q] + real;
-            imaginary_slope = imaginary_slope * z[q] + imaginary;
-            real = real * z[q] + adjoints[2 * k];
-            imaginary = imaginary * z[q] + adjoints[2 * k + 1];
-        }
-        radial_sums[q] += real * azimuth.real[q] + imaginary * azimuth.imaginary[q];
-        sums.real[q] += f[q] * real;
-        sums.imaginary[q] += f[q] * imaginary;
-        sums.real_slope[q] += f[q] * real_slope;
-        sums.imaginary_slope[q] += f[q] * imaginary_slope;
+inline Vec add_polynomials(const Vec* adjoints, Vec f, Vec z, Vec azimuth_real,
+                           Vec azimuth_imaginary, AzimuthSums& sums) {
+    Vec real = adjoints[2 * K], imaginary = adjoints[2 * K + 1];
+    Vec real_slope{}, imaginary_slope{};
+    MTPOT_UNROLL
+    for (int k = K - 1; k >= 0; --k) {
+        real_slope = real_slope * z + real;
+        imaginary_slope = imaginary_slope * z + imaginary;
+        real = real * z + adjoints[2 * k];
+        imaginary = imaginary * z + adjoints[2 * k + 1];
     }
+    sums.real += f * real;
+    sums.imaginary += f * imaginary;
+    sums.real_slope += f * real_slope;
+    sums.imaginary_slope += f * imaginary_slope;
+    return real * azimuth_real + imaginary * azimuth_imaginary;
 }
 
+// The same for m = 0.
 template <int K>
-inline void add_axial_polynomials(const Vec* adjoints, const Vec* f, const Vec* z,
-                                  Vec* radial_sums, AzimuthSums& sums) {
-    for (int q = 0; q < pair_slots; ++q) {
-        Vec value = adjoints[K], slope{};
-        MTPOT_UNROLL
-        for (int k = K - 1; k >= 0; --k) {
-            slope = slope * z[q] + value;
-            value = value * z[q] + adjoints[k];
-        }
-        radial_sums[q] = value;
-        sums.real_slope[q] += f[q] * slope;
+inline Vec add_axial_polynomial(const Vec* adjoints, Vec f, Vec z, Vec& slopes) {
+    Vec value = adjoints[K], slope{};
+    MTPOT_UNROLL
+    for (int k = K - 1; k >= 0; --k) {
+        slope = slope * z + value;
+        value = value * z + adjoints[k];
     }
+    slopes += f * slope;
+    return value;
 }
 
+// values[K][slots], of this slot.
 inline void contract(const CompiledPotential& compiled, const Block& block, int slot,
                      const Vec* values, const Vec* adjoints, Contracted& out) {
-    const Vec* z = block.z + slot;
-    Azimuth<pair_slots> azimuth;
-    for (int m = 0; m <= compiled.max_degree; ++m) {
+    const int functions = compiled.radial_function_count;
+    const int* highest = compiled.highest_degrees.data();
+    const int* offsets = compiled.component_offsets.data();
+    const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
+    out.x = out.y = out.z = Vec{};
+    for (int p = 0; p < functions; ++p)
+        with_number(highest[p], [&]<int K>() {
+            out.radial_sums[p] = add_axial_polynomial<K>(
+                adjoints + offsets[p], values[p * block.slots], z, out.z);
+        });
+    Vec lower_real = Vec{} + Real(1), lower_imaginary{};  // (x + iy)^(m - 1)
+    for (int m = 1; m <= compiled.max_degree; ++m) {
+        const Vec real = x * lower_real - y * lower_imaginary;
+        const Vec imaginary = x * lower_imaginary + y * lower_real;
         AzimuthSums sums;
-        for (int p = 0; p < compiled.radial_function_count; ++p) {
-            const int highest = compiled.highest_degrees[p];
-            if (highest < m) break;
-            const Vec* f = values + p * block.slots + slot;
-            const Vec* a = adjoints + compiled.component_offsets[p] + azimuth_offset(highest, m);
-            Vec* radial_sums = out.radial_sums + p * pair_slots;
-            with_number(highest - m, [&]<int K>() {
-                if (m == 0)
-                    add_axial_polynomials<K>(a, f, z, radial_sums, sums);
-                else
-                    add_polynomials<K>(a, f, z, azimuth, radial_sums, sums);
+        for (int p = 0; p < functions && highest[p] >= m; ++p) {
+            const Vec* a = adjoints + offsets[p] + azimuth_offset(highest[p], m);
+            with_number(highest[p] - m, [&]<int K>() {
+                out.radial_sums[p] +=
+                    add_polynomials<K>(a, values[p * block.slots], z, real, imaginary, sums);
             });
         }
-        for (int q = 0; q < pair_slots; ++q) {
-            const Vec lower_real = static_cast<Real>(m) * azimuth.lower_real[q];
-            const Vec lower_imaginary = static_cast<Real>(m) * azimuth.lower_imaginary[q];
-            out.x[q] += sums.real[q] * lower_real + sums.imaginary[q] * lower_imaginary;
-            out.y[q] += sums.imaginary[q] * lower_real - sums.real[q] * lower_imaginary;
-            out.z[q] += sums.real_slope[q] * azimuth.real[q] +
-                        sums.imaginary_slope[q] * azimuth.imaginary[q];
-        }
-        azimuth.advance(block.x + slot, block.y + slot);
+        lower_real *= static_cast<Real>(m);
+        lower_imaginary *= static_cast<Real>(m);
+        out.x += sums.real * lower_real + sums.imaginary * lower_imaginary;
+        out.y += sums.imaginary * lower_real - sums.real * lower_imaginary;
+        out.z += sums.real_slope * real + sums.imaginary_slope * imaginary;
+        lower_real = real;
+        lower_imaginary = imaginary;
     }
 }
 

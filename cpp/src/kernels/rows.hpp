@@ -5,7 +5,6 @@
 
 #include "kernels/block.hpp"
 #include "kernels/graph.hpp"
-#include "kernels/pairs.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
@@ -41,17 +40,15 @@ struct RadialRow {
     int neighbor_species, function, slot;
 };
 
-// Adds a few slots' share in the derivatives in the coefficients of one radial function.
+// Adds one slot's share in the derivatives in the coefficients of one radial function.
 inline void add_radial_row(const CompiledPotential& compiled, const Block& block, RadialRow place,
-                           const Vec* basis, const Vec* radial_sums, Vec* rows) {
+                           const Vec* basis, Vec radial_sum, Vec* rows) {
     const int size = compiled.potential.radial.size;
     Vec* row = rows + radial_column(compiled, block.species, place.neighbor_species,
                                     place.function, 0);
-    for (int q = 0; q < pair_slots; ++q) {
-        const Vec sum = static_cast<Real>(compiled.potential.scaling) * radial_sums[q];
-        const Vec* phi = basis + (place.slot + q) * size;
-        for (int beta = 0; beta < size; ++beta) row[beta] += sum * phi[beta];
-    }
+    const Vec sum = static_cast<Real>(compiled.potential.scaling) * radial_sum;
+    const Vec* phi = basis + place.slot * size;
+    for (int beta = 0; beta < size; ++beta) row[beta] += sum * phi[beta];
 }
 
 }  // namespace
