@@ -26,7 +26,8 @@ struct Effort {
 // Keeps the memory of a step for the next one: one call at a time.
 class ListEvaluator {
 public:
-    // A grader gives grades, a design rows; both are of the evaluator's potential.
+    // A grader gives grades, a design rows; both are of the evaluator's potential. A pass that
+    // gives either is in double precision, whatever the evaluator's is.
     explicit ListEvaluator(Evaluator evaluator, std::optional<Grader> grader = std::nullopt,
                            std::optional<Design> design = std::nullopt);
     ~ListEvaluator();
@@ -34,6 +35,7 @@ public:
     ListEvaluator& operator=(const ListEvaluator&) = delete;
 
     const Potential& potential() const { return evaluator_.potential(); }
+    bool couples_pairs() const { return evaluator_.couples_pairs(); }
 
     // NumericalError if atoms coincide or a position is not a finite number; the results are then
     // incomplete. With the same number of threads, lists of the same order give the same bits,
