@@ -14,7 +14,7 @@ from mtpot import _core
 from mtpot.errors import InputError, NumericalError
 from mtpot.grading import Grader
 from mtpot.neighbors import refuse_coincidence, species_types
-from mtpot.potential import MTP, PRECISIONS
+from mtpot.potential import MTP
 from mtpot.stress import has_stress, voigt_stress
 from mtpot.verlet import Frame, VerletList
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from ase import Atoms
     from numpy.typing import NDArray
+
+PRECISIONS = ("double", "mixed")
 
 SKIN = 1.5
 """Angstrom: of 0.5 to 2, the fastest for molecular dynamics of a metal at 300 and 1000 K."""

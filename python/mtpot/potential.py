@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-PRECISIONS = ("double", "mixed")
-"""Of evaluation; mixed is single precision where nothing is summed over atoms."""
-
-
 class MTP:
     """A moment tensor potential: its form, its parameters and, if it has one, its active set.
 

@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_species(parser)
     parser.add_argument(
         "--precision",
-        choices=PRECISIONS,
-        default=PRECISIONS[0],
+        choices=["double", "mixed"],
+        default="double",
         help="of the arithmetic (default: %(default)s); mixed is faster and keeps six digits",
     )
     add_threads(parser)
