@@ -63,18 +63,6 @@ def test_five_factors_do_not_and_mean_the_same(fivefold: MTP, precision: str) ->
     assert_close(values, expected(fivefold, atoms).parts, TOLERANCES[precision])
 
 
-def test_scalars_without_weight_do_not_count(fivefold: MTP) -> None:
-    """One of level 10 has five factors."""
-    scalars = len(fivefold.core.scalars)
-
-    def couples_pairs_without(scalar: int) -> bool:
-        parameters = fivefold.parameters
-        parameters[scalar - scalars] = 0.0
-        return couples_pairs(MTP(fivefold.core.with_parameters(parameters)))
-
-    assert sum(couples_pairs_without(scalar) for scalar in range(scalars)) == 1
-
-
 def test_the_calculator_warns_once(fivefold: MTP) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
