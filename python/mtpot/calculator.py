@@ -43,9 +43,9 @@ class MTPCalculator(Calculator):
         An `MTP` or the path of a potential file that names its elements.
     precision
         "double", the precision of all arithmetic, or "mixed": single precision from the vectors
-        between neighbors to their forces, which double precision adds up. Mixed is up to twice as
-        fast, and agrees to about six digits. With an active set all is in double precision,
-        since every calculation gives grades.
+        between neighbors to their forces, which double precision adds up. Mixed is faster, at high
+        levels twice, and agrees to five digits or six. With an active set everything is in double
+        precision, since every calculation gives grades.
     threads
         OpenMP threads; None takes as many as OpenMP would. Results depend on it to rounding only.
     skin

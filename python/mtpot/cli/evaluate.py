@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=["double", "mixed"],
         default="double",
-        help="of the arithmetic (default: %(default)s); mixed is faster and keeps six digits",
+        help="of the arithmetic (default: %(default)s); mixed is faster and keeps five digits or six",
     )
     add_threads(parser)
     add_overwrite(parser)
