@@ -25,11 +25,12 @@ std::optional<mtpot::Design> make_design(const mtpot::PotentialFile& file, bool 
 
 }  // namespace
 
-Model::Model(const std::string& content, const std::string& path, bool graded)
+Model::Model(const std::string& content, const std::string& path, const ModelOptions& options)
     : path_(path),
       file_(mtpot::parse_potential(content, path)),
-      grader_(make_grader(file_, path, graded)),
-      evaluator_(mtpot::Evaluator(file_.potential), grader_, make_design(file_, graded)) {}
+      grader_(make_grader(file_, path, options.graded)),
+      evaluator_(mtpot::Evaluator(file_.potential, options.precision), grader_,
+                 make_design(file_, options.graded)) {}
 
 bool Model::grades_sites() const {
     return grader_ && file_.selection->per_site();

@@ -11,12 +11,16 @@
 
 namespace mtpot_lammps {
 
+struct ModelOptions {
+    bool graded = false;                                  // needs an active set
+    mtpot::Precision precision = mtpot::Precision::full;  // of passes without grades and rows
+};
+
 // Every function may throw a std::exception whose message is for the user.
 class Model {
 public:
-    // From the content of an .mtp or .almtp file, whose path stands in messages; for grades it
-    // needs an active set.
-    Model(const std::string& content, const std::string& path, bool graded);
+    // From the content of an .mtp or .almtp file, whose path stands in messages.
+    Model(const std::string& content, const std::string& path, const ModelOptions& options);
 
     const std::string& path() const { return path_; }
     double cutoff() const { return file_.potential.radial.cutoff; }
@@ -25,6 +29,7 @@ public:
     const std::vector<std::string>& species() const { return file_.potential.species; }
 
     bool grades_sites() const;  // neighborhood mode
+    bool couples_pairs() const { return evaluator_.couples_pairs(); }
 
     void evaluate(const mtpot::AtomList& atoms, const mtpot::ListResults& results,
                   int threads) {

@@ -55,7 +55,8 @@ std::string joined(const std::vector<std::string>& words, const std::string& bet
 
 }  // namespace
 
-PairMTP::PairMTP(LAMMPS* lammps) : Pair(lammps) {
+PairMTP::PairMTP(LAMMPS* lammps)
+    : Pair(lammps), precision_(mtpot_lammps::ModelOptions{}.precision) {
     one_coeff = 1;
     manybody_flag = 1;
     single_enable = 0;
@@ -81,10 +82,12 @@ void PairMTP::settings(int narg, char** arg) {
     model.reset();
     complete_ = false;
     threads_ = comm->nthreads;
+    precision_ = mtpot_lammps::ModelOptions{}.precision;
+    file_.clear();
     int next = positional(narg, arg);
-    file_in_coeff_ = next == 0;
     while (next < narg) next += keyword(narg - next, arg + next);
     check_settings();
+    if (!file_.empty()) load(file_);
     complete_ = true;
 }
 
@@ -99,7 +102,7 @@ bool PairMTP::is_keyword(const std::string& word) const {
 
 int PairMTP::positional(int narg, char** arg) {
     if (narg == 0 || is_keyword(arg[0])) return 0;  // the file stands in pair_coeff
-    load(arg[0]);
+    file_ = arg[0];
     return 1;
 }
 
@@ -109,10 +112,21 @@ int PairMTP::keyword(int narg, char** arg) {
         fail("unknown keyword " + word + "; known are " + joined(keywords(), ", "));
     if (word == "threads") {
         threads_ = positive_integer(narg, arg);
-    } else if (narg < 2 || std::strcmp(arg[1], "double") != 0) {
-        fail("precision must be double; other precisions are not available in this version");
+    } else {
+        precision_ = precision(narg, arg);
     }
     return 2;
+}
+
+mtpot::Precision PairMTP::precision(int narg, char** arg) {
+    if (narg < 2) fail("keyword precision needs a value, double or mixed");
+    std::string fault;
+    try {
+        return mtpot::precision_named(arg[1]);
+    } catch (const std::exception& reason) {
+        fault = reason.what();
+    }
+    fail(fault);
 }
 
 int PairMTP::positive_integer(int narg, char** arg) {
@@ -131,11 +145,18 @@ void PairMTP::load(const std::string& path) {
     broadcast(content.text, world);
     std::string fault;
     try {
-        model = std::make_unique<mtpot_lammps::Model>(content.text, path, graded());
+        model = std::make_unique<mtpot_lammps::Model>(
+            content.text, path, mtpot_lammps::ModelOptions{graded(), precision_});
     } catch (const std::exception& reason) {
         fault = reason.what();
     }
     if (!fault.empty()) fail(fault);
+    tell_form();
+}
+
+void PairMTP::tell_form() {
+    if (comm->me == 0 && !model->couples_pairs())
+        error->warning(FLERR, model->path() + ": " + std::string(mtpot::no_pair_couplings));
 }
 
 void PairMTP::allocate() {
@@ -161,7 +182,7 @@ void PairMTP::coeff(int narg, char** arg) {
         fail("use pair_coeff * * with one element for each atom type");
     if (!complete_) fail("the pair_style command before this has failed: give it again");
     int next = 2;
-    if (file_in_coeff_) {
+    if (file_.empty()) {
         if (narg < 3) fail("name the potential file in pair_style or behind pair_coeff * *");
         load(arg[next++]);
     }

@@ -10,6 +10,7 @@
 namespace mtpot {
 struct AtomList;
 struct ListResults;
+enum class Precision;
 }  // namespace mtpot
 
 namespace mtpot_lammps {
@@ -33,7 +34,8 @@ public:
 protected:
     virtual std::string name() const { return "mtp"; }
     virtual bool graded() const { return false; }
-    // How many of the first arguments of pair_style are none of keywords and values.
+    // Takes the first arguments of pair_style that are none of keywords and values, and returns
+    // their number.
     virtual int positional(int narg, char** arg);
     // Takes a keyword with its values and returns their number.
     virtual int keyword(int narg, char** arg);
@@ -55,16 +57,20 @@ protected:
     std::vector<int> species;  // [types + 1], of the potential; -1: none of ours
 
 private:
+    mtpot::Precision precision(int narg, char** arg);
     void load(const std::string& path);
     void allocate();
     void forget_coefficients();
     int species_of(const std::string& word);
     int species_in_order(int type);
     void tell_order();
+    void tell_form();
     mtpot::AtomList atom_list() const;
 
-    bool complete_ = false, file_in_coeff_ = false;
+    bool complete_ = false;
+    std::string file_;  // empty: it stands in pair_coeff
     int threads_ = 1;
+    mtpot::Precision precision_;
 };
 
 }  // namespace LAMMPS_NS

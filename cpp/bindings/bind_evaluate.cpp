@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <vector>
 
 #include "bindings.hpp"
@@ -35,8 +36,14 @@ py::tuple evaluate(const Evaluator& evaluator, const OwnedNeighborhoods& neighbo
 void bind_evaluate(py::module_& module) {
     py::class_<Evaluator> evaluator(module, "Evaluator");
     share_copies(evaluator);
-    evaluator.def(py::init<const Potential&>(), py::arg("potential"))
+    evaluator
+        .def(py::init([](const Potential& potential, std::string_view precision) {
+                 return Evaluator(potential, precision_named(precision));
+             }),
+             py::arg("potential"), py::arg("precision") = "double")
+        .def_property_readonly("couples_pairs", &Evaluator::couples_pairs)
         .def("evaluate", &evaluate, py::arg("neighborhoods"), py::arg("threads") = 0);
+    module.attr("NO_PAIR_COUPLINGS") = no_pair_couplings;
 }
 
 }  // namespace mtpot::bindings

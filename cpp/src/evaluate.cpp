@@ -15,6 +15,12 @@ void check_atoms(std::span<const std::int32_t> atoms, std::size_t count) {
 
 }  // namespace
 
+Precision precision_named(std::string_view name) {
+    if (name == "double") return Precision::full;
+    if (name == "mixed") return Precision::mixed;
+    throw InputError("precision must be double or mixed, not " + std::string(name));
+}
+
 Evaluator::Evaluator(const Potential& potential, Precision precision) : precision_(precision) {
     check(potential);
     require(potential.trained, "the potential is untrained: it has no parameters to evaluate");

@@ -156,9 +156,16 @@ class Neighborhoods:
     @property
     def pair_count(self) -> int: ...
 
+NO_PAIR_COUPLINGS: str
+"""What to tell the user of a potential that does not couple pairs."""
+
 @final
 class Evaluator:
-    def __init__(self, potential: Potential) -> None: ...
+    def __init__(self, potential: Potential, precision: str = "double") -> None:
+        """Compile for a precision, "double" or "mixed"."""
+    @property
+    def couples_pairs(self) -> bool:
+        """Whether the list of products was rewritten as pair couplings, the faster form."""
     def evaluate(
         self, neighborhoods: Neighborhoods, threads: int = 0
     ) -> tuple[Floats, Floats, Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
+PRECISIONS = ("double", "mixed")
+
 SKIN = 1.5
 """Angstrom: of 0.5 to 2, the fastest for molecular dynamics of a metal at 300 and 1000 K."""
 
@@ -39,7 +42,10 @@ class MTPCalculator(Calculator):
     potential
         An `MTP` or the path of a potential file that names its elements.
     precision
-        "double", the precision of all arithmetic.
+        "double", the precision of all arithmetic, or "mixed": single precision from the vectors
+        between neighbors to their forces, which double precision adds up. Mixed is faster, at high
+        levels twice, and agrees to five digits or six. With an active set everything is in double
+        precision, since every calculation gives grades.
     threads
         OpenMP threads; None takes as many as OpenMP would. Results depend on it to rounding only.
     skin
@@ -57,6 +63,11 @@ class MTPCalculator(Calculator):
     InputError
         For a potential without element names or parameters, an element that the potential lacks,
         or positions and cells that are not finite.
+
+    Warns
+    -----
+    UserWarning
+        For a potential that is slower than others of its size, as `mlp info` says, too.
     """
 
     implemented_properties = [  # noqa: RUF012 - ASE declares it so
@@ -75,8 +86,8 @@ class MTPCalculator(Calculator):
         skin: float = SKIN,
     ) -> None:
         super().__init__()
-        if precision != "double":
-            raise InputError(f"precision must be 'double', not {precision!r}")
+        if precision not in PRECISIONS:
+            raise InputError(f"precision must be 'double' or 'mixed', not {precision!r}")
         if threads is not None and not (isinstance(threads, int) and threads > 0):
             raise InputError(f"threads must be a positive integer or None, not {threads!r}")
         if not 0.0 <= skin < np.inf:
@@ -89,17 +100,21 @@ class MTPCalculator(Calculator):
         unknown = [s for s in self.potential.species if s not in atomic_numbers]
         if unknown:
             raise InputError(f"{', '.join(unknown)}: no element that ASE knows")
+        self._precision = precision
         self._threads = threads or 0
         self._skin = float(skin)
         self._core: _core.Potential | None = None
         self._refresh()
+        if not self._couples_pairs:
+            warnings.warn(_core.NO_PAIR_COUPLINGS, stacklevel=2)
 
     def _refresh(self) -> None:
         """Compile the potential again if its parameters have changed since the last time."""
         if self._core is self.potential.core:
             return
         self._core = self.potential.core
-        evaluator = _core.Evaluator(self._core)
+        evaluator = _core.Evaluator(self._core, self._precision)
+        self._couples_pairs = evaluator.couples_pairs
         self._grader = Grader(self.potential) if self.potential.selection else None
         self._evaluator = (
             self._grader.list_evaluator(evaluator)
@@ -115,7 +130,7 @@ class MTPCalculator(Calculator):
 
     def __reduce__(self) -> tuple[type[MTPCalculator], tuple[MTP, str, int | None, float]]:
         """Travel between processes, and be copied, without results."""
-        return MTPCalculator, (self.potential, "double", self._threads or None, self._skin)
+        return MTPCalculator, (self.potential, self._precision, self._threads or None, self._skin)
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:  # noqa: ARG002
         """Name what has changed since the last calculation, by whatever little it is.

@@ -49,8 +49,13 @@ FAULTS = {
     "words for threads": ("pair_style mtp alloy.mtp threads two\n" + COEFF, "two"),
     "unknown precision": (
         "pair_style mtp alloy.mtp precision half\n" + COEFF,
-        "precision must be double",
+        "precision must be double or mixed, not half",
     ),
+    "unknown precision with grades": (
+        GRADED + "silicon.almtp precision half\npair_coeff * * Si Si\n",
+        "precision must be double or mixed, not half",
+    ),
+    "no precision": ("pair_style mtp alloy.mtp precision\n" + COEFF, "precision needs a value"),
     "wrong element": (STYLE + "pair_coeff * * Si Xe\n", "for Si, Al and knows no Xe"),
     "a number for an element": (STYLE + "pair_coeff * * 0 1\n", "knows no 0"),
     "an element for a number": (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ase.io
 import numpy as np
 import pytest
-from driver import REPORT, header, launch, observe, restricted, skewed, with_active_set
+from driver import REPORT, header, launch, observe, read_dump, restricted, skewed, with_active_set
 from models import Case, crystal
 
 from mtpot import MTPCalculator
@@ -97,6 +97,32 @@ def test_grade_of_the_structure(tmp_path, folder, atoms, ranks):
     results = expected(path, atoms)
     assert outcome.value("largest") == pytest.approx(results["grade"], rel=TOLERANCE)
     np.testing.assert_allclose(outcome.forces, results["forces"], atol=1e-10)
+
+
+@pytest.mark.parametrize("mode", ["nbh", "cfg"])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_steps_without_grades_are_in_mixed_precision(tmp_path, folder, atoms, mode, ranks):
+    """Of four steps the first and the last have grades, as a dump stands there."""
+    graded, ungraded = {}, {}
+    for precision in ("double", "mixed"):
+        script = header(tmp_path, atoms, ELEMENTS)
+        script += style(folder / f"{mode}.almtp", f"precision {precision}")
+        script += f"""
+fix 1 all nve
+fix third all store/state 3 fx fy fz
+dump 1 all custom 4 {precision}.* id fx fy fz f_third[1] f_third[2] f_third[3]
+dump_modify 1 format float %.17g
+thermo 4
+run 4
+"""
+        outcome = launch(tmp_path, script, ranks)
+        assert outcome.code == 0, outcome.text
+        first, last = (read_dump(tmp_path / f"{precision}.{step}") for step in (0, 4))
+        graded[precision] = np.array([first[f"f{axis}"] for axis in "xyz"])
+        ungraded[precision] = np.array([last[f"f_third[{axis}]"] for axis in (1, 2, 3)])
+    scale = np.abs(graded["double"]).max()
+    assert np.abs(graded["mixed"] - graded["double"]).max() <= 1e-12 * scale
+    assert 1e-10 * scale < np.abs(ungraded["mixed"] - ungraded["double"]).max() <= 1e-5 * scale
 
 
 def test_configuration_mode_has_no_grades_of_sites(tmp_path, folder, atoms):

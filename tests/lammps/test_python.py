@@ -319,6 +319,17 @@ def test_options_reach_the_pair_style(silicon, hot_silicon, tmp_path):
         Simulation(hot_silicon, silicon, options="speed 2")
 
 
+def test_precision_is_an_option(silicon, hot_silicon, tmp_path):
+    potential = tmp_path / "plain.mtp"
+    MTP.load(silicon).save(potential)
+    double, mixed = (
+        through_lammps(hot_silicon, potential, "run 0", options=f"precision {name}").get_forces()
+        for name in ("double", "mixed")
+    )
+    difference = np.abs(mixed - double).max()
+    assert 1e-10 < difference / np.abs(double).max() < 1e-5
+
+
 def test_two_simulations_at_once(silicon, alloy):
     first, second = bulk("Si", cubic=True), crystal("Si2Al", seed=1)
     with Simulation(first, silicon) as one, Simulation(second, alloy) as other:

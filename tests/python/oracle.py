@@ -55,6 +55,11 @@ class Prediction:
         return self.site_energies.sum()
 
     @property
+    def parts(self) -> tuple[Array, Array, Array]:
+        """Site energies, forces, virial, as the engine returns them."""
+        return self.site_energies, self.forces, self.virial
+
+    @property
     def vector(self) -> Array:
         """Energy, force components, virial xx yy zz yz xz xy: the rows of tangents."""
         virial = [self.virial[a, b] for a, b in VOIGT]

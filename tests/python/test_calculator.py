@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -14,6 +15,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from models import BASES, SMALL_CASES, Case, cluster, crystal, expected, random_parameters
 
 from mtpot import MTP, InputError, MTPCalculator, NumericalError, potential_path
+from mtpot.calculator import PRECISIONS
 
 PROPERTIES = {"energy", "free_energy", "energies", "forces", "stress"}
 
@@ -150,12 +152,33 @@ def test_threads_do_not_change_results(potential, atoms, threads):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"precision": "quadruple"}, {"threads": -1}, {"threads": 1.5}],
+    [{"precision": "half"}, {"threads": -1}, {"threads": 1.5}],
     ids=["precision", "negative threads", "fractional threads"],
 )
 def test_impossible_arguments_are_refused(potential, arguments):
     with pytest.raises(InputError):
         MTPCalculator(potential, **arguments)
+
+
+def test_a_refused_precision_names_the_choices(potential):
+    with pytest.raises(InputError, match="'double' or 'mixed', not None"):
+        MTPCalculator(potential, precision=None)
+
+
+def test_mixed_precision_travels_with_the_calculator(potential, atoms):
+    mixed = MTPCalculator(potential, precision="mixed")
+    forces = mixed.get_forces(atoms)
+    double = atoms.get_forces()
+    assert 1e-10 < np.abs(forces - double).max() / np.abs(double).max() < 1e-5
+    for other in (copy.deepcopy(mixed), pickle.loads(pickle.dumps(mixed))):
+        np.testing.assert_array_equal(other.get_forces(atoms), forces)
+
+
+def test_grades_come_with_results_in_double_precision():
+    atoms = bulk("Si", cubic=True)
+    atoms.rattle(0.1, seed=0)
+    double, mixed = (MTPCalculator(potential_path("silicon"), each) for each in PRECISIONS)
+    np.testing.assert_array_equal(mixed.get_forces(atoms), double.get_forces(atoms))
 
 
 def test_unknown_element_is_named(potential):

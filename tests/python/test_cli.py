@@ -240,6 +240,17 @@ def test_evaluate_writes_predictions_and_metrics(data: Path, trained: Path, tmp_
         np.testing.assert_allclose(atoms.get_stress(), original.get_stress(), atol=1e-9)
 
 
+def test_evaluate_in_mixed_precision(data: Path, trained: Path, tmp_path: Path) -> None:
+    forces = {}
+    for precision in ("double", "mixed"):
+        out = tmp_path / f"{precision}.xyz"
+        words = ["--output", out, "--precision", precision]
+        succeed("evaluate", trained / "potential.mtp", data / "test.xyz", *words)
+        forces[precision] = np.concatenate([atoms.get_forces() for atoms in ase.io.read(out, ":")])
+    scale = np.abs(forces["double"]).max()
+    assert 0 < np.abs(forces["mixed"] - forces["double"]).max() <= 1e-5 * scale + 1e-8
+
+
 def test_unlabeled_frames_are_predicted(trained: Path, tmp_path: Path) -> None:
     ase.io.write(tmp_path / "POSCAR", bulk("Al", "fcc", a=3.9))
     succeed("evaluate", trained / "potential.almtp", tmp_path / "POSCAR", "--json", tmp_path / "m")

@@ -1,69 +1,127 @@
-"""Every set of kernels gives the same numbers; MTPOT_SIMD chooses among them."""
+"""Every set of kernels gives the oracle's numbers in both precisions; MTPOT_SIMD chooses a set."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from models import SMALL_CASES, crystal
+from ase.build import bulk
+from models import (
+    BASES,
+    SMALL_CASES,
+    TOLERANCES,
+    Case,
+    assert_close,
+    cluster,
+    crystal,
+    evaluate,
+    expected,
+    hoods,
+)
 
-from mtpot import _core
-from mtpot.neighbors import neighborhoods
+from mtpot import MTP, InputError, _core, potential_path
 
-SCRIPT = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import numpy as np
-from mtpot import _core
-from test_simd import results
-np.savez(sys.argv[2], name=_core.simd_name(), **results())
-"""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
+    import oracle
+    from ase import Atoms
+    from numpy.typing import NDArray
 
-def results() -> dict[str, np.ndarray]:
-    """Energies, forces, virials, rows and tangents of a few potentials."""
-    found = {}
-    for case in SMALL_CASES:
-        potential = case.potential()
-        atoms = crystal("".join(case.species) * 2, seed=4)
-        symbols = atoms.get_chemical_symbols()
-        lists = neighborhoods(potential, symbols, atoms.positions, atoms.cell.array, atoms.pbc)
-        design = _core.Design(potential.core)
-        arrays = (
-            *_core.Evaluator(potential.core).evaluate(lists),
-            design.rows(lists),
-            *design.tangents(lists),
-        )
-        found |= {f"{case}-{k}": array for k, array in enumerate(arrays)}
-    return found
+LEVELS = [
+    *range(8, 21, 2),
+    *(pytest.param(level, marks=pytest.mark.slow) for level in (22, 24)),
+]
 
 
-def run(simd: str, target: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(target)]
-    environment = os.environ | {"MTPOT_SIMD": simd}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+@contextmanager
+def process(simd: str) -> Iterator[Executor]:
+    """Start a process whose kernels are of this instruction set."""
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=os.putenv, initargs=("MTPOT_SIMD", simd)) as one:
+        yield one
 
 
-@pytest.mark.parametrize("simd", ["portable", "avx2", "avx512"])
-def test_kernels_agree(simd: str, tmp_path: Path) -> None:
-    outcome = run(simd, tmp_path / "found.npz")
-    if "this processor and build have" in outcome.stderr:
-        pytest.skip(f"this processor has no {simd}")
-    assert outcome.returncode == 0, outcome.stderr
-    found = np.load(tmp_path / "found.npz")
-    assert found["name"] == simd
-    for key, expected in results().items():
-        scale = np.abs(expected).max()
-        np.testing.assert_allclose(found[key], expected, atol=1e-12 * scale, rtol=0, err_msg=key)
+@pytest.fixture(scope="module", params=["portable", "avx2", "avx512"])
+def kernels(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    with process(request.param) as executor:
+        try:
+            assert executor.submit(_core.simd_name).result() == request.param
+        except InputError:
+            pytest.skip(f"this processor has no {request.param}")
+        yield executor
 
 
-def test_an_unknown_instruction_set_is_refused_by_name(tmp_path: Path) -> None:
-    outcome = run("avx1024", tmp_path / "none.npz")
-    assert outcome.returncode != 0
-    assert "InputError: MTPOT_SIMD=avx1024" in outcome.stderr
+@cache
+def references(case: Case) -> list[tuple[Atoms, oracle.Prediction]]:
+    """Two structures with what the oracle says of them."""
+    symbols = "".join(case.species) * (6 // case.species_count)
+    structures = crystal(symbols, seed=1), cluster(symbols, seed=1)
+    return [(atoms, expected(case.potential(), atoms)) for atoms in structures]
+
+
+@pytest.mark.parametrize("precision", TOLERANCES)
+@pytest.mark.parametrize("species_count", [1, 2, 3], ids=lambda count: f"{count}species")
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: f"level{level}")
+@pytest.mark.parametrize("basis", BASES)
+def test_energies_forces_and_virials_are_the_oracle_s(
+    kernels: Executor, basis: str, level: int, species_count: int, precision: str
+) -> None:
+    case = Case(basis, level, species_count)
+    potential = case.potential()
+    for atoms, reference in references(case):
+        values = kernels.submit(evaluate, potential, atoms, 1, precision).result()
+        assert_close(values, reference.parts, TOLERANCES[precision])
+
+
+@pytest.mark.parametrize("displacement", [0.02, 0.1, 0.3])
+@pytest.mark.parametrize("precision", TOLERANCES)
+def test_a_trained_potential_has_the_oracle_s_forces(
+    kernels: Executor, precision: str, displacement: float
+) -> None:
+    """Of many terms that cancel: near equilibrium forces are far smaller than these."""
+    potential = MTP.load(potential_path("silicon"))
+    atoms = bulk("Si", cubic=True)
+    atoms.rattle(displacement, seed=1)
+    values = kernels.submit(evaluate, potential, atoms, 1, precision).result()
+    assert_close(values, expected(potential, atoms).parts, TOLERANCES[precision])
+
+
+def derivatives(case: Case) -> list[NDArray[Any]]:
+    """Rows and tangents in the parameters."""
+    potential = case.potential()
+    lists = hoods(potential, crystal("".join(case.species) * 2, seed=4))
+    design = _core.Design(potential.core)
+    return [design.rows(lists), *design.tangents(lists)]
+
+
+@pytest.mark.parametrize("case", SMALL_CASES, ids=str)
+def test_derivatives_in_the_parameters_are_those_of_other_kernels(
+    kernels: Executor, case: Case
+) -> None:
+    values = kernels.submit(derivatives, case).result()
+    assert_close(values, derivatives(case), TOLERANCES["double"])
+
+
+def test_mixed_precision_is_another_one() -> None:
+    potential = SMALL_CASES[0].potential()
+    atoms = crystal("SiAlSi", seed=1)
+    _, double, _ = evaluate(potential, atoms)
+    _, mixed, _ = evaluate(potential, atoms, precision="mixed")
+    assert np.abs(mixed - double).max() > 1e-10 * np.abs(double).max()
+
+
+def test_an_unknown_precision_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="precision must be double or mixed, not half"):
+        _core.Evaluator(SMALL_CASES[0].potential().core, "half")
+
+
+def test_an_unknown_instruction_set_is_refused_by_name() -> None:
+    with process("avx1024") as executor, pytest.raises(InputError, match="MTPOT_SIMD=avx1024"):
+        executor.submit(_core.simd_name).result()

@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
-from models import CASES, SMALL_CASES, cluster, crystal, evaluate, hoods
+from models import CASES, SMALL_CASES, assert_close, cluster, crystal, evaluate, hoods
 
 from mtpot import MTPCalculator, _core
+from mtpot.calculator import PRECISIONS
+
+ROUNDING = 5e-13
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("threads", [2, 3, 4, 0], ids=lambda n: f"{n}threads" if n else "default")
-def test_number_of_threads_does_not_change_a_bit(case, threads):
+def test_number_of_threads_does_not_change_a_bit(case, threads, precision):
     potential = case.potential()
     atoms = crystal("".join(case.species) * 2, seed=1).repeat((3, 2, 2))
-    for value, serial in zip(
-        evaluate(potential, atoms, threads), evaluate(potential, atoms, 1), strict=True
-    ):
-        np.testing.assert_array_equal(value, serial)
+    parallel, serial = (evaluate(potential, atoms, count, precision) for count in (threads, 1))
+    for value, target in zip(parallel, serial, strict=True):
+        np.testing.assert_array_equal(value, target)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_threads_of_the_calculator_change_the_rounding_of_sums_only(case, precision):
+    """Energies, forces and stress from neighbor lists, on one thread, two and four."""
+    potential = case.potential()
+    atoms = crystal("".join(case.species) * 2, seed=1).repeat((3, 3, 2))
+    serial, *parallel = (results(potential, precision, count, atoms) for count in (1, 2, 4))
+    for values in parallel:
+        assert_close(values, serial, ROUNDING)
+
+
+def results(potential, precision, threads, atoms):
+    """Energies, forces and stress of a new calculator."""
+    calculator = MTPCalculator(potential, precision, threads)
+    calculator.calculate(atoms)
+    return [calculator.results[name] for name in ("energy", "energies", "forces", "stress")]
 
 
 @pytest.mark.parametrize("case", SMALL_CASES, ids=str)
@@ -43,10 +65,11 @@ def test_more_threads_than_atoms(case):
         np.testing.assert_array_equal(value, serial)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("case", SMALL_CASES, ids=str)
-def test_one_evaluator_serves_concurrent_python_threads(case):
+def test_one_evaluator_serves_concurrent_python_threads(case, precision):
     potential = case.potential()
-    evaluator = _core.Evaluator(potential.core)
+    evaluator = _core.Evaluator(potential.core, precision)
     inputs = [hoods(potential, crystal("SiAlSi", seed=seed).repeat(2)) for seed in range(8)]
     serial = [evaluator.evaluate(neighborhoods, 1) for neighborhoods in inputs]
     with ThreadPoolExecutor(8) as pool:
@@ -56,15 +79,14 @@ def test_one_evaluator_serves_concurrent_python_threads(case):
             np.testing.assert_array_equal(value, target)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("case", SMALL_CASES, ids=str)
-def test_calculators_in_concurrent_python_threads(case):
+def test_calculators_in_concurrent_python_threads(case, precision):
     potential = case.potential()
     frames = [crystal("SiAlSi", seed=seed) for seed in range(6)]
-
-    def energy(seed: int) -> float:
-        atoms = frames[seed].copy()
-        atoms.calc = MTPCalculator(potential, threads=1)
-        return float(atoms.get_potential_energy())
-
+    evaluate_one = partial(results, potential, precision, 1)
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(energy, range(6))) == [energy(seed) for seed in range(6)]
+        concurrent = list(pool.map(evaluate_one, frames))
+    for values, serial in zip(concurrent, map(evaluate_one, frames), strict=True):
+        for value, target in zip(values, serial, strict=True):
+            np.testing.assert_array_equal(value, target)

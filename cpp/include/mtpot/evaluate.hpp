@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mtpot/neighborhoods.hpp"
@@ -24,6 +25,14 @@ enum class Precision {
     mixed,  // from the pair vectors, which are rounded, to site energies and pair gradients in
             // single precision; everything that sums them in double precision
 };
+
+// Of the name that users give, "double" or "mixed"; InputError for another.
+Precision precision_named(std::string_view name);
+
+// What to tell the user of a potential that does not couple pairs.
+inline constexpr std::string_view no_pair_couplings =
+    "the list of products has no form of pair couplings (it has more than four factors, or is none "
+    "of a generator's): it is evaluated as it stands, which is slower";
 
 class Evaluator {
 public:

@@ -21,8 +21,8 @@ struct CenterBlock;
 // Keeps the memory of a step for the next one: one call at a time.
 class ListEvaluator {
 public:
-    // A grader gives grades, a design rows; both are of the evaluator's potential, and a pass with
-    // grades or rows is in double precision throughout.
+    // A grader gives grades, a design rows; both are of the evaluator's potential. A pass that
+    // gives either is in double precision, whatever the evaluator's is.
     explicit ListEvaluator(Evaluator evaluator, std::optional<Grader> grader = std::nullopt,
                            std::optional<Design> design = std::nullopt);
     ~ListEvaluator();
@@ -30,6 +30,7 @@ public:
     ListEvaluator& operator=(const ListEvaluator&) = delete;
 
     const Potential& potential() const { return evaluator_.potential(); }
+    bool couples_pairs() const { return evaluator_.couples_pairs(); }
 
     // NumericalError if atoms coincide or a position is not a finite number; the results are then
     // incomplete. With the same number of threads (0: as many as OpenMP would take), lists of the

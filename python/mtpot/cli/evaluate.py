@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write errors as JSON")
     add_species(parser)
+    parser.add_argument(
+        "--precision",
+        choices=["double", "mixed"],
+        default="double",
+        help="of the arithmetic (default: %(default)s); mixed is faster and keeps five digits or six",
+    )
     add_threads(parser)
     add_overwrite(parser)
 
@@ -61,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     _check_targets(arguments)
     potential = load_named(arguments.potential, arguments.species)
     images, frames = read_fitting(arguments.frames, potential)
-    predictions = evaluate_frames(potential, frames, arguments.threads)
+    predictions = evaluate_frames(potential, frames, arguments.threads, arguments.precision)
     metrics = measure(frames, predictions)
     print_errors(f"Errors, {arguments.frames}", metrics)
     if arguments.output:

@@ -12,6 +12,7 @@ from mtpot.cli.common import add_potential, add_species, to_json
 if TYPE_CHECKING:
     import argparse
 
+    from mtpot import _core
     from mtpot.potential import MTP
 
 SUMMARY = "describe a potential file"
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     InputError, FormatError
         The file cannot be read, or is malformed.
     """
+    from mtpot import _core
     from mtpot.potential import MTP
 
     facts = describe(MTP.load(arguments.potential, species=arguments.species))
@@ -41,6 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"{name.replace('_', ' '):{width}}  {_text(value)}")
+    if not facts["pair_couplings"]:
+        print(_core.NO_PAIR_COUPLINGS)
 
 
 def describe(potential: MTP) -> dict[str, Any]:
@@ -62,8 +66,18 @@ def describe(potential: MTP) -> dict[str, Any]:
         "moments": core.moment_count,
         "scalars": len(core.scalars),
         "parameters": len(core.parameters),
+        "pair_couplings": _couples_pairs(core),
         "active_set": _active_set(potential),
     }
+
+
+def _couples_pairs(core: _core.Potential) -> bool:
+    """Whether the form that is evaluated is the faster one; before training, with all scalars."""
+    from mtpot import _core
+
+    if not core.trained:
+        core = core.with_parameters([1.0] * len(core.parameters))
+    return _core.Evaluator(core).couples_pairs
 
 
 def _active_set(potential: MTP) -> dict[str, Any] | None:

@@ -53,7 +53,7 @@ class Simulation:
     extrapolation
         Take `pair_style mtp/extrapolation`, so that `atoms()` has grades.
     options
-        More words of the pair style: "threads 2", or with extrapolation
+        More words of the pair style: "precision mixed threads 2", or with extrapolation
         "every 10 output selected.xyz select 2 break 10".
     arguments, comm
         As in `start`.

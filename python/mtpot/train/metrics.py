@@ -96,7 +96,9 @@ class Metrics:
         return self.total.as_dict() | {"groups": groups}
 
 
-def evaluate_frames(potential: MTP, frames: Sequence[Frame], threads: int = 0) -> list[Prediction]:
+def evaluate_frames(
+    potential: MTP, frames: Sequence[Frame], threads: int = 0, precision: str = "double"
+) -> list[Prediction]:
     """Predict every frame.
 
     Parameters
@@ -107,6 +109,8 @@ def evaluate_frames(potential: MTP, frames: Sequence[Frame], threads: int = 0) -
         Structures; labels are not looked at.
     threads
         0 takes every core.
+    precision
+        "double" or "mixed".
 
     Raises
     ------
@@ -115,7 +119,7 @@ def evaluate_frames(potential: MTP, frames: Sequence[Frame], threads: int = 0) -
     NumericalError
         The result is not finite; the message names the frame.
     """
-    evaluator = _core.Evaluator(potential.core)
+    evaluator = _core.Evaluator(potential.core, precision)
     return [_predict(potential, evaluator, frame, threads) for frame in frames]
 
 
