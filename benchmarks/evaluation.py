@@ -16,8 +16,10 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ase.build import bulk
+
 from contenders import ALUMINUM, random_potential
-from mtpot import _core
+from mtpot import MTP, _core
 from mtpot.neighbors import neighborhoods
 from mtpot.verlet import Frame, VerletList
 

@@ -31,8 +31,7 @@ public:
     bool grades_sites() const;  // neighborhood mode
     bool couples_pairs() const { return evaluator_.couples_pairs(); }
 
-    void evaluate(const mtpot::AtomList& atoms, const mtpot::ListResults& results,
-                  int threads) {
+    void evaluate(const mtpot::AtomList& atoms, const mtpot::ListResults& results, int threads) {
         evaluator_.evaluate(atoms, results, threads);
     }
 

@@ -173,7 +173,8 @@ private:
     int basic_moment(const BasicMoment& m) {
         const int position = position_[m.mu];
         const auto terms = harmonics::monomial(m.a, m.b, m.c);
-        if (terms.size() == 1 && terms[0].coefficient == 1.0) return component(position, terms[0].index);
+        if (terms.size() == 1 && terms[0].coefficient == 1.0)
+            return component(position, terms[0].index);
         result_.expansions.push_back({result_.moment_count,
                                       static_cast<int>(result_.expansion_terms.size()),
                                       static_cast<int>(terms.size())});
@@ -306,7 +307,7 @@ private:
     std::map<std::array<int, 2>, double> folded_;  // quadratic terms of the energy
     std::vector<char> needed_;
     std::vector<int> position_;  // of mu in radial_order
-    std::vector<int> number_;  // the file's moment -> ours
+    std::vector<int> number_;    // the file's moment -> ours
     std::vector<int> targets_;
 };
 

@@ -7,6 +7,9 @@
 namespace mtpot {
 namespace {
 
+// Harmonics of higher degrees are differences of powers that agree in most of their digits.
+constexpr int most_mixed_degree = 10;
+
 void check_atoms(std::span<const std::int32_t> atoms, std::size_t count) {
     bool sound = true;
     for (const auto atom : atoms) sound &= atom >= 0 && static_cast<std::size_t>(atom) < count;
@@ -25,6 +28,7 @@ Evaluator::Evaluator(const Potential& potential, Precision precision) : precisio
     check(potential);
     require(potential.trained, "the potential is untrained: it has no parameters to evaluate");
     compiled_ = std::make_shared<const CompiledPotential>(compile_for_evaluation(potential));
+    if (compiled_->max_degree > most_mixed_degree) precision_ = Precision::full;
 }
 
 const Potential& Evaluator::potential() const {

@@ -18,13 +18,13 @@ void Grader::grades(const Neighborhoods& neighborhoods, std::span<double> grades
                     int threads) const {
     require(grades.size() == neighborhoods.center_count(),
             "the grades' array does not fit the neighborhoods");
-    for_each_row_block(*compiled_, neighborhoods, threads,
-                       [&](const CenterBlock& block, const double* rows) {
-                           double found[most_lanes];
-                           grade_lanes(*matrix_, compiled_->potential, block.species(), rows, found);
-                           for (int lane = 0; lane < block.count; ++lane)
-                               grades[block.centers[lane]] = found[lane];
-                       });
+    for_each_row_block(
+        *compiled_, neighborhoods, threads, [&](const CenterBlock& block, const double* rows) {
+            double found[most_lanes];
+            grade_lanes(*matrix_, compiled_->potential, block.species(), rows, found);
+            for (int lane = 0; lane < block.count; ++lane)
+                grades[block.centers[lane]] = found[lane];
+        });
 }
 
 double Grader::grade(std::span<const double> row) const {

@@ -214,8 +214,7 @@ private:
         const std::size_t middle = split_.left.second ? 2 : 1;
         const auto left = tensor(factor.data(), middle, degree, sample);
         if (!split_.right) return left[0];
-        const auto right =
-            tensor(factor.data() + middle, factor.size() - middle, degree, sample);
+        const auto right = tensor(factor.data() + middle, factor.size() - middle, degree, sample);
         double sum = 0.0;
         for (std::size_t m = 0; m < left.size(); ++m) sum += left[m] * right[m];
         return sum;
@@ -305,8 +304,8 @@ private:
     int channel(Channel c) {
         const auto found = std::find(channels_.begin(), channels_.end(), c);
         if (found == channels_.end()) channels_.push_back(c);
-        return static_cast<int>(std::distance(
-            channels_.begin(), std::find(channels_.begin(), channels_.end(), c)));
+        return static_cast<int>(
+            std::distance(channels_.begin(), std::find(channels_.begin(), channels_.end(), c)));
     }
 
     void add_square(const Element& a, const Element& b, double coefficient) {
@@ -333,9 +332,8 @@ std::size_t most_invariants(const Factors& block) {
 }
 
 bool is_negligible(const Polarization::Part& part) {
-    return std::all_of(part.values.begin(), part.values.end(), [&](double value) {
-        return std::abs(value) <= negligible * part.bound;
-    });
+    return std::all_of(part.values.begin(), part.values.end(),
+                       [&](double value) { return std::abs(value) <= negligible * part.bound; });
 }
 
 }  // namespace

@@ -145,8 +145,7 @@ int ListEvaluator::evaluate_blocks(const Pass& pass) {
         });
 #pragma omp for schedule(static)
         for (std::int64_t b = 0; b < count; ++b)
-            thread.guard(
-                [&] { evaluate_block(pass, own, thread, static_cast<std::size_t>(b)); });
+            thread.guard([&] { evaluate_block(pass, own, thread, static_cast<std::size_t>(b)); });
     }
     return team;
 }
@@ -162,8 +161,7 @@ void ListEvaluator::evaluate_block(const Pass& pass, const ListResults& own, Thr
     if (pass.row_bytes) out.rows = reinterpret_cast<double*>(memory);
     require_done(pass.kernel.run(pass.compiled, block, memory + pass.row_bytes, out));
     double grades[most_lanes];
-    if (own.grades)
-        grade_lanes(*grader_->matrix_, potential(), block.species(), out.rows, grades);
+    if (own.grades) grade_lanes(*grader_->matrix_, potential(), block.species(), out.rows, grades);
     if (own.row)
         add_rows(out.rows, pass.kernel.lanes, block.count, potential().parameter_count(), own.row);
     for (int lane = 0; lane < block.count; ++lane) {
@@ -222,10 +220,10 @@ double ListEvaluator::memory_usage() const {
                                        sizeof(Range) * blocks_.capacity() +
                                        sizeof(double) * block_energies_.capacity());
     for (const auto& thread : threads_)
-        bytes += static_cast<double>(
-            thread.workspace.size() +
-            sizeof(double) * (thread.forces.size() + thread.atom_virials.size() +
-                              thread.centroid_virials.size() + thread.row.size()));
+        bytes += static_cast<double>(thread.workspace.size() +
+                                     sizeof(double) *
+                                         (thread.forces.size() + thread.atom_virials.size() +
+                                          thread.centroid_virials.size() + thread.row.size()));
     return bytes;
 }
 

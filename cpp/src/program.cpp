@@ -8,7 +8,7 @@
 namespace mtpot {
 namespace {
 
-constexpr int widest = 8;          // values that a wide sum holds in registers
+constexpr int widest = 8;           // values that a wide sum holds in registers
 constexpr int most_products = 320;  // of pairs at a time: what stays in the innermost cache
 
 struct WeightedIndex {
@@ -31,9 +31,8 @@ using BilinearSum = Sum<IndexPair>;
 
 template <class Term>
 void sort_by_size(std::vector<Sum<Term>>& sums) {
-    std::stable_sort(sums.begin(), sums.end(), [](const auto& a, const auto& b) {
-        return a.terms.size() < b.terms.size();
-    });
+    std::stable_sort(sums.begin(), sums.end(),
+                     [](const auto& a, const auto& b) { return a.terms.size() < b.terms.size(); });
 }
 
 class ProgramCompiler {

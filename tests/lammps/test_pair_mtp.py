@@ -117,7 +117,7 @@ def test_threads(tmp_path, potential, style, atoms, threads):
     assert_agrees(observe(tmp_path, atoms, ELEMENTS, style), potential, atoms, ROUNDING)
 
 
-@pytest.mark.parametrize("options", ["precision mixed", "threads 2 chunksize 3 precision mixed"])
+@pytest.mark.parametrize("options", ["precision mixed", "threads 2 precision mixed"])
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_mixed_precision(tmp_path, potential, style, atoms, options, ranks):
     style = style.replace("alloy.mtp", f"alloy.mtp {options}")

@@ -78,6 +78,11 @@ LISTS = {
         products=fours("0 4 1 5 | 1 2 1 6 | 3 5 1 7"),
         scalars=[2, 5, 6, 7],
     ),
+    "orders up to 20": Lists(
+        basics=fours("0 18 0 0 | 0 3 9 8 | 1 0 0 0 | 1 0 17 2 | 2 1 0 0"),
+        products=fours("0 2 1 5 | 1 4 1 6 | 3 3 1 7 | 0 1 1 8"),
+        scalars=[2, 5, 6, 7, 8],
+    ),
     "gaps in mu": Lists(
         basics=fours("1 0 0 0 | 4 1 0 0 | 4 0 1 0 | 4 0 0 1 | 9 0 0 0"),
         products=fours("1 1 1 5 | 2 2 1 5 | 3 3 1 5 | 0 4 1 6"),

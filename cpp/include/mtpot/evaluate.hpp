@@ -23,7 +23,8 @@ struct CompiledPotential;
 enum class Precision {
     full,   // all arithmetic in double precision
     mixed,  // from the pair vectors, which are rounded, to site energies and pair gradients in
-            // single precision; everything that sums them in double precision
+            // single precision; everything that sums them in double precision. Potentials with
+            // moments of rank above 10 stay in double precision.
 };
 
 // Of the name that users give, "double" or "mixed"; InputError for another.

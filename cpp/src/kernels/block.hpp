@@ -79,7 +79,8 @@ inline Block carve_block(Arena& arena, GatherSpace& space, int species_count, st
 
 struct Pair {
     double x, y, z;
-    std::int32_t partner;  // the neighbor's atom in a list, else the pair counted from the center's first
+    std::int32_t
+        partner;  // the neighbor's atom in a list, else the pair counted from the center's first
     std::int32_t species;
 };
 
@@ -135,7 +136,8 @@ inline Status accept(const Pairs& pairs, std::size_t count, double cutoff, int s
         const double squared = pair.x * pair.x + pair.y * pair.y + pair.z * pair.z;
         const bool inside = !(squared >= cutoff_squared);
         sound &= (squared >= shortest_squared) & (squared <= longest_squared);
-        known &= !inside | (static_cast<unsigned>(pair.species) < static_cast<unsigned>(species_count));
+        known &=
+            !inside | (static_cast<unsigned>(pair.species) < static_cast<unsigned>(species_count));
         out.x[accepted * stride] = static_cast<Real>(pair.x);
         out.y[accepted * stride] = static_cast<Real>(pair.y);
         out.z[accepted * stride] = static_cast<Real>(pair.z);
@@ -168,7 +170,8 @@ inline Status accept_center(const Potential& potential, const CenterBlock& input
                             Accepted& out) {
     const std::int32_t center = input.centers[lane];
     const std::size_t count = input.pair_count(lane);
-    if (!input.list) return accept(VectorPairs(*input.neighborhoods, center), count, potential, out);
+    if (!input.list)
+        return accept(VectorPairs(*input.neighborhoods, center), count, potential, out);
     const ListPairs pairs(*input.list, center);
     if (!std::isfinite(pairs.x + pairs.y + pairs.z)) return Status::bad_geometry;
     return accept(pairs, count, potential, out);

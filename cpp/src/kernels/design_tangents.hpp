@@ -127,7 +127,8 @@ inline void add_explicit_part(const CompiledPotential& compiled, const DesignSiz
         Vec sum{}, slope[3]{};
         for (int k = 0; k < compiled.component_counts[p]; ++k) {
             sum += adjoints[k] * functions_of[angular[k] * tile];
-            for (int d = 0; d < 3; ++d) slope[d] += adjoints[k] * tangent.slopes[3 * angular[k] + d];
+            for (int d = 0; d < 3; ++d)
+                slope[d] += adjoints[k] * tangent.slopes[3 * angular[k] + d];
         }
         for (int d = 0; d < 3; ++d) slope[d] *= block.inverse[slot];
         Vec* out = tangent.gradients +
@@ -293,7 +294,8 @@ Status tangents(const CompiledPotential& compiled, const CenterBlock& input, voi
     for (int w = 0; w < n.species_count; ++w)
         for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1];
              slot += panel) {
-            if (slot % tile == 0) angular_functions(space.block, slot, compiled.max_degree, space.angular);
+            if (slot % tile == 0)
+                angular_functions(space.block, slot, compiled.max_degree, space.angular);
             panel_gradients(compiled, n, space, tangent, slot, w, out.linear_only);
             add_site_sums(space, tangent, out.linear_only ? n.radial_rows : 0, n.rows, slot);
             scatter_panel(space, tangent, input, map, slot, out);

@@ -17,9 +17,13 @@ extern const EvaluateKernel table;
 namespace MTPOT_ISA {
 
 extern const Kernels table;
-const Kernels table{
-    MTPOT_TEXT(MTPOT_ISA), {lanes, evaluate_bytes, evaluate}, &MTPOT_MIXED_ISA::table, design_bytes,
-    tangents,              accumulate_gram,                   grade};
+const Kernels table{MTPOT_TEXT(MTPOT_ISA),
+                    {lanes, evaluate_bytes, evaluate},
+                    &MTPOT_MIXED_ISA::table,
+                    design_bytes,
+                    tangents,
+                    accumulate_gram,
+                    grade};
 
 }  // namespace MTPOT_ISA
 }  // namespace mtpot

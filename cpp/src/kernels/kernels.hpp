@@ -72,8 +72,7 @@ struct EvaluateKernel {
     int lanes;
     std::size_t (*bytes)(const CompiledPotential&, std::size_t pairs);
     // Rows need double precision, and a potential that is compiled for design.
-    Status (*run)(const CompiledPotential&, const CenterBlock&, void* workspace,
-                  SiteOutputs& out);
+    Status (*run)(const CompiledPotential&, const CenterBlock&, void* workspace, SiteOutputs& out);
 };
 
 struct Kernels {

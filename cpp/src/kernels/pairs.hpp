@@ -108,6 +108,9 @@ inline bool core(const CompiledPotential& compiled, const Block& block, Vec* slo
 struct AngularSpace {
     Vec *powers, *real, *imaginary;
 };
+struct AngularView {
+    const Vec *powers, *real, *imaginary;
+};
 
 inline void start_angular(const Block& block, int max_degree, const AngularSpace& space) {
     for (int slot = 0; slot < block.slots; ++slot) {
@@ -132,7 +135,7 @@ inline void advance_azimuth(const Block& block, const AngularSpace& space) {
 
 // Moments of one function and one m: sums over all slots of f (x + iy)^m z^k, k = 0 ... K.
 template <int K>
-inline void sum_moments(int slots, const Vec* f, const AngularSpace& space, int stride, Vec* out) {
+inline void sum_moments(int slots, const Vec* f, const AngularView& space, int stride, Vec* out) {
     Sums<K + 1> real, imaginary;
     for (int slot = 0; slot < slots; ++slot) {
         const Vec a = f[slot] * space.real[slot], b = f[slot] * space.imaginary[slot];
@@ -152,15 +155,31 @@ inline void sum_moments(int slots, const Vec* f, const AngularSpace& space, int 
 
 // The same for m = 0, which has no imaginary part.
 template <int K>
-inline void sum_axial_moments(int slots, const Vec* f, const AngularSpace& space, int stride,
-                              Vec* out) {
+inline void sum_axial_moments(int slots, const Vec* f, const Vec* powers, int stride, Vec* out) {
     Sums<K + 1> sums;
     for (int slot = 0; slot < slots; ++slot) {
         MTPOT_UNROLL
-        for (int k = 0; k <= K; ++k) sums[k] += f[slot] * space.powers[slot * stride + k];
+        for (int k = 0; k <= K; ++k) sums[k] += f[slot] * powers[slot * stride + k];
     }
     MTPOT_UNROLL
     for (int k = 0; k <= K; ++k) out[k] = sums[k];
+}
+
+// Powers from first to at most most_known more, up to last.
+struct PowerRange {
+    int m, first, last, stride;
+};
+
+inline void sum_powers(int slots, const Vec* f, const AngularSpace& space, PowerRange range,
+                       Vec* out) {
+    const Vec* powers = space.powers + range.first;
+    with_number(least(range.last - range.first, most_known), [&]<int K>() {
+        if (range.m == 0)
+            sum_axial_moments<K>(slots, f, powers, range.stride, out + range.first);
+        else
+            sum_moments<K>(slots, f, {powers, space.real, space.imaginary}, range.stride,
+                           out + 2 * range.first);
+    });
 }
 
 inline void moments_of(const CompiledPotential& compiled, const Block& block, const Vec* values,
@@ -174,18 +193,14 @@ inline void moments_of(const CompiledPotential& compiled, const Block& block, co
             if (highest < m) break;
             const Vec* f = values + p * block.slots;
             Vec* out = moments + compiled.component_offsets[p] + azimuth_offset(highest, m);
-            with_number(highest - m, [&]<int K>() {
-                if (m == 0)
-                    sum_axial_moments<K>(block.slots, f, space, stride, out);
-                else
-                    sum_moments<K>(block.slots, f, space, stride, out);
-            });
+            for (int k = 0; k <= highest - m; k += most_known + 1)
+                sum_powers(block.slots, f, space, {m, k, highest - m, stride}, out);
         }
     }
 }
 
-// What the adjoints A of the moments make of a neighbor: P_mu = sum_i A_{mu,i} y_i, and the gradient
-// of sum_mu f_mu A_{mu,i} y_i in the direction, as if y were functions of all space.
+// What the adjoints A of the moments make of a neighbor: P_mu = sum_i A_{mu,i} y_i, and the
+// gradient of sum_mu f_mu A_{mu,i} y_i in the direction, as if y were functions of all space.
 struct Contracted {
     Vec* radial_sums;  // [K]
     Vec x, y, z;
@@ -198,13 +213,13 @@ struct AzimuthSums {
 };
 
 // By Horner's rule, for one function and one m; returns its share in P.
-template <int K>
-inline Vec add_polynomials(const Vec* adjoints, Vec f, Vec z, Vec azimuth_real,
-                           Vec azimuth_imaginary, AzimuthSums& sums) {
-    Vec real = adjoints[2 * K], imaginary = adjoints[2 * K + 1];
+[[gnu::always_inline]] inline Vec add_polynomials(int degree, const Vec* adjoints, Vec f, Vec z,
+                                                  Vec azimuth_real, Vec azimuth_imaginary,
+                                                  AzimuthSums& sums) {
+    Vec real = adjoints[2 * degree], imaginary = adjoints[2 * degree + 1];
     Vec real_slope{}, imaginary_slope{};
     MTPOT_UNROLL
-    for (int k = K - 1; k >= 0; --k) {
+    for (int k = degree - 1; k >= 0; --k) {
         real_slope = real_slope * z + real;
         imaginary_slope = imaginary_slope * z + imaginary;
         real = real * z + adjoints[2 * k];
@@ -218,16 +233,23 @@ inline Vec add_polynomials(const Vec* adjoints, Vec f, Vec z, Vec azimuth_real,
 }
 
 // The same for m = 0.
-template <int K>
-inline Vec add_axial_polynomial(const Vec* adjoints, Vec f, Vec z, Vec& slopes) {
-    Vec value = adjoints[K], slope{};
+[[gnu::always_inline]] inline Vec add_axial_polynomial(int degree, const Vec* adjoints, Vec f,
+                                                       Vec z, Vec& slopes) {
+    Vec value = adjoints[degree], slope{};
     MTPOT_UNROLL
-    for (int k = K - 1; k >= 0; --k) {
+    for (int k = degree - 1; k >= 0; --k) {
         slope = slope * z + value;
         value = value * z + adjoints[k];
     }
     slopes += f * slope;
     return value;
+}
+
+// Calls body with the degree of a polynomial, known to the compiler unless it is high.
+template <class Body>
+inline void with_degree(int degree, Body&& body) {
+    if (degree > most_known) return body(degree);
+    with_number(degree, [&]<int K>() { body(K); });
 }
 
 // values[K][slots], of this slot.
@@ -239,9 +261,9 @@ inline void contract(const CompiledPotential& compiled, const Block& block, int 
     const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
     out.x = out.y = out.z = Vec{};
     for (int p = 0; p < functions; ++p)
-        with_number(highest[p], [&]<int K>() {
-            out.radial_sums[p] = add_axial_polynomial<K>(
-                adjoints + offsets[p], values[p * block.slots], z, out.z);
+        with_degree(highest[p], [&](int degree) __attribute__((always_inline)) {
+            out.radial_sums[p] = add_axial_polynomial(degree, adjoints + offsets[p],
+                                                      values[p * block.slots], z, out.z);
         });
     Vec lower_real = Vec{} + Real(1), lower_imaginary{};  // (x + iy)^(m - 1)
     for (int m = 1; m <= compiled.max_degree; ++m) {
@@ -250,9 +272,9 @@ inline void contract(const CompiledPotential& compiled, const Block& block, int 
         AzimuthSums sums;
         for (int p = 0; p < functions && highest[p] >= m; ++p) {
             const Vec* a = adjoints + offsets[p] + azimuth_offset(highest[p], m);
-            with_number(highest[p] - m, [&]<int K>() {
+            with_degree(highest[p] - m, [&](int degree) __attribute__((always_inline)) {
                 out.radial_sums[p] +=
-                    add_polynomials<K>(a, values[p * block.slots], z, real, imaginary, sums);
+                    add_polynomials(degree, a, values[p * block.slots], z, real, imaginary, sums);
             });
         }
         lower_real *= static_cast<Real>(m);

@@ -37,8 +37,7 @@ void accumulate_gram(const double* rows, std::size_t count, std::size_t stride, 
 
 // Raises the largest |product| by those of one tile of the matrix's columns, and counts NaN.
 inline void raise_largest(const double* rows, const ColumnRange* ranges, std::size_t range_count,
-                          const double* matrix, std::size_t stride, Vec& largest,
-                          Mask& undefined) {
+                          const double* matrix, std::size_t stride, Vec& largest, Mask& undefined) {
     constexpr int wide = grade_tile;
     const Vec* row = reinterpret_cast<const Vec*>(rows);
     Vec sum[wide]{};

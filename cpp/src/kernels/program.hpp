@@ -65,8 +65,7 @@ inline void bilinear_run(int outputs, Vec* v, ProgramCursor& at) {
 inline void long_bilinear_run(const Run& run, Vec* v, ProgramCursor& at) {
     for (int o = 0; o < run.outputs; ++o) {
         Vec sum = v[at.index[0]];
-        for (int t = 0; t < run.size; ++t)
-            sum += v[at.index[1 + 2 * t]] * v[at.index[2 + 2 * t]];
+        for (int t = 0; t < run.size; ++t) sum += v[at.index[1 + 2 * t]] * v[at.index[2 + 2 * t]];
         v[at.index[0]] = sum;
         at.index += 2 * run.size + 1;
     }
@@ -103,7 +102,9 @@ inline void execute(const std::vector<Run>& runs, Vec* v, ProgramCursor& at) {
                 else
                     with_number(run.size, [&]<int N>() { linear_run<N>(run.outputs, v, at); });
                 break;
-            case Run::Kind::products: product_run(run.outputs, v, at); break;
+            case Run::Kind::products:
+                product_run(run.outputs, v, at);
+                break;
             case Run::Kind::bilinear:
                 if (run.size > unrolled)
                     long_bilinear_run(run, v, at);

@@ -44,8 +44,8 @@ struct RadialRow {
 inline void add_radial_row(const CompiledPotential& compiled, const Block& block, RadialRow place,
                            const Vec* basis, Vec radial_sum, Vec* rows) {
     const int size = compiled.potential.radial.size;
-    Vec* row = rows + radial_column(compiled, block.species, place.neighbor_species,
-                                    place.function, 0);
+    Vec* row =
+        rows + radial_column(compiled, block.species, place.neighbor_species, place.function, 0);
     const Vec sum = static_cast<Real>(compiled.potential.scaling) * radial_sum;
     const Vec* phi = basis + place.slot * size;
     for (int beta = 0; beta < size; ++beta) row[beta] += sum * phi[beta];

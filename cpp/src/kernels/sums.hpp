@@ -9,8 +9,8 @@ namespace {
 
 // Sums of a block that stay in the lanes until its end.
 struct LaneSums {
-    Sums<3> forces;   // on the centers
-    Sums<6> virial;   // xx yy zz xy xz yz
+    Sums<3> forces;  // on the centers
+    Sums<6> virial;  // xx yy zz xy xz yz
 };
 
 inline void scatter_to_pairs(const Block& block, const CenterBlock& input, int slot,
@@ -58,8 +58,10 @@ inline void scatter_virials(const Block& block, const CenterBlock& input, int sl
         const std::size_t i = input.centers[lane];
         const double r[3] = {x[lane], y[lane], z[lane]};
         const double g[3] = {gradient[0][lane], gradient[1][lane], gradient[2][lane]};
-        if (out.atom_virials) add_atom_virial(r, g, out.atom_virials + 6 * i, out.atom_virials + 6 * std::size_t(j));
-        if (out.centroid_virials) add_centroid_virial(r, g, out.centroid_virials + 9 * std::size_t(j));
+        if (out.atom_virials)
+            add_atom_virial(r, g, out.atom_virials + 6 * i, out.atom_virials + 6 * std::size_t(j));
+        if (out.centroid_virials)
+            add_centroid_virial(r, g, out.centroid_virials + 9 * std::size_t(j));
     }
 }
 

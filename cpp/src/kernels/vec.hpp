@@ -1,7 +1,7 @@
 // Lanes: one SIMD lane, one center. Everything in this folder but kernels.hpp is compiled once
 // for each instruction set and precision, in a namespace of its own and with internal linkage, as
-// the bases in src/radial, so that the linker cannot merge code for a wide set into the path of a narrow one;
-// the test kernels_export_nothing looks at the objects.
+// the bases in src/radial, so that the linker cannot merge code for a wide set into the path of a
+// narrow one; the test kernels_export_nothing looks at the objects.
 #pragma once
 
 #include <cstddef>
@@ -60,26 +60,44 @@ inline void clear(Vec* values, std::size_t count) {
     for (std::size_t k = 0; k < count; ++k) values[k] = Vec{};
 }
 
-// Calls body with a number 0 ... 15 that the compiler knows.
+constexpr int most_known = 15;
+
+// Calls body with a number 0 ... most_known that the compiler knows.
 template <class Body>
 inline void with_number(int n, Body&& body) {
     switch (n) {
-        case 0: return body.template operator()<0>();
-        case 1: return body.template operator()<1>();
-        case 2: return body.template operator()<2>();
-        case 3: return body.template operator()<3>();
-        case 4: return body.template operator()<4>();
-        case 5: return body.template operator()<5>();
-        case 6: return body.template operator()<6>();
-        case 7: return body.template operator()<7>();
-        case 8: return body.template operator()<8>();
-        case 9: return body.template operator()<9>();
-        case 10: return body.template operator()<10>();
-        case 11: return body.template operator()<11>();
-        case 12: return body.template operator()<12>();
-        case 13: return body.template operator()<13>();
-        case 14: return body.template operator()<14>();
-        default: return body.template operator()<15>();
+        case 0:
+            return body.template operator()<0>();
+        case 1:
+            return body.template operator()<1>();
+        case 2:
+            return body.template operator()<2>();
+        case 3:
+            return body.template operator()<3>();
+        case 4:
+            return body.template operator()<4>();
+        case 5:
+            return body.template operator()<5>();
+        case 6:
+            return body.template operator()<6>();
+        case 7:
+            return body.template operator()<7>();
+        case 8:
+            return body.template operator()<8>();
+        case 9:
+            return body.template operator()<9>();
+        case 10:
+            return body.template operator()<10>();
+        case 11:
+            return body.template operator()<11>();
+        case 12:
+            return body.template operator()<12>();
+        case 13:
+            return body.template operator()<13>();
+        case 14:
+            return body.template operator()<14>();
+        default:
+            return body.template operator()<15>();
     }
 }
 

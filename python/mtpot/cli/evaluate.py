@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=["double", "mixed"],
         default="double",
-        help="of the arithmetic (default: %(default)s); mixed is faster and keeps five digits or six",
+        help="of the arithmetic (default: %(default)s); mixed is faster and keeps five digits",
     )
     add_threads(parser)
     add_overwrite(parser)

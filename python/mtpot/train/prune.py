@@ -77,7 +77,8 @@ class PruneOptions:
 class Point:
     """A potential with its loss and force RMSE (eV/angstrom) on the training set, and its cost.
 
-    `effort` is that of an atom, in proportion to time, with as many neighbors as the training set has on average.
+    `effort` is that of an atom, in proportion to time, with as many neighbors as the training set
+    has on average.
     """
 
     potential: MTP
