@@ -11,20 +11,26 @@ namespace {
 
 using Factors = std::vector<Channel>;  // sorted; before blocks() l is the rank nu of the moment
 
-// Which factors a moment of the list has; none if that is not the same in all of its terms.
-std::optional<std::vector<Factors>> factors_of_moments(const Contractions& list) {
-    std::vector<Factors> factors(list.moment_count);
+// Which factors each moment of the list has; none where that is not the same in all of its terms,
+// or where they are too many.
+std::vector<std::optional<Factors>> factors_of_moments(const Contractions& list) {
+    std::vector<std::optional<Factors>> factors(list.moment_count);
+    std::vector<char> seen(list.moment_count, false);
     for (std::size_t k = 0; k < list.basics.size(); ++k)
-        factors[k] = {{list.basics[k].mu, list.basics[k].nu()}};
-    for (const auto& product : list.products) {
-        Factors merged = factors[product.left];
-        const Factors& right = factors[product.right];
-        merged.insert(merged.end(), right.begin(), right.end());
-        std::sort(merged.begin(), merged.end());
-        Factors& target = factors[product.target];
-        if (merged.size() > most_factors || (!target.empty() && target != merged))
-            return std::nullopt;
-        target = merged;
+        factors[k] = Factors{{list.basics[k].mu, list.basics[k].nu()}};
+    for (const auto& [left, right, multiplier, target] : list.products) {
+        std::optional<Factors> merged;
+        if (factors[left] && factors[right] &&
+            factors[left]->size() + factors[right]->size() <= most_factors) {
+            merged = factors[left];
+            merged->insert(merged->end(), factors[right]->begin(), factors[right]->end());
+            std::sort(merged->begin(), merged->end());
+        }
+        if (!seen[target])
+            factors[target] = merged;
+        else if (factors[target] != merged)
+            factors[target].reset();
+        seen[target] = true;
     }
     return factors;
 }
@@ -43,11 +49,13 @@ void add_blocks(Factors factors, std::size_t position, std::set<Factors>& blocks
 std::optional<std::set<Factors>> blocks_of(const Potential& potential) {
     const Contractions& list = *potential.contractions;
     const auto factors = factors_of_moments(list);
-    if (!factors) return std::nullopt;
     std::set<Factors> sources, blocks;
-    for (std::size_t alpha = 0; alpha < list.scalars.size(); ++alpha)
-        if (potential.linear_coefficients[alpha] != 0.0)
-            sources.insert((*factors)[list.scalars[alpha]]);
+    for (std::size_t alpha = 0; alpha < list.scalars.size(); ++alpha) {
+        if (potential.linear_coefficients[alpha] == 0.0) continue;
+        const auto& of_scalar = factors[list.scalars[alpha]];
+        if (!of_scalar) return std::nullopt;
+        sources.insert(*of_scalar);
+    }
     for (const auto& source : sources) {
         for (const auto& factor : source)
             if (factor.l > harmonics::most_degree) return std::nullopt;

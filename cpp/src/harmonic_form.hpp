@@ -35,8 +35,8 @@ struct HarmonicForm {
     std::vector<Linear> linear;
 };
 
-// None if the potential's list is no such form: a moment has more than four factors, or factors of
-// more than one kind, or a scalar is not invariant under rotations.
+// None if the potential's list is no such form: a scalar with a coefficient has more than four
+// factors, or terms of different factors, or is not invariant under rotations.
 std::optional<HarmonicForm> harmonic_form(const Potential& potential);
 
 // The form with coefficients of 1 for all that the factors of the scalars can make, most of it

@@ -122,20 +122,27 @@ struct ListPairs {
     }
 };
 
-// Without a branch, since more than half of a list with a skin lies beyond the cutoff. Comparisons
-// with NaN are false: such a pair is taken, and found unsound.
+// The bits of numbers that are not negative stand in their order, those of NaN at an end of it:
+// whole numbers are compared faster, and nothing that is not a number passes unseen.
+inline std::int64_t bits_of(double number) {
+    return __builtin_bit_cast(std::int64_t, number);
+}
+
+// Without a branch, since a third of a list with a skin lies beyond the cutoff.
 template <bool OneSpecies, class Pairs>
 inline Status accept(const Pairs& pairs, std::size_t count, double cutoff, int species_count,
                      Accepted& out) {
     constexpr int stride = OneSpecies ? lanes : 1;
-    const double cutoff_squared = cutoff * cutoff;
-    bool sound = true, known = true;
+    const std::int64_t cutoff_squared = bits_of(cutoff * cutoff);
+    std::int64_t shortest = bits_of(longest_squared), longest = 0;
+    bool known = true;
     int accepted = 0;
     for (std::size_t k = 0; k < count; ++k) {
         const Pair pair = pairs[k];
-        const double squared = pair.x * pair.x + pair.y * pair.y + pair.z * pair.z;
-        const bool inside = !(squared >= cutoff_squared);
-        sound &= (squared >= shortest_squared) & (squared <= longest_squared);
+        const std::int64_t squared = bits_of(pair.x * pair.x + pair.y * pair.y + pair.z * pair.z);
+        const bool inside = squared < cutoff_squared;
+        shortest = squared < shortest ? squared : shortest;
+        longest = squared > longest ? squared : longest;
         known &=
             !inside | (static_cast<unsigned>(pair.species) < static_cast<unsigned>(species_count));
         out.x[accepted * stride] = static_cast<Real>(pair.x);
@@ -146,7 +153,8 @@ inline Status accept(const Pairs& pairs, std::size_t count, double cutoff, int s
         accepted += inside;
     }
     if (!known) return Status::bad_species;
-    if (!sound) return Status::bad_geometry;
+    if (shortest < bits_of(shortest_squared) || longest > bits_of(longest_squared))
+        return Status::bad_geometry;
     out.count = accepted;
     if (OneSpecies) {
         out.counts[0] = accepted;

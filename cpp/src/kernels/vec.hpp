@@ -19,7 +19,7 @@ constexpr int lanes = vector_bytes / sizeof(Real);  // at most most_lanes of ker
 typedef Real Vec __attribute__((vector_size(vector_bytes)));
 
 // Slots (neighbors of all lanes) that the loops over pairs take at once.
-constexpr int tile = 4;
+constexpr int tile = 2;
 
 constexpr std::size_t round_up(std::size_t n, std::size_t multiple) {
     return (n + multiple - 1) / multiple * multiple;
