@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -50,10 +49,6 @@ run {steps}
 """
 
 
-class RefusedError(Exception):
-    """The pair style does not know what it is asked for."""
-
-
 class Run(Protocol):
     """Something whose steps can be timed."""
 
@@ -86,13 +81,7 @@ class LammpsRun:
         }
 
     def seconds(self, steps: int) -> float:
-        """Seconds a step.
-
-        Raises
-        ------
-        RefusedError
-            If the pair style does not have the precision.
-        """
+        """Seconds a step."""
         text = self.launch(steps)
         builds = re.findall(r"Neighbor list builds = (\d+)", text)
         if builds[-1] != "0":
@@ -123,8 +112,6 @@ class LammpsRun:
             text=True,
             check=False,
         )
-        if "precision must be" in done.stdout:
-            raise RefusedError(self._contender.name)
         if done.returncode != 0:
             raise SystemExit(f"{self._contender.name}: {done.stdout}{done.stderr}")
         return done.stdout
@@ -169,12 +156,9 @@ def interleaved(runs: dict[str, Run], rounds: int, seconds: float) -> Iterator[d
     """Yield the seconds a step of every run, round after round, after a warm-up.
 
     Taking turns, all runs meet the same disturbances; each has so many steps that it takes about
-    the given time. Those that a pair style refuses are left out.
+    the given time.
     """
-    steps = {}
-    for name, run in runs.items():
-        with suppress(RefusedError):
-            steps[name] = max(FEWEST, round(seconds / run.seconds(FEWEST)))
+    steps = {name: max(FEWEST, round(seconds / run.seconds(FEWEST))) for name, run in runs.items()}
     for _ in range(rounds):
         yield {name: runs[name].seconds(count) for name, count in steps.items()}
 

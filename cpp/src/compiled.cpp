@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 
 #include "harmonic_form.hpp"
@@ -86,16 +87,46 @@ private:
             if (needed_[p->target]) needed_[p->left] = needed_[p->right] = true;
     }
 
-    CompiledPotential from_form(const HarmonicForm& form) {
+    CompiledPotential from_form(HarmonicForm form) {
         std::vector<int> highest(result_.radial_stride, -1);
         for (const auto& [mu, l] : form.channels) highest[mu] = std::max(highest[mu], l);
         lay_out_radial_functions(highest);
+        scale(form);
         const auto numbering = [&](int mu, int angular) {
             return component(position_[mu], angular);
         };
         result_.program = compile_program(form, numbering, result_.component_count);
         result_.constants.program = result_.program->coefficients;
         return finish();
+    }
+
+    // Brings the coefficients of each radial function near 1 by a power of two, which the form's
+    // coefficients take back: exact, and in single precision nothing leaves the range of numbers.
+    void scale(HarmonicForm& form) {
+        const int size = result_.potential.radial.size, functions = result_.radial_function_count;
+        auto& radial = result_.constants.radial;
+        std::vector<int> exponents(functions, 0);
+        for (int p = 0; p < functions; ++p) {
+            double largest = 0.0;
+            const auto for_each = [&](auto&& body) {
+                for (std::size_t k = static_cast<std::size_t>(p) * size; k < radial.size();
+                     k += static_cast<std::size_t>(functions) * size)
+                    for (int beta = 0; beta < size; ++beta) body(radial[k + beta]);
+            };
+            for_each([&](double c) { largest = std::max(largest, std::abs(c)); });
+            if (largest == 0.0) continue;
+            std::frexp(largest, &exponents[p]);
+            for_each([&](double& c) { c = std::ldexp(c, -exponents[p]); });
+        }
+        const auto exponent_of = [&](int channel) {
+            return channel < 0 ? 0 : exponents[position_[form.channels[channel].mu]];
+        };
+        for (auto& [left, right, coefficient] : form.squares)
+            for (const int e : {left, right})
+                coefficient = std::ldexp(coefficient, exponent_of(form.elements[e].first) +
+                                                          exponent_of(form.elements[e].second));
+        for (auto& [channel, coefficient] : form.linear)
+            coefficient = std::ldexp(coefficient, exponent_of(channel));
     }
 
     CompiledPotential finish() {

@@ -2,6 +2,7 @@
 
 #include <Eigen/QR>
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <random>
 #include <set>
@@ -356,6 +357,7 @@ std::optional<HarmonicForm> harmonic_form(const Potential& potential) {
         const std::size_t invariants = most_invariants(*block);
         const auto directions = random_directions(*block, 2 * invariants + 2, random);
         auto part = polarization.part(directions);
+        if (!std::isfinite(part.bound)) return std::nullopt;
         if (is_negligible(part)) {
             block = blocks->erase(block);
             continue;

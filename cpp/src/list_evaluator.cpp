@@ -60,6 +60,7 @@ struct ListEvaluator::Pass {
     const ListResults& results;
     const CompiledPotential& compiled;
     const EvaluateKernel& kernel;
+    int threads;
     std::size_t row_bytes;  // 0 if no rows are wanted
 };
 
@@ -115,10 +116,10 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results, i
     const std::size_t row_numbers = rows ? potential().parameter_count() * kernel.lanes : 0;
     order_centers(list);
     cut_blocks(static_cast<std::size_t>(kernel.lanes));
-    const auto team_wanted = useful_threads(threads, blocks_.size() / least_share);
-    threads_.resize(static_cast<std::size_t>(team_wanted));
-    const int team = evaluate_blocks(
-        {list, results, compiled, kernel, (row_numbers * sizeof(double) + 63) / 64 * 64});
+    const int wanted = useful_threads(threads, blocks_.size() / least_share);
+    if (threads_.size() < static_cast<std::size_t>(wanted)) threads_.resize(wanted);
+    const std::size_t row_bytes = (row_numbers * sizeof(double) + 63) / 64 * 64;
+    const int team = evaluate_blocks({list, results, compiled, kernel, wanted, row_bytes});
     for (int t = 0; t < team; ++t)
         if (threads_[t].failure) std::rethrow_exception(threads_[t].failure);
     if (results.energy) *results.energy += sum(block_energies_);
@@ -127,10 +128,9 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results, i
 
 int ListEvaluator::evaluate_blocks(const Pass& pass) {
     const auto count = static_cast<std::int64_t>(blocks_.size());
-    const auto threads = static_cast<int>(threads_.size());
     block_energies_.assign(blocks_.size(), 0.0);
     int team = 1;
-#pragma omp parallel num_threads(threads) if (threads > 1)
+#pragma omp parallel num_threads(pass.threads) if (pass.threads > 1)
     {
         const int me = thread_number();
         if (me == 0) team = team_size();

@@ -1,6 +1,7 @@
 #include "polarization.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace mtpot {
@@ -74,10 +75,12 @@ void Polarization::set_basics(const Directions& directions, bool magnitudes) {
 }
 
 void Polarization::add_product(const Product& product, double multiplier) {
-    for (unsigned left = 1; left < subset_count; ++left) {
-        if (!(jets_[product.left].subsets >> left & 1u)) continue;
-        for (unsigned right = 1; right < subset_count; ++right) {
-            if ((left & right) || !(jets_[product.right].subsets >> right & 1u)) continue;
+    const unsigned rights = jets_[product.right].subsets;
+    for (unsigned lefts = jets_[product.left].subsets; lefts; lefts &= lefts - 1) {
+        const auto left = static_cast<unsigned>(std::countr_zero(lefts));
+        for (unsigned rest = rights; rest; rest &= rest - 1) {
+            const auto right = static_cast<unsigned>(std::countr_zero(rest));
+            if (left & right) continue;
             double* target = at(product.target, left | right);
             const double *a = at(product.left, left), *b = at(product.right, right);
             for (std::size_t s = 0; s < samples_; ++s) target[s] += multiplier * a[s] * b[s];

@@ -263,6 +263,19 @@ void check_lists_without_form(std::mt19937& random) {
            "a sum over factors of two kinds has no form");
 }
 
+// v.v with a small part that turns with the axes: refused as long as it is more than rounding.
+void check_almost_invariant(std::mt19937& random) {
+    const mtpot::Contractions list{{{0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}},
+                                   {{0, 0, 1, 3}, {1, 1, 1, 3}, {2, 2, 1, 3}, {0, 1, 1, 4}},
+                                   {3, 4},
+                                   5};
+    for (const double part : {1e-3, 1e-6, 1e-9, 1e-11}) {
+        auto potential = with_list(list, random);
+        potential.linear_coefficients = {1.0, part};
+        expect(!mtpot::harmonic_form(potential), "a part that is not invariant has no form");
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -273,5 +286,6 @@ int main() {
     check_equivariant(random);
     check_forms_of_templates(random);
     check_lists_without_form(random);
+    check_almost_invariant(random);
     std::puts("couplings: all as they should be");
 }

@@ -367,6 +367,27 @@ void test_memory_is_kept(const Engine& engine, const Crystal& crystal) {
         }
 }
 
+// Neighbors of species that are none are refused inside the cutoff, and do not matter beyond it.
+void test_wrong_neighbors(const Engine& engine, const System& system) {
+    auto list = system.list();
+    int center = 0;
+    while (system.types[center] != 0) ++center;
+    list.center_count = 1;
+    list.centers = &center;
+    std::vector<double> far = system.positions;
+    for (std::size_t k = 0; k < system.types.size(); ++k)
+        if (system.types[k] != 0) far[3 * k] += 1e3;
+    for (const int type : {-1, species_count}) {
+        const int wrong[species_count] = {0, type};
+        list.species = wrong;
+        mtpot::ListEvaluator evaluator = engine.lists();
+        list.positions = system.positions.data();
+        expect_refused([&] { evaluator.evaluate(list, {}); }, "a neighbor of no species");
+        list.positions = far.data();
+        evaluator.evaluate(list, {});
+    }
+}
+
 void test_refusals(const Engine& engine, const Crystal& crystal) {
     const System sound(crystal, cutoff);
     const auto spoilt = [&](auto&& spoil) {
@@ -394,8 +415,9 @@ void test_refusals(const Engine& engine, const Crystal& crystal) {
         auto list = sound.list();
         list.species = wrong;
         mtpot::ListEvaluator evaluator = engine.lists();
-        expect_refused([&] { evaluator.evaluate(list, {}); }, "a species that is none");
+        expect_refused([&] { evaluator.evaluate(list, {}); }, "a center of a species that is none");
     }
+    test_wrong_neighbors(engine, sound);
     mtpot::ListEvaluator plain(engine.evaluator);
     std::vector<double> numbers(1000);
     mtpot::ListResults graded{}, summed{};

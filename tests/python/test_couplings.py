@@ -6,6 +6,7 @@ import json
 import warnings
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from models import (
     CUTOFF,
@@ -89,3 +90,56 @@ def test_info_tells(fivefold: MTP, tmp_path: Path, capsys: pytest.CaptureFixture
         assert json.loads(capsys.readouterr().out)["pair_couplings"] is couples
         main(["info", path])
         assert (_core.NO_PAIR_COUPLINGS in capsys.readouterr().out) is not couples
+
+
+def factor_counts(potential: MTP) -> np.ndarray:
+    """How many moments each scalar is a product of."""
+    core = potential.core
+    counts = np.zeros(core.moment_count, int)
+    counts[: len(core.basics)] = 1
+    for left, right, _, target in core.products:
+        counts[target] = counts[left] + counts[right]
+    return counts[core.scalars]
+
+
+def rescaled(potential: MTP, factor: float) -> MTP:
+    """The same potential with other radial functions, which its linear coefficients undo."""
+    core = potential.core
+    counts = factor_counts(potential)
+    parameters = potential.parameters.copy()
+    radial = len(parameters) - len(core.scalars) - len(potential.species)
+    parameters[:radial] *= factor
+    parameters[-len(core.scalars) :] /= factor**counts
+    other = MTP(core)
+    other.parameters = parameters
+    return other
+
+
+@pytest.mark.parametrize("exponent", [-12, -6, 6, 12])
+@pytest.mark.parametrize("precision", TOLERANCES)
+def test_the_scale_of_radial_functions_does_not_matter(precision: str, exponent: int) -> None:
+    potential = Case("RBChebyshev", 16, 2).potential()
+    atoms = crystal("SiAlSiAl", seed=5)
+    found = evaluate(rescaled(potential, 10.0**exponent), atoms, precision=precision)
+    assert_close(found, evaluate(potential, atoms), TOLERANCES[precision])
+
+
+@pytest.mark.parametrize("decades", [8, 30])
+def test_coefficients_of_any_size_together(decades: int) -> None:
+    potential = Case("RBChebyshev", 12, 1).potential()
+    parameters = potential.parameters.copy()
+    count = len(potential.core.scalars)
+    rng = np.random.default_rng(4)
+    parameters[-count:] *= 10.0 ** rng.uniform(-decades, decades, count)
+    potential.parameters = parameters
+    assert couples_pairs(potential)
+    atoms = crystal("SiSiSi", seed=6)
+    assert_close(evaluate(potential, atoms), expected(potential, atoms).parts, TOLERANCES["double"])
+
+
+@pytest.mark.parametrize("precision", TOLERANCES)
+def test_forces_of_a_calculator_sum_to_zero(precision: str) -> None:
+    atoms = crystal("SiAlSiAl", seed=7).repeat(2)
+    atoms.calc = MTPCalculator(Case("RBChebyshev", 16, 2).potential(), precision=precision)
+    forces = atoms.get_forces()
+    assert np.abs(forces.sum(axis=0)).max() <= 1e-13 * len(atoms) * np.abs(forces).max()

@@ -42,6 +42,8 @@ public:
 
     const Potential& potential() const;
 
+    Precision precision() const { return precision_; }
+
     // Whether the potential's list of products was rewritten as pair couplings; else the list is
     // evaluated as it stands, which takes longer.
     bool couples_pairs() const;

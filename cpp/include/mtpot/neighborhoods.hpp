@@ -1,4 +1,4 @@
-// What the kernels take: many centers with their neighbors, in compressed-row form.
+// Many centers with the vectors to their neighbors, in compressed-row form.
 #pragma once
 
 #include <cstddef>

@@ -129,7 +129,7 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
     for (int w = 0; w < compiled.potential.species_count; ++w)
         for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1]; ++slot)
             evaluate_slot(compiled, space, input, w, slot, out, sums);
-    if (out.sums) finish_sums(input, sums, *out.sums);
+    if (out.sums && out.wants_gradients()) finish_sums(input, sums, *out.sums);
     return Status::done;
 }
 

@@ -52,7 +52,10 @@ struct SiteOutputs {
     const ListResults* sums = nullptr;  // of lists: forces and virials, which are added to
     double* rows = nullptr;             // [parameters][lanes]
 
-    bool wants_gradients() const { return pair_gradients || sums; }
+    bool wants_gradients() const {
+        return pair_gradients || (sums && (sums->forces || sums->virial || sums->atom_virials ||
+                                           sums->centroid_virials));
+    }
 };
 
 // Columns [first, last) of rows that can be other than zero.

@@ -7,11 +7,23 @@
 namespace mtpot::MTPOT_ISA {
 namespace {
 
+// Lanes in double precision, whatever the kernels compute in.
+typedef double Wide __attribute__((vector_size(8 * lanes)));
+
 // Sums of a block that stay in the lanes until its end.
 struct LaneSums {
-    Sums<3> forces;  // on the centers
-    Sums<6> virial;  // xx yy zz xy xz yz
+    Wide forces[3];  // on the centers
+    Wide virial[6];  // xx yy zz xy xz yz
+
+    LaneSums() {
+        for (Wide& sum : forces) sum = Wide{};
+        for (Wide& sum : virial) sum = Wide{};
+    }
 };
+
+inline void add(Wide& sum, const Vec& values) {
+    sum += __builtin_convertvector(values, Wide);
+}
 
 inline void scatter_to_pairs(const Block& block, const CenterBlock& input, int slot,
                              const Vec (&gradient)[3], double* out) {
@@ -77,17 +89,13 @@ inline void scatter_forces(const Block& block, int slot, const Vec (&gradient)[3
 inline void add_virial(const Block& block, int slot, const Vec (&g)[3], LaneSums& sums) {
     const Vec length = block.distance[slot];
     const Vec x = block.x[slot] * length, y = block.y[slot] * length, z = block.z[slot] * length;
-    sums.virial[0] -= x * g[0];
-    sums.virial[1] -= y * g[1];
-    sums.virial[2] -= z * g[2];
-    sums.virial[3] -= x * g[1];
-    sums.virial[4] -= x * g[2];
-    sums.virial[5] -= y * g[2];
+    const Vec terms[6] = {x * g[0], y * g[1], z * g[2], x * g[1], x * g[2], y * g[2]};
+    for (int k = 0; k < 6; ++k) add(sums.virial[k], -terms[k]);
 }
 
 inline void scatter_to_atoms(const Block& block, const CenterBlock& input, int slot,
                              const Vec (&gradient)[3], const ListResults& out, LaneSums& sums) {
-    for (int d = 0; d < 3; ++d) sums.forces[d] += gradient[d];
+    for (int d = 0; d < 3; ++d) add(sums.forces[d], gradient[d]);
     if (out.forces) scatter_forces(block, slot, gradient, out.forces);
     if (out.virial) add_virial(block, slot, gradient, sums);
     if (out.atom_virials || out.centroid_virials)
