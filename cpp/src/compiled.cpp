@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "compile_program.hpp"
 #include "harmonic_form.hpp"
 #include "harmonics.hpp"
 

@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 
+#include "polarization.hpp"
+
 namespace mtpot {
 namespace {
 

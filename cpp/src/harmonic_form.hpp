@@ -5,12 +5,19 @@
 // two each (or of one A): V = sum of c A_{mu,0} + sum of c T.T' over tensors of one degree.
 #pragma once
 
+#include <compare>
 #include <optional>
 #include <vector>
 
-#include "polarization.hpp"
+#include "mtpot/potential.hpp"
 
 namespace mtpot {
+
+// The harmonics of degree l among the moments of one radial function: 2l + 1 numbers.
+struct Channel {
+    int mu, l;
+    auto operator<=>(const Channel&) const = default;
+};
 
 // The tensor of degree l in the product of two channels, or one channel's own if there is no
 // second.

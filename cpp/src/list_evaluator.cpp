@@ -118,7 +118,7 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results, i
     cut_blocks(static_cast<std::size_t>(kernel.lanes));
     const int wanted = useful_threads(threads, blocks_.size() / least_share);
     if (threads_.size() < static_cast<std::size_t>(wanted)) threads_.resize(wanted);
-    const std::size_t row_bytes = (row_numbers * sizeof(double) + 63) / 64 * 64;
+    const std::size_t row_bytes = padded(row_numbers * sizeof(double));
     const int team = evaluate_blocks({list, results, compiled, kernel, wanted, row_bytes});
     for (int t = 0; t < team; ++t)
         if (threads_[t].failure) std::rethrow_exception(threads_[t].failure);

@@ -18,6 +18,11 @@
 
 namespace mtpot {
 
+// Bytes until the next place that is aligned for any vector.
+constexpr std::size_t padded(std::size_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
+
 // Memory aligned for any vector, grown and never shrunk.
 class Workspace {
 public:

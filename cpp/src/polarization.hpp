@@ -3,20 +3,14 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <vector>
 
+#include "harmonic_form.hpp"
 #include "harmonics.hpp"
 #include "mtpot/potential.hpp"
 
 namespace mtpot {
-
-// The harmonics of degree l among the moments of one radial function: 2l + 1 numbers.
-struct Channel {
-    int mu, l;
-    auto operator<=>(const Channel&) const = default;
-};
 
 constexpr int most_factors = 4;
 

@@ -2,10 +2,7 @@
 // pair couplings, run by the kernels.
 #pragma once
 
-#include <functional>
 #include <vector>
-
-#include "harmonic_form.hpp"
 
 namespace mtpot {
 
@@ -43,11 +40,5 @@ struct Program {
     int first_tensor() const { return 2 * component_count; }
     int first_adjoint() const { return 2 * component_count + tensor_count; }
 };
-
-// The component of radial function mu that has an angular function of harmonics.hpp.
-using ComponentNumber = std::function<int(int mu, int angular)>;
-
-Program compile_program(const HarmonicForm& form, const ComponentNumber& component,
-                        int component_count);
 
 }  // namespace mtpot

@@ -13,7 +13,7 @@ void for_each_row_block(const CompiledPotential& compiled, const Neighborhoods& 
     const BlockPlan& plan =
         plan_blocks(neighborhoods, compiled.potential.species_count, kernel.lanes);
     const std::size_t numbers = kernel.lanes * compiled.potential.parameter_count();
-    const std::size_t row_bytes = (numbers * sizeof(double) + 63) / 64 * 64;
+    const std::size_t row_bytes = padded(numbers * sizeof(double));
     for_each_block(plan, row_bytes + kernel.bytes(compiled, plan.longest_list()), threads,
                    [&](const CenterBlock& block, void* workspace) {
                        SiteOutputs out;

@@ -129,6 +129,12 @@ class MTPCalculator(Calculator):
         )
         self.reset()
 
+    def set(self, **settings: Any) -> dict[str, Any]:
+        """Refuse: precision, threads and skin are fixed when a calculator is made."""
+        if settings:
+            raise InputError(f"make another MTPCalculator to change its {', '.join(settings)}")
+        return {}
+
     def __reduce__(self) -> tuple[type[MTPCalculator], tuple[MTP, str, int | None, float]]:
         """Travel between processes, and be copied, without results."""
         return MTPCalculator, (self.potential, self._precision, self._threads or None, self._skin)

@@ -262,3 +262,8 @@ def test_potentials_and_calculators_travel_between_processes():
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         energy = pool.submit(Atoms.get_potential_energy, atoms).result()
     assert energy == atoms.get_potential_energy()
+
+
+def test_settings_cannot_be_changed_behind_the_calculator():
+    with pytest.raises(InputError, match="precision"):
+        MTPCalculator(potential_path("silicon")).set(precision="mixed")

@@ -868,6 +868,7 @@ def test_what_cannot_be_pruned_is_refused(
     assert "no frame has forces" in refuse("prune", trained / "potential.mtp", *line)
     line = ["prune", trained / "potential.mtp", *prune_words(data, tmp_path / "run")]
     assert "--force-error" in refuse(*line, "--force-error", "much")
+    assert "10% is meant?" in refuse(*line, "--force-error", "10")
     assert "no data" in refuse("prune", trained / "potential.mtp", "--output", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

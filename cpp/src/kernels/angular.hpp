@@ -18,6 +18,13 @@ inline const Constants<Real>& constants(const CompiledPotential& compiled) {
     return constants(compiled, Real());
 }
 
+// From (x + iy)^m to the next power.
+inline void advance_power(Vec x, Vec y, Vec& real, Vec& imaginary) {
+    const Vec next = x * real - y * imaginary;
+    imaginary = x * imaginary + y * real;
+    real = next;
+}
+
 // (x + iy)^m of some slots, for m = 0, 1, 2, ...
 template <int Slots>
 struct Azimuth {
@@ -35,8 +42,7 @@ struct Azimuth {
         for (int q = 0; q < Slots; ++q) {
             lower_real[q] = real[q];
             lower_imaginary[q] = imaginary[q];
-            real[q] = x[q] * lower_real[q] - y[q] * lower_imaginary[q];
-            imaginary[q] = x[q] * lower_imaginary[q] + y[q] * lower_real[q];
+            advance_power(x[q], y[q], real[q], imaginary[q]);
         }
     }
 };

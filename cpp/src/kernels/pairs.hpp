@@ -125,12 +125,8 @@ inline void start_angular(const Block& block, int max_degree, const AngularSpace
 }
 
 inline void advance_azimuth(const Block& block, const AngularSpace& space) {
-    for (int slot = 0; slot < block.slots; ++slot) {
-        const Vec x = block.x[slot], y = block.y[slot];
-        const Vec real = space.real[slot], imaginary = space.imaginary[slot];
-        space.real[slot] = x * real - y * imaginary;
-        space.imaginary[slot] = x * imaginary + y * real;
-    }
+    for (int slot = 0; slot < block.slots; ++slot)
+        advance_power(block.x[slot], block.y[slot], space.real[slot], space.imaginary[slot]);
 }
 
 // Moments of one function and one m: sums over all slots of f (x + iy)^m z^k, k = 0 ... K.
@@ -265,10 +261,11 @@ inline void contract(const CompiledPotential& compiled, const Block& block, int 
             out.radial_sums[p] = add_axial_polynomial(degree, adjoints + offsets[p],
                                                       values[p * block.slots], z, out.z);
         });
-    Vec lower_real = Vec{} + Real(1), lower_imaginary{};  // (x + iy)^(m - 1)
+    Vec real = Vec{} + Real(1), imaginary{};  // (x + iy)^m
     for (int m = 1; m <= compiled.max_degree; ++m) {
-        const Vec real = x * lower_real - y * lower_imaginary;
-        const Vec imaginary = x * lower_imaginary + y * lower_real;
+        const Vec lower_real = static_cast<Real>(m) * real;  // of its derivative
+        const Vec lower_imaginary = static_cast<Real>(m) * imaginary;
+        advance_power(x, y, real, imaginary);
         AzimuthSums sums;
         for (int p = 0; p < functions && highest[p] >= m; ++p) {
             const Vec* a = adjoints + offsets[p] + azimuth_offset(highest[p], m);
@@ -277,13 +274,9 @@ inline void contract(const CompiledPotential& compiled, const Block& block, int 
                     add_polynomials(degree, a, values[p * block.slots], z, real, imaginary, sums);
             });
         }
-        lower_real *= static_cast<Real>(m);
-        lower_imaginary *= static_cast<Real>(m);
         out.x += sums.real * lower_real + sums.imaginary * lower_imaginary;
         out.y += sums.imaginary * lower_real - sums.real * lower_imaginary;
         out.z += sums.real_slope * real + sums.imaginary_slope * imaginary;
-        lower_real = real;
-        lower_imaginary = imaginary;
     }
 }
 

@@ -85,7 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress(_Describe()) as progress:
         result = prune(potential, data.train, wishes, progress)
     if len(result.points) == 1:
-        print(f"nothing can go within this error; {settings.output} is not written")
+        reason = "interrupted" if result.interrupted else "nothing can go within this error"
+        print(f"{reason}; {settings.output} is not written")
     else:
         _save(settings, data, result, arguments.force_error)
     return 1 if result.interrupted else 0
@@ -95,6 +96,8 @@ def _share(text: str) -> float:
     """Parse a share, 0.1 or 10%."""
     percent = text.endswith("%")
     value = float(number(0.0)(text.removesuffix("%").removeprefix("+")))
+    if value > 1.0 and not percent:
+        raise argparse.ArgumentTypeError(f"{text} is more than twice the error; {text}% is meant?")
     return value / 100.0 if percent else value
 
 

@@ -1,4 +1,4 @@
-#include "program.hpp"
+#include "compile_program.hpp"
 
 #include <algorithm>
 #include <map>
