@@ -12,6 +12,7 @@ their errors against time. Ctrl-C ends the search and writes what has been found
 
 from __future__ import annotations
 
+import argparse
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,6 @@ from mtpot.cli.train import add_flag, check_inputs, read_data, save_active_set
 from mtpot.train.settings import Settings, load_settings, number, options
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from mtpot.cli.train import Data
