@@ -8,7 +8,6 @@
 namespace mtpot {
 namespace {
 
-constexpr int widest = 8;           // values that a wide sum holds in registers
 constexpr int most_products = 320;  // of pairs at a time: what stays in the innermost cache
 
 struct WeightedIndex {
@@ -242,13 +241,13 @@ private:
                 for (int m = 0; m < width(static_cast<int>(c)); ++m)
                     unused.push_back({adjoint(channel_values_[c] + m), {}});
         emit(std::move(unused));
-        for (const int size : {1, 2, 3, 4, 5, 6, 7, 8})
+        for (int size = 1; size <= widest_run; ++size)
             for (const auto& [value, terms] : rows) emit_wide(value, terms, size);
     }
 
     // The parts of one tensor whose size is this.
     void emit_wide(int value, const std::vector<WeightedIndex>& terms, int size) {
-        const int all = width_of(value), parts = (all + widest - 1) / widest;
+        const int all = width_of(value), parts = (all + widest_run - 1) / widest_run;
         for (int part = 0; part < parts; ++part) {
             const int first = all * part / parts, last = all * (part + 1) / parts;
             if (last - first != size) continue;

@@ -107,7 +107,7 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results, i
     require(!results.grades || grader_, "grades need a grader");
     require(!results.row || design_, "rows need a design");
     const bool rows = results.grades || results.row;
-    const bool mixed = evaluator_.precision_ == Precision::mixed && !rows;
+    const bool mixed = evaluator_.precision() == Precision::mixed && !rows;
     const Kernels& all = kernels();
     const EvaluateKernel& kernel = mixed ? *all.evaluate_mixed : all.evaluate;
     const auto& compiled = results.grades ? *grader_->compiled_

@@ -6,6 +6,8 @@
 
 namespace mtpot {
 
+constexpr int widest_run = 8;  // values that a wide sum holds in registers
+
 // Several outputs that are computed alike. Their indices stand one after the other in
 // Program::indices, coefficients likewise, in the order in which the runs use them.
 struct Run {

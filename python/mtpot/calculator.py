@@ -43,7 +43,7 @@ class MTPCalculator(Calculator):
         An `MTP` or the path of a potential file that names its elements.
     precision
         "double", the precision of all arithmetic, or "mixed": single precision from the vectors
-        between neighbors to their forces, which double precision adds up. Mixed is 1.4 to 1.8
+        between neighbors to their forces, which double precision adds up. Mixed is 1.3 to 1.8
         times as fast and leaves some 1e-6 eV/angstrom of noise in the forces: not for phonons or
         relaxations below 1e-4. With an active set everything is in double precision, since every
         calculation gives grades; so are potentials with moments of a rank above 10.

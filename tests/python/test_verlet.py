@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -392,7 +391,7 @@ def test_impossible_skins_are_refused(potential, skin):
         MTPCalculator(potential, skin=skin)
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy])
 def test_a_copied_calculator_keeps_its_skin_and_not_its_lists(potential, duplicate, monkeypatch):
     atoms = crystal("SiAlSi", seed=9)
     atoms.calc = MTPCalculator(potential, "double", 1, skin=0.7)

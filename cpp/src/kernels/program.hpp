@@ -113,7 +113,7 @@ inline void execute(const std::vector<Run>& runs, Vec* v, ProgramCursor& at) {
                 break;
             case Run::Kind::wide:
                 with_number(run.size, [&]<int N>() {
-                    if constexpr (N > 0 && N <= 8) wide_run<N>(run.outputs, v, at);
+                    if constexpr (N > 0 && N <= widest_run) wide_run<N>(run.outputs, v, at);
                 });
                 break;
         }
