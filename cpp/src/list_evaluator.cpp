@@ -46,6 +46,12 @@ double* cleared(std::vector<double>& values, std::size_t count, const double* wa
     return values.data();
 }
 
+bool has_one_species(const AtomList& list) {
+    int any = 0;
+    for (std::size_t k = 0; k < list.atom_count; ++k) any |= list.species[list.types[k]];
+    return any == 0;
+}
+
 // sums[parameters] += rows[parameters][lanes] of the first `count` lanes.
 void add_rows(const double* rows, int lanes, int count, std::size_t parameters, double* sums) {
     for (std::size_t k = 0; k < parameters; ++k)
@@ -62,6 +68,7 @@ struct ListEvaluator::Pass {
     const EvaluateKernel& kernel;
     int threads;
     std::size_t row_bytes;  // 0 if no rows are wanted
+    bool one_species;       // of the potential and of all atoms
 };
 
 // Memory for a block, and the sums that threads must not share; the first thread adds to the
@@ -119,7 +126,8 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results, i
     const int wanted = useful_threads(threads, blocks_.size() / least_share);
     if (threads_.size() < static_cast<std::size_t>(wanted)) threads_.resize(wanted);
     const std::size_t row_bytes = padded(row_numbers * sizeof(double));
-    const int team = evaluate_blocks({list, results, compiled, kernel, wanted, row_bytes});
+    const int team = evaluate_blocks({list, results, compiled, kernel, wanted, row_bytes,
+                                      potential().species_count == 1 && has_one_species(list)});
     for (int t = 0; t < team; ++t)
         if (threads_[t].failure) std::rethrow_exception(threads_[t].failure);
     if (results.energy) *results.energy += sum(block_energies_);
@@ -154,7 +162,7 @@ void ListEvaluator::evaluate_block(const Pass& pass, const ListResults& own, Thr
                                    std::size_t b) {
     const auto [begin, end] = blocks_[b];
     const CenterBlock block{nullptr, &pass.list, order_.data() + begin,
-                            static_cast<int>(end - begin)};
+                            static_cast<int>(end - begin), pass.one_species};
     auto* memory = static_cast<char*>(thread.workspace.reserve(0));
     SiteOutputs out;
     out.sums = &own;

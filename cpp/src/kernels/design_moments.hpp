@@ -5,6 +5,7 @@
 // m(mu, k) = sum c Q and dV/dc = sum_k dV/dm(mu, k) Q(w, beta, k).
 #pragma once
 
+#include "kernels/gather.hpp"
 #include "kernels/graph.hpp"
 #include "kernels/pairs.hpp"
 #include "kernels/rows.hpp"
@@ -37,8 +38,9 @@ struct MomentSpace {
     Vec* angular;  // functions, [degrees^2][tile]
 
     MomentSpace(Arena& arena, const CompiledPotential& compiled, const DesignSize& n,
-                std::size_t pairs) {
-        block = carve_block(arena, gather, n.species_count, pairs);
+                std::size_t pairs)
+        : gather(arena, n.species_count, pairs) {
+        block = carve_block(arena, n.species_count, pairs);
         phi = arena.take<Vec>(n.slots * n.size);
         dphi = arena.take<Vec>(n.slots * n.size);
         values = arena.take<Vec>(n.slots * n.functions);

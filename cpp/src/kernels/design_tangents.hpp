@@ -223,7 +223,7 @@ inline void scatter_panel(const MomentSpace& space, const TangentSpace& tangent,
     const double* gradients = reinterpret_cast<const double*>(tangent.gradients);
     for (int q = 0; q < panel; ++q)
         for (int lane = 0; lane < input.count; ++lane) {
-            const std::int32_t partner = space.block.partners[(slot + q) * lanes + lane];
+            const std::int32_t partner = space.block.partner(slot + q, lane);
             if (partner < 0) continue;
             const std::size_t neighbor =
                 input.neighborhoods->neighbors[input.first_pair(lane) + partner];

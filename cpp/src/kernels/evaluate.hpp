@@ -1,6 +1,7 @@
 // Site energies, pair gradients and rows of a block.
 #pragma once
 
+#include "kernels/gather.hpp"
 #include "kernels/graph.hpp"
 #include "kernels/pairs.hpp"
 #include "kernels/program.hpp"
@@ -20,11 +21,12 @@ struct EvaluateSpace {
     Vec *moments, *adjoints;
     bool has_core = false;
 
-    EvaluateSpace(Arena& arena, const CompiledPotential& compiled, std::size_t pairs) {
+    EvaluateSpace(Arena& arena, const CompiledPotential& compiled, std::size_t pairs)
+        : gather(arena, compiled.potential.species_count, pairs) {
         const int species_count = compiled.potential.species_count;
         const std::size_t slots = max_slots(species_count, pairs);
         const std::size_t functions = compiled.radial_function_count;
-        block = carve_block(arena, gather, species_count, pairs);
+        block = carve_block(arena, species_count, pairs);
         radial.values = arena.take<Vec>(slots * functions);
         radial.derivatives = arena.take<Vec>(slots * functions);
         radial.basis = arena.take<Vec>(slots * compiled.potential.radial.size);

@@ -28,7 +28,7 @@ inline void add(Wide& sum, const Vec& values) {
 inline void scatter_to_pairs(const Block& block, const CenterBlock& input, int slot,
                              const Vec (&gradient)[3], double* out) {
     for (int lane = 0; lane < input.count; ++lane) {
-        const std::int32_t partner = block.partners[slot * lanes + lane];
+        const std::int32_t partner = block.partner(slot, lane);
         if (partner < 0) continue;
         const std::int64_t pair = input.first_pair(lane) + partner;
         for (int d = 0; d < 3; ++d) out[3 * pair + d] = gradient[d][lane];
@@ -65,7 +65,7 @@ inline void scatter_virials(const Block& block, const CenterBlock& input, int sl
     const Vec length = block.distance[slot];
     const Vec x = block.x[slot] * length, y = block.y[slot] * length, z = block.z[slot] * length;
     for (int lane = 0; lane < input.count; ++lane) {
-        const std::int32_t j = block.partners[slot * lanes + lane];
+        const std::int32_t j = block.partner(slot, lane);
         if (j < 0) continue;
         const std::size_t i = input.centers[lane];
         const double r[3] = {x[lane], y[lane], z[lane]};
@@ -80,7 +80,7 @@ inline void scatter_virials(const Block& block, const CenterBlock& input, int sl
 // F_j -= g_ij, F_i += g_ij.
 inline void scatter_forces(const Block& block, int slot, const Vec (&gradient)[3], double* forces) {
     for (int lane = 0; lane < lanes; ++lane) {
-        const std::int32_t j = block.partners[slot * lanes + lane];
+        const std::int32_t j = block.partner(slot, lane);
         if (j < 0) continue;
         for (int d = 0; d < 3; ++d) forces[3 * std::size_t(j) + d] -= gradient[d][lane];
     }
