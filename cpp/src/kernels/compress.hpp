@@ -66,12 +66,13 @@ inline unsigned bits_equal(Numbers values, std::int32_t number) {
 
 inline Chunk pack(Chunk values, unsigned bits) {
     const auto* places = reinterpret_cast<const __m256i*>(packing[bits].data());
-    return reinterpret_cast<Chunk>(_mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(values),
-                                                               _mm256_loadu_si256(places)));
+    return reinterpret_cast<Chunk>(
+        _mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(values), _mm256_loadu_si256(places)));
 }
 
 inline Numbers pack(Numbers values, unsigned bits) {
-    const Chunk wide = reinterpret_cast<Chunk>(_mm256_cvtepi32_epi64(reinterpret_cast<__m128i>(values)));
+    const Chunk wide =
+        reinterpret_cast<Chunk>(_mm256_cvtepi32_epi64(reinterpret_cast<__m128i>(values)));
     typedef std::int64_t Wide __attribute__((vector_size(32)));
     return __builtin_convertvector(reinterpret_cast<Wide>(pack(wide, bits)), Numbers);
 }

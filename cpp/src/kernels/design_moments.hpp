@@ -7,7 +7,7 @@
 
 #include "kernels/gather.hpp"
 #include "kernels/graph.hpp"
-#include "kernels/pairs.hpp"
+#include "kernels/radial_functions.hpp"
 #include "kernels/rows.hpp"
 
 namespace mtpot::MTPOT_ISA {

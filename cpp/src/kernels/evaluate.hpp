@@ -3,8 +3,9 @@
 
 #include "kernels/gather.hpp"
 #include "kernels/graph.hpp"
-#include "kernels/pairs.hpp"
+#include "kernels/moments.hpp"
 #include "kernels/program.hpp"
+#include "kernels/radial_functions.hpp"
 #include "kernels/rows.hpp"
 #include "kernels/sums.hpp"
 
@@ -15,9 +16,9 @@ struct EvaluateSpace {
     Block block;
     GatherSpace gather;
     RadialValues radial;
-    AngularSpace angular;
-    Vec* cores;
-    Vec* radial_sums;  // [K]
+    AzimuthSpace azimuth;
+    SlotGradients gradients;
+    Vec* sums;  // [slots], of one radial function
     Vec *moments, *adjoints;
     bool has_core = false;
 
@@ -30,11 +31,10 @@ struct EvaluateSpace {
         radial.values = arena.take<Vec>(slots * functions);
         radial.derivatives = arena.take<Vec>(slots * functions);
         radial.basis = arena.take<Vec>(slots * compiled.potential.radial.size);
-        angular.powers = arena.take<Vec>(slots * (compiled.max_degree + 1));
-        angular.real = arena.take<Vec>(slots);
-        angular.imaginary = arena.take<Vec>(slots);
-        cores = arena.take<Vec>(slots);
-        radial_sums = arena.take<Vec>(functions);
+        azimuth.real = arena.take<Vec>(slots);
+        azimuth.imaginary = arena.take<Vec>(slots);
+        for (Vec** array : {&gradients.x, &gradients.y, &gradients.z, &gradients.radial, &sums})
+            *array = arena.take<Vec>(slots);
         if (compiled.program) {
             moments = arena.take<Vec>(compiled.program->value_count);
             adjoints = moments + compiled.component_count;
@@ -45,16 +45,15 @@ struct EvaluateSpace {
     }
 };
 
-// dV/dr = (radial - r̂·g / r) r̂ + g / r, where g is the gradient in the direction r̂ as if it
-// filled all space, and radial = sum_mu f'_mu P_mu.
-inline void project(const Block& block, int slot, const Contracted& sums, Vec radial,
-                    Vec (&gradient)[3]) {
+// dV/dr = (radial - r̂·g / r) r̂ + g / r, where g and radial are the slot's gradients.
+inline void project(const Block& block, int slot, const SlotGradients& g, Vec (&gradient)[3]) {
     const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
     const Vec inverse = block.inverse[slot];
-    const Vec outward = radial - (sums.x * x + sums.y * y + sums.z * z) * inverse;
-    gradient[0] = outward * x + sums.x * inverse;
-    gradient[1] = outward * y + sums.y * inverse;
-    gradient[2] = outward * z + sums.z * inverse;
+    const Vec along = g.x[slot] * x + g.y[slot] * y + g.z[slot] * z;
+    const Vec outward = g.radial[slot] - along * inverse;
+    gradient[0] = outward * x + g.x[slot] * inverse;
+    gradient[1] = outward * y + g.y[slot] * inverse;
+    gradient[2] = outward * z + g.z[slot] * inverse;
 }
 
 inline void clear_gradients(const CenterBlock& input, double* out) {
@@ -69,9 +68,9 @@ inline void evaluate_sites(const CompiledPotential& compiled, EvaluateSpace& spa
                            Vec& energy) {
     const Block& block = space.block;
     energy = Vec{};
-    space.has_core = core(compiled, block, space.cores, energy);
+    space.has_core = core(compiled, block, space.gradients.radial, energy);
     radial_functions(compiled, block, space.radial);
-    moments_of(compiled, block, space.radial.values, space.angular, space.moments);
+    moments_of(compiled, block, space.radial.values, space.azimuth, space.moments);
     if (compiled.program) {
         energy_and_adjoints(*compiled.program, constants(compiled).program.data(), space.moments,
                             adjoints, energy);
@@ -81,29 +80,36 @@ inline void evaluate_sites(const CompiledPotential& compiled, EvaluateSpace& spa
     }
 }
 
-// From the adjoints back to the neighbors of species w in one slot.
-inline void evaluate_slot(const CompiledPotential& compiled, const EvaluateSpace& space,
-                          const CenterBlock& input, int w, int slot, const SiteOutputs& out,
-                          LaneSums& lane_sums) {
+// From the adjoints back to the neighbors; where the core was, dV/dr is afterwards.
+inline void add_all_gradients(const CompiledPotential& compiled, EvaluateSpace& space,
+                              double* rows) {
     const Block& block = space.block;
-    const int functions = compiled.radial_function_count;
-    Contracted sums{space.radial_sums, {}, {}, {}};
-    contract(compiled, block, slot, space.radial.values + slot, space.adjoints, sums);
-    if constexpr (has_rows) {
-        for (int p = 0; out.rows && p < functions; ++p)
-            add_radial_row(compiled, block, {w, p, slot}, space.radial.basis, sums.radial_sums[p],
-                           reinterpret_cast<Vec*>(out.rows));
+    const SlotGradients& out = space.gradients;
+    for (Vec* array : {out.x, out.y, out.z}) clear(array, block.slots);
+    if (!space.has_core) clear(out.radial, block.slots);
+    for (int p = 0; p < compiled.radial_function_count; ++p) {
+        const RadialFunction f{space.radial.values + p * block.slots,
+                               space.radial.derivatives + p * block.slots};
+        gradients_of(block, compiled.highest_degrees[p],
+                     space.adjoints + compiled.component_offsets[p], f, out, space.sums);
+        if constexpr (has_rows)
+            if (rows)
+                add_radial_rows(compiled, block, p, space.radial.basis, space.sums,
+                                reinterpret_cast<Vec*>(rows));
     }
-    if (!out.wants_gradients()) return;
-    const Vec* slopes = space.radial.derivatives + slot;
-    Vec radial = space.has_core ? space.cores[slot] : Vec{};
-    for (int p = 0; p < functions; ++p) radial += slopes[p * block.slots] * sums.radial_sums[p];
-    Vec gradient[3];
-    project(block, slot, sums, radial, gradient);
-    if (out.pair_gradients)
-        scatter_to_pairs(block, input, slot, gradient, out.pair_gradients);
-    else
-        scatter_to_atoms(block, input, slot, gradient, *out.sums, lane_sums);
+}
+
+inline void scatter(const EvaluateSpace& space, const CenterBlock& input, const SiteOutputs& out) {
+    LaneSums sums;
+    for (int slot = 0; slot < space.block.slots; ++slot) {
+        Vec gradient[3];
+        project(space.block, slot, space.gradients, gradient);
+        if (out.pair_gradients)
+            scatter_to_pairs(space.block, input, slot, gradient, out.pair_gradients);
+        else
+            scatter_to_atoms(space.block, input, slot, gradient, *out.sums, sums);
+    }
+    if (out.sums) finish_sums(input, sums, *out.sums);
 }
 
 Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
@@ -127,11 +133,8 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
             start_rows(compiled, space.block, space.moments, reinterpret_cast<Vec*>(out.rows));
     }
     if (out.pair_gradients) clear_gradients(input, out.pair_gradients);
-    LaneSums sums;
-    for (int w = 0; w < compiled.potential.species_count; ++w)
-        for (int slot = space.block.segments[w]; slot < space.block.segments[w + 1]; ++slot)
-            evaluate_slot(compiled, space, input, w, slot, out, sums);
-    if (out.sums && out.wants_gradients()) finish_sums(input, sums, *out.sums);
+    add_all_gradients(compiled, space, out.rows);
+    if (out.wants_gradients()) scatter(space, input, out);
     return Status::done;
 }
 

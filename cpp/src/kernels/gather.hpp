@@ -285,8 +285,7 @@ inline Status gather(Block& block, GatherSpace& space, const CompiledPotential& 
     const int species_count = compiled.potential.species_count;
     block.species = input.species();
     for (int lane = 0; lane < input.count; ++lane) {
-        const Status status =
-            accept_center(compiled.potential, input, lane, space.accepted + lane);
+        const Status status = accept_center(compiled.potential, input, lane, space.accepted + lane);
         if (status != Status::done) return status;
     }
     for (int w = 0; w < species_count; ++w)

@@ -36,19 +36,18 @@ inline void start_rows(const CompiledPotential& compiled, const Block& block, co
             moments[scalar.moment];
 }
 
-struct RadialRow {
-    int neighbor_species, function, slot;
-};
-
-// Adds one slot's share in the derivatives in the coefficients of one radial function.
-inline void add_radial_row(const CompiledPotential& compiled, const Block& block, RadialRow place,
-                           const Vec* basis, Vec radial_sum, Vec* rows) {
+// Adds the derivatives in the coefficients of one radial function; basis[slots][R].
+inline void add_radial_rows(const CompiledPotential& compiled, const Block& block, int p,
+                            const Vec* basis, const Vec* sums, Vec* rows) {
     const int size = compiled.potential.radial.size;
-    Vec* row =
-        rows + radial_column(compiled, block.species, place.neighbor_species, place.function, 0);
-    const Vec sum = static_cast<Real>(compiled.potential.scaling) * radial_sum;
-    const Vec* phi = basis + place.slot * size;
-    for (int beta = 0; beta < size; ++beta) row[beta] += sum * phi[beta];
+    for (int w = 0; w < compiled.potential.species_count; ++w) {
+        Vec* row = rows + radial_column(compiled, block.species, w, p, 0);
+        for (int slot = block.segments[w]; slot < block.segments[w + 1]; ++slot) {
+            const Vec sum = static_cast<Real>(compiled.potential.scaling) * sums[slot];
+            const Vec* phi = basis + slot * size;
+            for (int beta = 0; beta < size; ++beta) row[beta] += sum * phi[beta];
+        }
+    }
 }
 
 }  // namespace
