@@ -2,6 +2,8 @@
 // list as forces and virials.
 #pragma once
 
+#include <cstring>
+
 #include "kernels/block.hpp"
 
 namespace mtpot::MTPOT_ISA {
@@ -79,10 +81,17 @@ inline void scatter_virials(const Block& block, const CenterBlock& input, int sl
 
 // F_j -= g_ij, F_i += g_ij.
 inline void scatter_forces(const Block& block, int slot, const Vec (&gradient)[3], double* forces) {
+    typedef double Two __attribute__((vector_size(16)));
+    MTPOT_UNROLL
     for (int lane = 0; lane < lanes; ++lane) {
         const std::int32_t j = block.partner(slot, lane);
         if (j < 0) continue;
-        for (int d = 0; d < 3; ++d) forces[3 * std::size_t(j) + d] -= gradient[d][lane];
+        double* force = forces + 3 * std::size_t(j);
+        Two two;
+        std::memcpy(&two, force, sizeof two);
+        two -= Two{gradient[0][lane], gradient[1][lane]};
+        std::memcpy(force, &two, sizeof two);
+        force[2] -= gradient[2][lane];
     }
 }
 
