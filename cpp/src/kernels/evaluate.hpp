@@ -45,15 +45,18 @@ struct EvaluateSpace {
     }
 };
 
-// dV/dr = (radial - r̂·g / r) r̂ + g / r, where g and radial are the slot's gradients.
-inline void project(const Block& block, int slot, const SlotGradients& g, Vec (&gradient)[3]) {
-    const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
-    const Vec inverse = block.inverse[slot];
-    const Vec along = g.x[slot] * x + g.y[slot] * y + g.z[slot] * z;
-    const Vec outward = g.radial[slot] - along * inverse;
-    gradient[0] = outward * x + g.x[slot] * inverse;
-    gradient[1] = outward * y + g.y[slot] * inverse;
-    gradient[2] = outward * z + g.z[slot] * inverse;
+// Makes of g = dV/dr̂ and radial the gradients dV/dr = (radial - r̂·g / r) r̂ + g / r, in their place.
+[[gnu::noinline]] inline Gradients project(const Block& block, const SlotGradients& g) {
+    for (int slot = 0; slot < block.slots; ++slot) {
+        const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
+        const Vec inverse = block.inverse[slot];
+        const Vec along = g.x[slot] * x + g.y[slot] * y + g.z[slot] * z;
+        const Vec outward = g.radial[slot] - along * inverse;
+        g.x[slot] = outward * x + g.x[slot] * inverse;
+        g.y[slot] = outward * y + g.y[slot] * inverse;
+        g.z[slot] = outward * z + g.z[slot] * inverse;
+    }
+    return {g.x, g.y, g.z};
 }
 
 inline void clear_gradients(const CenterBlock& input, double* out) {
@@ -85,31 +88,20 @@ inline void add_all_gradients(const CompiledPotential& compiled, EvaluateSpace& 
                               double* rows) {
     const Block& block = space.block;
     const SlotGradients& out = space.gradients;
-    for (Vec* array : {out.x, out.y, out.z}) clear(array, block.slots);
-    if (!space.has_core) clear(out.radial, block.slots);
+    bool fresh = !space.has_core;
+    for (Vec* array : {out.x, out.y, out.z})
+        if (!fresh) clear(array, block.slots);
     for (int p = 0; p < compiled.radial_function_count; ++p) {
         const RadialFunction f{space.radial.values + p * block.slots,
                                space.radial.derivatives + p * block.slots};
         gradients_of(block, compiled.highest_degrees[p],
-                     space.adjoints + compiled.component_offsets[p], f, out, space.sums);
+                     space.adjoints + compiled.component_offsets[p], f, fresh, out, space.sums);
+        fresh = false;
         if constexpr (has_rows)
             if (rows)
                 add_radial_rows(compiled, block, p, space.radial.basis, space.sums,
                                 reinterpret_cast<Vec*>(rows));
     }
-}
-
-inline void scatter(const EvaluateSpace& space, const CenterBlock& input, const SiteOutputs& out) {
-    LaneSums sums;
-    for (int slot = 0; slot < space.block.slots; ++slot) {
-        Vec gradient[3];
-        project(space.block, slot, space.gradients, gradient);
-        if (out.pair_gradients)
-            scatter_to_pairs(space.block, input, slot, gradient, out.pair_gradients);
-        else
-            scatter_to_atoms(space.block, input, slot, gradient, *out.sums, sums);
-    }
-    if (out.sums) finish_sums(input, sums, *out.sums);
 }
 
 Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, void* workspace,
@@ -132,9 +124,14 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
         if (out.rows)
             start_rows(compiled, space.block, space.moments, reinterpret_cast<Vec*>(out.rows));
     }
-    if (out.pair_gradients) clear_gradients(input, out.pair_gradients);
     add_all_gradients(compiled, space, out.rows);
-    if (out.wants_gradients()) scatter(space, input, out);
+    if (!out.wants_gradients()) return Status::done;
+    const Gradients gradients = project(space.block, space.gradients);
+    if (out.sums) scatter_to_atoms(space.block, input, gradients, *out.sums);
+    if (out.pair_gradients) {
+        clear_gradients(input, out.pair_gradients);
+        scatter_to_pairs(space.block, input, gradients, out.pair_gradients);
+    }
     return Status::done;
 }
 

@@ -218,28 +218,30 @@ struct RadialFunction {
     const Vec *values, *derivatives;
 };
 
-// Adds the share of one radial function to the gradients; the sums of A_i y_i go to `sums`.
+// Adds the share of one radial function to the gradients, or sets them to it if they are fresh; the
+// sums of A_i y_i go to `sums`.
 template <class Contract>
-inline void add_gradients(int slots, const RadialFunction& f, const SlotGradients& out, Vec* sums,
-                          Contract&& contract_slot) {
+inline void add_gradients(int slots, const RadialFunction& f, bool fresh, const SlotGradients& out,
+                          Vec* sums, Contract&& contract_slot) {
     for (int slot = 0; slot < slots; ++slot) {
         const Contracted c = contract_slot(slot);
-        out.x[slot] += f.values[slot] * c.x;
-        out.y[slot] += f.values[slot] * c.y;
-        out.z[slot] += f.values[slot] * c.z;
-        out.radial[slot] += f.derivatives[slot] * c.value;
+        const Vec value = f.values[slot], slope = f.derivatives[slot];
+        out.x[slot] = fresh ? value * c.x : out.x[slot] + value * c.x;
+        out.y[slot] = fresh ? value * c.y : out.y[slot] + value * c.y;
+        out.z[slot] = fresh ? value * c.z : out.z[slot] + value * c.z;
+        out.radial[slot] = fresh ? slope * c.value : out.radial[slot] + slope * c.value;
         sums[slot] = c.value;
     }
 }
 
 inline void gradients_of(const Block& block, int highest, const Vec* adjoints,
-                         const RadialFunction& f, const SlotGradients& out, Vec* sums) {
+                         const RadialFunction& f, bool fresh, const SlotGradients& out, Vec* sums) {
     if (highest > most_known)
-        return add_gradients(block.slots, f, out, sums, [&](int slot) {
+        return add_gradients(block.slots, f, fresh, out, sums, [&](int slot) {
             return contract_high_degrees(block, slot, highest, adjoints);
         });
     with_number(highest, [&]<int L>() {
-        add_gradients(block.slots, f, out, sums,
+        add_gradients(block.slots, f, fresh, out, sums,
                       [&](int slot) { return contract<L>(block, slot, adjoints); });
     });
 }

@@ -12,28 +12,26 @@ namespace {
 // Lanes in double precision, whatever the kernels compute in.
 typedef double Wide __attribute__((vector_size(8 * lanes)));
 
-// Sums of a block that stay in the lanes until its end.
-struct LaneSums {
-    Wide forces[3];  // on the centers
-    Wide virial[6];  // xx yy zz xy xz yz
-
-    LaneSums() {
-        for (Wide& sum : forces) sum = Wide{};
-        for (Wide& sum : virial) sum = Wide{};
-    }
-};
-
 inline void add(Wide& sum, const Vec& values) {
     sum += __builtin_convertvector(values, Wide);
 }
 
-inline void scatter_to_pairs(const Block& block, const CenterBlock& input, int slot,
-                             const Vec (&gradient)[3], double* out) {
+// dV/dr of a block's slots.
+struct Gradients {
+    Vec *x, *y, *z;
+};
+
+inline void scatter_to_pairs(const Block& block, const CenterBlock& input, const Gradients& g,
+                             double* out) {
     for (int lane = 0; lane < input.count; ++lane) {
-        const std::int32_t partner = block.partner(slot, lane);
-        if (partner < 0) continue;
-        const std::int64_t pair = input.first_pair(lane) + partner;
-        for (int d = 0; d < 3; ++d) out[3 * pair + d] = gradient[d][lane];
+        double* pairs = out + 3 * input.first_pair(lane);
+        for (int slot = 0; slot < block.slots; ++slot) {
+            const std::int32_t pair = block.partner(slot, lane);
+            if (pair < 0) continue;
+            pairs[3 * pair] = g.x[slot][lane];
+            pairs[3 * pair + 1] = g.y[slot][lane];
+            pairs[3 * pair + 2] = g.z[slot][lane];
+        }
     }
 }
 
@@ -62,61 +60,83 @@ inline void add_centroid_virial(const double (&r)[3], const double (&g)[3], doub
     for (int k = 0; k < 9; ++k) j[k] -= term[k];
 }
 
-inline void scatter_virials(const Block& block, const CenterBlock& input, int slot,
-                            const Vec (&gradient)[3], const ListResults& out) {
-    const Vec length = block.distance[slot];
-    const Vec x = block.x[slot] * length, y = block.y[slot] * length, z = block.z[slot] * length;
-    for (int lane = 0; lane < input.count; ++lane) {
-        const std::int32_t j = block.partner(slot, lane);
-        if (j < 0) continue;
-        const std::size_t i = input.centers[lane];
-        const double r[3] = {x[lane], y[lane], z[lane]};
-        const double g[3] = {gradient[0][lane], gradient[1][lane], gradient[2][lane]};
-        if (out.atom_virials)
-            add_atom_virial(r, g, out.atom_virials + 6 * i, out.atom_virials + 6 * std::size_t(j));
-        if (out.centroid_virials)
-            add_centroid_virial(r, g, out.centroid_virials + 9 * std::size_t(j));
+inline void add_virials_of_atoms(const Block& block, const CenterBlock& input, const Gradients& g,
+                                 const ListResults& out) {
+    for (int slot = 0; slot < block.slots; ++slot) {
+        const Vec length = block.distance[slot];
+        const Vec x = block.x[slot] * length, y = block.y[slot] * length,
+                  z = block.z[slot] * length;
+        for (int lane = 0; lane < input.count; ++lane) {
+            const std::int32_t j = block.partner(slot, lane);
+            if (j < 0) continue;
+            const double r[3] = {x[lane], y[lane], z[lane]};
+            const double force[3] = {g.x[slot][lane], g.y[slot][lane], g.z[slot][lane]};
+            const std::size_t own = input.centers[lane], other = j;
+            if (out.atom_virials)
+                add_atom_virial(r, force, out.atom_virials + 6 * own, out.atom_virials + 6 * other);
+            if (out.centroid_virials)
+                add_centroid_virial(r, force, out.centroid_virials + 9 * other);
+        }
     }
 }
 
-// F_j -= g_ij, F_i += g_ij.
-inline void scatter_forces(const Block& block, int slot, const Vec (&gradient)[3], double* forces) {
+// F_j -= g_ij of one slot.
+inline void subtract_forces(const Block& block, const Gradients& g, int slot, double* forces) {
     typedef double Two __attribute__((vector_size(16)));
+    const Vec gx = g.x[slot], gy = g.y[slot], gz = g.z[slot];
     MTPOT_UNROLL
     for (int lane = 0; lane < lanes; ++lane) {
         const std::int32_t j = block.partner(slot, lane);
         if (j < 0) continue;
-        double* force = forces + 3 * std::size_t(j);
+        double* force = forces + 3 * static_cast<std::size_t>(j);
         Two two;
         std::memcpy(&two, force, sizeof two);
-        two -= Two{gradient[0][lane], gradient[1][lane]};
+        two -= Two{gx[lane], gy[lane]};
         std::memcpy(force, &two, sizeof two);
-        force[2] -= gradient[2][lane];
+        force[2] -= gz[lane];
     }
 }
 
-inline void add_virial(const Block& block, int slot, const Vec (&g)[3], LaneSums& sums) {
-    const Vec length = block.distance[slot];
-    const Vec x = block.x[slot] * length, y = block.y[slot] * length, z = block.z[slot] * length;
-    const Vec terms[6] = {x * g[0], y * g[1], z * g[2], x * g[1], x * g[2], y * g[2]};
-    for (int k = 0; k < 6; ++k) add(sums.virial[k], -terms[k]);
-}
-
-inline void scatter_to_atoms(const Block& block, const CenterBlock& input, int slot,
-                             const Vec (&gradient)[3], const ListResults& out, LaneSums& sums) {
-    for (int d = 0; d < 3; ++d) add(sums.forces[d], gradient[d]);
-    if (out.forces) scatter_forces(block, slot, gradient, out.forces);
-    if (out.virial) add_virial(block, slot, gradient, sums);
-    if (out.atom_virials || out.centroid_virials)
-        scatter_virials(block, input, slot, gradient, out);
-}
-
-inline void finish_sums(const CenterBlock& input, const LaneSums& sums, const ListResults& out) {
-    for (int lane = 0; lane < input.count; ++lane) {
-        const std::size_t i = input.centers[lane];
-        for (int d = 0; out.forces && d < 3; ++d) out.forces[3 * i + d] += sums.forces[d][lane];
-        for (int k = 0; out.virial && k < 6; ++k) out.virial[k] += sums.virial[k][lane];
+// F_j -= g_ij, F_i += g_ij.
+[[gnu::noinline]] inline void add_forces(const Block& block, const CenterBlock& input,
+                                         const Gradients& g, double* forces) {
+    Wide own[3]{};
+    for (int slot = 0; slot < block.slots; ++slot) {
+        add(own[0], g.x[slot]);
+        add(own[1], g.y[slot]);
+        add(own[2], g.z[slot]);
+        subtract_forces(block, g, slot, forces);
     }
+    for (int lane = 0; lane < input.count; ++lane)
+        for (int d = 0; d < 3; ++d)
+            forces[3 * static_cast<std::size_t>(input.centers[lane]) + d] += own[d][lane];
+}
+
+// W -= r (x) g, xx yy zz xy xz yz.
+[[gnu::noinline]] inline void add_virial(const Block& block, const CenterBlock& input,
+                                         const Gradients& g, double* virial) {
+    Wide sums[6]{};
+    for (int slot = 0; slot < block.slots; ++slot) {
+        const Vec length = block.distance[slot];
+        const Vec x = block.x[slot] * length, y = block.y[slot] * length,
+                  z = block.z[slot] * length;
+        const Vec gx = g.x[slot], gy = g.y[slot], gz = g.z[slot];
+        add(sums[0], x * gx);
+        add(sums[1], y * gy);
+        add(sums[2], z * gz);
+        add(sums[3], x * gy);
+        add(sums[4], x * gz);
+        add(sums[5], y * gz);
+    }
+    for (int lane = 0; lane < input.count; ++lane)
+        for (int k = 0; k < 6; ++k) virial[k] -= sums[k][lane];
+}
+
+inline void scatter_to_atoms(const Block& block, const CenterBlock& input, const Gradients& g,
+                             const ListResults& out) {
+    if (out.forces) add_forces(block, input, g, out.forces);
+    if (out.virial) add_virial(block, input, g, out.virial);
+    if (out.atom_virials || out.centroid_virials) add_virials_of_atoms(block, input, g, out);
 }
 
 }  // namespace
