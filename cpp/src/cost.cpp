@@ -5,25 +5,18 @@
 namespace mtpot {
 namespace {
 
-// Multiply-adds, multiplications counted as such.
-struct Counts {
-    double pair = 0.0;       // whatever the potential
-    double radial = 0.0;     // of a pair
-    double angular = 0.0;    // of a pair: sums over z and m
-    double component = 0.0;  // of a pair: moments and polynomials of their adjoints
-    double graph = 0.0;      // of a center
-};
-
-Counts count_pair(const CompiledPotential& compiled) {
+// Multiply-adds of a pair, multiplications counted as such.
+double count_pair(const CompiledPotential& compiled) {
     const double size = compiled.potential.radial.size;
     const double functions = compiled.radial_function_count;
-    Counts counts;
-    counts.pair = 30.0;  // vector, length, projection, force, virial
-    counts.radial = 3.0 * size + 2.0 * size * functions + functions;
-    counts.angular = 16.0 * compiled.max_degree;  // powers of x + iy and z, gradient of each m
-    for (const int highest : compiled.highest_degrees) counts.angular += 8.0 * highest + 3.0;
-    counts.component = 3.0 * compiled.component_count;
-    return counts;
+    double count = 30.0;  // vector, length, projection, force, virial
+    count += 3.0 * size + 2.0 * size * functions;
+    for (const int highest : compiled.highest_degrees) {
+        const double l = highest;
+        count += 4.0 + (l + 1.0) * (l + 1.0);                        // moments, gradients
+        if (l > 0) count += 2.0 * (l - 1.0) * (l - 1.0) + 21.0 * l;  // polynomials, powers
+    }
+    return count;
 }
 
 double count_runs(const std::vector<Run>& runs, const int*& index) {
@@ -66,16 +59,12 @@ double count_graph(const CompiledPotential& compiled) {
 
 Cost cost(const Potential& potential, double neighbors) {
     const CompiledPotential compiled = compile_for_cost(potential);
-    Counts counts = count_pair(compiled);
-    counts.graph = count_graph(compiled);
-    const double arithmetic =
-        neighbors * (counts.pair + counts.radial + counts.angular + counts.component) +
-        counts.graph;
-    // Fitted to the times of templates of levels 8 to 20 and parts of them (AVX-512, double
-    // precision).
-    const double effort = neighbors * (260.0 + counts.radial + counts.angular + counts.component) +
-                          2.5 * counts.graph;
-    return {2.0 * arithmetic, effort};
+    const double graph = count_graph(compiled);
+    const double functions = compiled.radial_function_count;
+    // Fitted to the times of 60 templates of levels 4 to 20 and parts of them.
+    const double pair = 5.25 + 0.0445 * functions * (compiled.potential.radial.size + 9.7) +
+                        0.058 * compiled.component_count;
+    return {2.0 * (neighbors * count_pair(compiled) + graph), neighbors * pair + 0.068 * graph};
 }
 
 }  // namespace mtpot

@@ -12,8 +12,8 @@ struct Cost {
     // Of the engine's own arithmetic, a fused multiply-add counted as two; loads, comparisons and
     // padding are not in it.
     double floating_point_operations;
-    // In proportion to time: one is a multiply-add of the loops over pairs, and steps that wait for
-    // memory count for more than their arithmetic.
+    // Nanoseconds that it takes on the processor to which its weights were fitted (AVX-512, double
+    // precision); elsewhere about in proportion to time.
     double effort;
 };
 

@@ -18,49 +18,39 @@ inline const Constants<Real>& constants(const CompiledPotential& compiled) {
     return constants(compiled, Real());
 }
 
-// From (x + iy)^m to the next power.
-inline void advance_power(Vec x, Vec y, Vec& real, Vec& imaginary) {
-    const Vec next = x * real - y * imaginary;
-    imaginary = x * imaginary + y * real;
-    real = next;
+struct Complex {
+    Vec real{}, imaginary{};
+};
+
+inline Complex operator*(Real factor, const Complex& c) {
+    return {factor * c.real, factor * c.imaginary};
 }
 
-// (x + iy)^m of some slots, for m = 0, 1, 2, ...
-template <int Slots>
-struct Azimuth {
-    Vec real[Slots], imaginary[Slots];
-    Vec lower_real[Slots], lower_imaginary[Slots];  // of m - 1
+// (x + iy) c.
+inline Complex times(Vec x, Vec y, const Complex& c) {
+    return {x * c.real - y * c.imaginary, x * c.imaginary + y * c.real};
+}
 
-    Azimuth() {
-        for (int q = 0; q < Slots; ++q) {
-            real[q] = Vec{} + Real(1);
-            imaginary[q] = lower_real[q] = lower_imaginary[q] = Vec{};
-        }
-    }
-
-    void advance(const Vec* x, const Vec* y) {
-        for (int q = 0; q < Slots; ++q) {
-            lower_real[q] = real[q];
-            lower_imaginary[q] = imaginary[q];
-            advance_power(x[q], y[q], real[q], imaginary[q]);
-        }
-    }
-};
+inline Complex one() {
+    return {Vec{} + Real(1), Vec{}};
+}
 
 // angular[i][tile] of the slots slot ... slot + tile - 1.
 inline void angular_functions(const Block& block, int slot, int max_degree, Vec* out) {
     const Vec* z = block.z + slot;
-    Azimuth<tile> azimuth;
+    Complex power[tile];  // (x + iy)^m
+    for (Complex& each : power) each = one();
     for (int m = 0; m <= max_degree; ++m) {
         Vec* lowest = out + harmonics::index(m, m) * tile;
-        for (int q = 0; q < tile; ++q) lowest[q] = azimuth.real[q];
-        for (int q = 0; q < tile && m > 0; ++q) lowest[tile + q] = azimuth.imaginary[q];
+        for (int q = 0; q < tile; ++q) lowest[q] = power[q].real;
+        for (int q = 0; q < tile && m > 0; ++q) lowest[tile + q] = power[q].imaginary;
         for (int l = m + 1; l <= max_degree; ++l) {
             const Vec* lower = out + harmonics::index(l - 1, m) * tile;
             Vec* next = out + harmonics::index(l, m) * tile;
             for (int i = 0; i < (m > 0 ? 2 * tile : tile); ++i) next[i] = z[i % tile] * lower[i];
         }
-        azimuth.advance(block.x + slot, block.y + slot);
+        for (int q = 0; q < tile; ++q)
+            power[q] = times(block.x[slot + q], block.y[slot + q], power[q]);
     }
 }
 
@@ -73,20 +63,21 @@ inline void angular_slopes(const Block& block, int slot, int max_degree, Vec* sl
         slopes[3 * i + 1] = gy - along * y;
         slopes[3 * i + 2] = gz - along * z;
     };
-    Azimuth<1> azimuth;
+    Complex azimuth = one(), lower;  // (x + iy)^m and the power before
     for (int m = 0; m <= max_degree; ++m) {
         Vec power = Vec{} + Real(1), slope{};  // z^k and its derivative
         for (int l = m; l <= max_degree; ++l) {
             const Vec turned = static_cast<Real>(m) * power;
-            const Vec real = turned * azimuth.lower_real[0];
-            const Vec imaginary = turned * azimuth.lower_imaginary[0];
-            put(harmonics::index(l, m), real, -imaginary, slope * azimuth.real[0]);
+            const Vec real = turned * lower.real;
+            const Vec imaginary = turned * lower.imaginary;
+            put(harmonics::index(l, m), real, -imaginary, slope * azimuth.real);
             if (m > 0)
-                put(harmonics::index(l, m, true), imaginary, real, slope * azimuth.imaginary[0]);
+                put(harmonics::index(l, m, true), imaginary, real, slope * azimuth.imaginary);
             slope = static_cast<Real>(l - m + 1) * power;
             power *= z;
         }
-        azimuth.advance(&x, &y);
+        lower = azimuth;
+        azimuth = times(x, y, azimuth);
     }
 }
 

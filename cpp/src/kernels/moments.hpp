@@ -12,18 +12,6 @@
 namespace mtpot::MTPOT_ISA {
 namespace {
 
-struct Complex {
-    Vec real, imaginary;
-};
-
-inline Complex operator*(Real factor, const Complex& c) {
-    return {factor * c.real, factor * c.imaginary};
-}
-
-inline Complex times(Vec x, Vec y, const Complex& c) {
-    return {x * c.real - y * c.imaginary, x * c.imaginary + y * c.real};
-}
-
 constexpr int most_sums = vector_bytes == 64 ? 22 : 10;  // that stay in registers
 
 constexpr int sums_of(bool axial, int degree) {
@@ -49,26 +37,6 @@ struct AzimuthSpace {
     Vec *real, *imaginary;
 };
 
-// f (x + iy)^m in one slot for several m.
-template <int Count, bool Axial>
-struct WeightedPowers {
-    Vec real[Count], imaginary[Count];
-
-    WeightedPowers(const Block& block, const Vec* f, const AzimuthSpace& space, int slot) {
-        real[0] = Axial ? f[slot] : space.real[slot];
-        imaginary[0] = Axial ? Vec{} : space.imaginary[slot];
-        for (int a = 1; a < Count; ++a) advance(block, slot, a - 1, real[a], imaginary[a]);
-    }
-
-    // The power behind number a.
-    void advance(const Block& block, int slot, int a, Vec& next_real, Vec& next_imaginary) const {
-        const Vec x = block.x[slot], y = block.y[slot];
-        const bool first = Axial && a == 0;
-        next_real = first ? x * real[a] : x * real[a] - y * imaginary[a];
-        next_imaginary = first ? y * real[a] : x * imaginary[a] + y * real[a];
-    }
-};
-
 // One pass over the slots; `out` begins at its first m.
 template <bool Axial, int Degree>
 inline void sum_azimuths(const Block& block, const Vec* f, const AzimuthSpace& space, Vec* out) {
@@ -76,25 +44,32 @@ inline void sum_azimuths(const Block& block, const Vec* f, const AzimuthSpace& s
     constexpr int total = sums_of(Axial, Degree, count);
     Sums<total> sums;
     for (int slot = 0; slot < block.slots; ++slot) {
-        const WeightedPowers<count, Axial> powers(block, f, space, slot);
+        const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
+        Complex azimuth[count + 1];
+        azimuth[0] =
+            Axial ? Complex{f[slot], Vec{}} : Complex{space.real[slot], space.imaginary[slot]};
+        for (int a = 0; a < count; ++a)
+            azimuth[a + 1] = Axial && a == 0 ? Complex{x * azimuth[0].real, y * azimuth[0].real}
+                                             : times(x, y, azimuth[a]);
         Vec power{};
         MTPOT_UNROLL
         for (int k = 0; k <= Degree; ++k) {
-            power = k < 2 ? block.z[slot] : power * block.z[slot];
+            power = k < 2 ? z : power * z;
             int first = 0;
             MTPOT_UNROLL
             for (int a = 0; a < count; ++a) {
                 if (a + k > Degree) break;
                 const bool axial = Axial && a == 0;
                 const int place = first + (axial ? k : 2 * k);
-                sums[place] += k == 0 ? powers.real[a] : powers.real[a] * power;
+                sums[place] += k == 0 ? azimuth[a].real : azimuth[a].real * power;
                 if (!axial)
-                    sums[place + 1] += k == 0 ? powers.imaginary[a] : powers.imaginary[a] * power;
+                    sums[place + 1] += k == 0 ? azimuth[a].imaginary : azimuth[a].imaginary * power;
                 first += sums_of(axial, Degree - a);
             }
         }
-        if constexpr (count <= Degree)
-            powers.advance(block, slot, count - 1, space.real[slot], space.imaginary[slot]);
+        if (count > Degree) continue;
+        space.real[slot] = azimuth[count].real;
+        space.imaginary[slot] = azimuth[count].imaginary;
     }
     MTPOT_UNROLL
     for (int k = 0; k < total; ++k) out[k] = sums[k];
@@ -104,15 +79,15 @@ inline void sum_azimuths(const Block& block, const Vec* f, const AzimuthSpace& s
 inline void sum_high_degrees(const Block& block, const Vec* f, int highest, Vec* out) {
     clear(out, static_cast<std::size_t>(highest + 1) * (highest + 1));
     for (int slot = 0; slot < block.slots; ++slot) {
-        Vec real = f[slot], imaginary{};
+        Complex azimuth{f[slot], Vec{}};
         for (int m = 0; m <= highest; ++m) {
             Vec power = Vec{} + Real(1);
             Vec* sums = out + azimuth_offset(highest, m);
             for (int k = 0; k <= highest - m; ++k, power *= block.z[slot]) {
-                sums[m > 0 ? 2 * k : k] += real * power;
-                if (m > 0) sums[2 * k + 1] += imaginary * power;
+                sums[m > 0 ? 2 * k : k] += azimuth.real * power;
+                if (m > 0) sums[2 * k + 1] += azimuth.imaginary * power;
             }
-            advance_power(block.x[slot], block.y[slot], real, imaginary);
+            azimuth = times(block.x[slot], block.y[slot], azimuth);
         }
     }
 }
@@ -186,7 +161,7 @@ template <int L>
     const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
     Contracted out;
     polynomial(std::integral_constant<int, L>(), adjoints, 1, z, out.value, out.z);
-    Complex power{Vec{} + Real(1), Vec{}};
+    Complex power = one();
     const auto add = [&]<int M>(std::integral_constant<int, M>) __attribute__((always_inline)) {
         const Complex lower = Real(M) * power;
         power = M == 1 ? Complex{x, y} : times(x, y, power);
@@ -203,7 +178,7 @@ inline Contracted contract_high_degrees(const Block& block, int slot, int highes
                                         const Vec* adjoints) {
     Contracted out;
     polynomial(highest, adjoints, 1, block.z[slot], out.value, out.z);
-    Complex power{Vec{} + Real(1), Vec{}};
+    Complex power = one();
     for (int m = 1; m <= highest; ++m) {
         const Complex lower = Real(m) * power;
         power = times(block.x[slot], block.y[slot], power);

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 DAMPING = 1e-2  # of radial coefficients in the model of the loss, relative
 RISE, FINE_RISE = 0.03, 0.005  # of the loss in one round, as foretold; the second at the budget
 LARGEST_GROUP = 0.15  # rise of the loss, for one group, above which it is not looked at
+LEAST_SAVING = 0.01  # nanoseconds; fewer scalars are better even if they cost the same
 FRESH = 40  # groups whose savings are computed anew before each removal
 SHORT_FIT, LONG_FIT = 5, 60  # steps between rounds, and at the end
 FIT_TOLERANCE = 1e-4
@@ -296,8 +297,8 @@ class _Round:
         unknown = [each for each in promising if np.isinf(self._savings[each])]
         now = self._cost(self._alive)
         for each in dict.fromkeys([*promising[:FRESH], *unknown]):
-            # At least one: fewer scalars are better even if they cost the same.
-            self._savings[each] = max(now - self._cost(self._alive & ~self._groups[each]), 1.0)
+            saving = now - self._cost(self._alive & ~self._groups[each])
+            self._savings[each] = max(saving, LEAST_SAVING)
         best = min(rises, key=lambda each: (rises[each] / self._savings[each], each))
         self._model.hold_at_zero(self._positions(best))
         self._alive &= ~self._groups[best]
