@@ -179,6 +179,21 @@ def test_points_keep_the_budget_and_lie_on_a_front(pruned: tuple[list[Point], li
     assert errors == sorted(errors)
 
 
+def test_energies_have_a_budget_of_their_own(pruned: tuple[list[Point], list]) -> None:
+    first, frames = pruned[0][1].potential, pruned[1]
+    options = replace(QUICK, force_error=3.0)
+    free = prune(first, frames, options).points
+    worst = max(point.energy_rmse for point in free[1:]) / free[0].energy_rmse - 1.0
+    assert worst > 0.0
+    within = prune(first, frames, replace(options, energy_error=0.5 * worst)).points
+    most = (1.0 + 0.5 * worst) * free[0].energy_rmse
+    assert len(within) > 1
+    assert all(point.energy_rmse <= most for point in within)
+    for point in within:
+        found = measure(frames, evaluate_frames(point.potential, frames)).total.energy
+        assert found.rmse == pytest.approx(point.energy_rmse, rel=1e-9)
+
+
 def test_the_same_seed_prunes_to_the_same_bytes(pruned: tuple[list[Point], list]) -> None:
     potential, frames = trained_on_noise()
     again = prune(potential, frames, QUICK).points
@@ -192,7 +207,7 @@ def test_the_same_seed_prunes_to_the_same_bytes(pruned: tuple[list[Point], list]
 def test_the_table_shows_what_was_measured(pruned: tuple[list[Point], list]) -> None:
     points, frames = pruned
     rows = judge(points, frames, frames[:2], threads=1)
-    page = pareto_page(rows)
+    page = pareto_page(rows, "anything")
     assert page.count("\n| ") == len(points) + 1
     assert all(row.microseconds > 0.0 for row in rows)
     assert rows[-1].as_dict()["scalars"] == len(points[-1].potential.core.scalars)
@@ -215,8 +230,9 @@ def test_scalars_at_zero_go_first_and_at_no_loss() -> None:
     kept = some_scalars(potential, 0, 0.5)
     reached: list[Point] = []
     result = prune(with_zeros(potential, kept), frames, QUICK, reached.append)
-    assert len(reached[0].potential.core.scalars) == len(kept)
-    assert reached[0].loss <= result.points[0].loss * (1.0 + 1e-9)
+    assert reached[0] is result.points[0]
+    assert len(reached[1].potential.core.scalars) == len(kept)
+    assert reached[1].loss <= result.points[0].loss * (1.0 + 1e-9)
     assert all(len(point.potential.core.scalars) <= len(kept) for point in result.points[1:])
 
 
@@ -247,7 +263,7 @@ def test_what_cannot_be_pruned_is_refused() -> None:
 def test_a_front_leaves_out_what_is_beaten() -> None:
     potential = Case("RBChebyshev", 4, 1).potential()
     pairs = [(5.0, 0.1), (4.0, 0.3), (3.0, 0.2), (3.0, 0.4), (1.0, 0.9)]
-    points = [Point(potential, 0.0, error, cost) for cost, error in pairs]
+    points = [Point(potential, 0.0, error, 0.0, cost) for cost, error in pairs]
     assert [(p.effort, p.force_rmse) for p in pareto_front(points)] == [
         (5.0, 0.1),
         (3.0, 0.2),

@@ -5,7 +5,7 @@
 
 Scalars and radial functions go by what they add to the loss on the training set and to the time;
 give the data and the weights of the training, by flags or by its settings file. Leaves in the
-output folder: potential.mtp, the fastest within --force-error; potential.almtp, the same with its
+output folder: potential.mtp, the fastest within these errors; potential.almtp, the same with its
 active set; points/NN.mtp, the stages on the way to it; pareto.md, pareto.json and pareto.png,
 their errors against time. Ctrl-C ends the search and writes what has been found.
 """
@@ -13,6 +13,7 @@ their errors against time. Ctrl-C ends the search and writes what has been found
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from mtpot.cli.train import Data
     from mtpot.train.pareto import Row
-    from mtpot.train.prune import Point, PruneResult
+    from mtpot.train.prune import Point, PruneOptions, PruneResult
 
 SUMMARY = "trade a little accuracy for speed"
 
@@ -46,7 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="by how much the RMSE of the training forces may grow, 0.1 or 10%% (default: 0.1)",
     )
-    add("--settings", type=Path, metavar="FILE.toml", help="settings file of the training")
+    add(
+        "--energy-error",
+        type=parsed(_share),
+        metavar="SHARE",
+        help="by how much the RMSE of the training energies may grow (default: any)",
+    )
+    add(
+        "--settings",
+        type=Path,
+        metavar="FILE.toml",
+        help="settings file of the training: its data, test, species, weights, threads and seed",
+    )
     add_overwrite(parser)
     group = parser.add_argument_group("as in mlp train")
     for name, option, default in options():
@@ -75,8 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
     probe_folder(settings.output)
     if potential.selection is not None:
         print("the active set of the potential does not fit a pruned one and is left out")
+    energy_error = arguments.energy_error
     wishes = PruneOptions(
         force_error=arguments.force_error,
+        energy_error=math.inf if energy_error is None else energy_error,
         weights=weights_of(settings),
         ridge=settings.ridge,
         threads=settings.threads,
@@ -87,8 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
     if len(result.points) == 1:
         reason = "interrupted" if result.interrupted else "nothing can go within this error"
         print(f"{reason}; {settings.output} is not written")
-    else:
-        _save(settings, data, result, arguments.force_error)
+        return 1
+    _save(settings, data, result, wishes)
     return 1 if result.interrupted else 0
 
 
@@ -127,21 +141,25 @@ def _check_outputs(settings: Settings, potential: Path) -> None:
 
 
 class _Describe:
-    """A line for every fit: what is left, what it costs, and how good it is."""
+    """A line for every fit: what is left, its estimated time, and its errors beside the first."""
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
+        self._first: Point | None = None
 
     def __call__(self, point: Point) -> str:
+        first = self._first = self._first or point
         core = point.potential.core
+        force = 100.0 * (point.force_rmse / first.force_rmse - 1.0)
+        energy = 100.0 * (point.energy_rmse / first.energy_rmse - 1.0)
         return (
-            f"{len(core.scalars)} scalars {core.radial_function_count} radial functions "
-            f"effort {point.effort / 1e3:.1f}k loss {point.loss:.4g} "
-            f"{point.force_rmse:.4f} eV/Å {time.perf_counter() - self._started:.0f} s"
+            f"{len(core.scalars):3d} scalars K {core.radial_function_count} "
+            f"about {1e-3 * point.effort:.2f} µs/atom F {point.force_rmse:.4f} eV/Å {force:+.0f}% "
+            f"E {energy:+.0f}% {time.perf_counter() - self._started:.0f} s"
         )
 
 
-def _save(settings: Settings, data: Data, result: PruneResult, share: float) -> None:
+def _save(settings: Settings, data: Data, result: PruneResult, wishes: PruneOptions) -> None:
     """Save the potentials before anything else can fail: they are what took the time."""
     from mtpot.files import make_folder, write_atomic
     from mtpot.train.pareto import judge, pareto_figure, pareto_page
@@ -156,20 +174,30 @@ def _save(settings: Settings, data: Data, result: PruneResult, share: float) -> 
     best.save(settings.output / "potential.mtp")
     rows = judge(result.points, data.train, data.test, settings.threads)
     content = {
-        "force_error": share,
+        "force_error": wishes.force_error,
+        "energy_error": wishes.energy_error if math.isfinite(wishes.energy_error) else None,
         "interrupted": result.interrupted,
         "settings": _shown(settings),
         "points": [row.as_dict() for row in rows],
     }
     write_atomic(settings.output / "pareto.json", to_json(content))
-    write_atomic(settings.output / "pareto.md", pareto_page(rows))
-    most = (1.0 + share) * result.points[0].force_rmse
+    write_atomic(settings.output / "pareto.md", pareto_page(rows, _aim(wishes)))
+    most = (1.0 + wishes.force_error) * result.points[0].force_rmse
     write_atomic(settings.output / "pareto.png", to_png(pareto_figure(rows, most)))
     _print_rows(rows)
     if not result.interrupted:
         save_active_set(settings, best, data.train)
     faster = rows[0].microseconds / rows[-1].microseconds
-    print(f"{faster:.2f} times faster; see {settings.output / 'pareto.md'}")
+    target = settings.output / "potential.mtp"
+    print(f"{target} is point {len(rows) - 1}, {faster:.2f} times faster; see pareto.md beside it")
+
+
+def _aim(wishes: PruneOptions) -> str:
+    """Say in words what was allowed."""
+    allowed = f"forces {100.0 * wishes.force_error:.3g} % worse"
+    if math.isfinite(wishes.energy_error):
+        allowed += f", energies {100.0 * wishes.energy_error:.3g} % worse"
+    return allowed
 
 
 def _shown(settings: Settings) -> dict[str, Any]:

@@ -100,15 +100,17 @@ def pareto_table(rows: Sequence[Row]) -> list[list[str]]:
     return [heads, *(_cells(number, row, rows[0]) for number, row in enumerate(rows))]
 
 
-def pareto_page(rows: Sequence[Row]) -> str:
-    """Write the table in Markdown."""
+def pareto_page(rows: Sequence[Row], allowed: str) -> str:
+    """Write the table in Markdown; `allowed` says what the errors were allowed."""
     heads, *cells = (" | ".join(line) for line in pareto_table(rows))
     rule = "|".join("---:" for _ in pareto_table(rows)[0])
     lines = [f"| {heads} |", f"|{rule}|", *(f"| {line} |" for line in cells)]
     about = (
         "# Error against time",
-        "Point 0 is the potential as it came; errors are root mean squares; K radial functions. "
-        "Times: energies and forces on one thread, without neighbor lists.",
+        f"Point 0 is the potential as it came. Point {len(rows) - 1} is potential.mtp, the fastest "
+        f"that was allowed: {allowed}, on the training set. Errors are root mean squares; K radial "
+        "functions. Times: energies and forces on one thread, without neighbor lists; the effort "
+        "is their estimate in nanoseconds.",
         "\n".join(lines),
         "![Force error against time](pareto.png)",
     )
@@ -125,6 +127,14 @@ def pareto_figure(rows: Sequence[Row], most: float) -> Figure:
         errors = [summary.forces.rmse for summary in found if summary and summary.forces]
         if len(errors) == len(times):
             axes.plot(times, errors, "o-", color=COLORS[name], label=name)
+    axes.annotate(
+        "potential.mtp",
+        (times[-1], rows[-1].point.force_rmse),
+        xytext=(0, -12),
+        textcoords="offset points",
+        ha="center",
+        fontsize="small",
+    )
     axes.axhline(most, color="0.4", linewidth=0.8, linestyle="--", label="budget (train)")
     axes.set_xlim(left=0.0)
     axes.set_xlabel("time (µs per atom)")

@@ -52,8 +52,8 @@ class PruneOptions:
 
     Attributes
     ----------
-    force_error
-        Share by which the RMSE of the training forces may grow.
+    force_error, energy_error
+        Shares by which the RMSEs of the training forces and energies may grow.
     weights
         Of the loss, as in training.
     ridge
@@ -67,6 +67,7 @@ class PruneOptions:
     """
 
     force_error: float = 0.1
+    energy_error: float = np.inf
     weights: Weights = field(default_factory=Weights)
     ridge: float = 1e-10
     restarts: int = 2
@@ -76,15 +77,25 @@ class PruneOptions:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A potential with its loss and force RMSE (eV/angstrom) on the training set, and its cost.
+    """A potential with its errors on the training set and its cost.
 
-    `effort` is that of an atom, in proportion to time, with as many neighbors as the training set
-    has on average.
+    Attributes
+    ----------
+    potential
+        The potential.
+    loss
+        As in training.
+    force_rmse, energy_rmse
+        In eV/angstrom, and in eV per atom.
+    effort
+        Estimated nanoseconds for an atom with as many neighbors as the training set has on
+        average, see `_core.Cost`.
     """
 
     potential: MTP
     loss: float
     force_rmse: float
+    energy_rmse: float
     effort: float
 
 
@@ -116,7 +127,7 @@ def prune(
     options
         What to aim for.
     progress
-        Called with every point that is reached.
+        Called with the start, and with every point that is reached.
 
     Raises
     ------
@@ -165,7 +176,7 @@ class _Search:
         self._neighbors = pairs / atoms
         self._rng = np.random.default_rng(options.seed)
         self.start = self._measured(potential.core, self._loss(potential.core))
-        self._most = self.start.force_rmse * (1.0 + options.force_error)
+        self._progress(self.start)
 
     def descend(self, found: list[Point]) -> None:
         """Find points on the way down from the whole potential and from its lower orders."""
@@ -175,39 +186,44 @@ class _Search:
             self._descend_from(begin, found)
             core = begin.potential.core
             part = orders_up_to(core, highest_order(core) - 1)
-            if begin.force_rmse > SLACK * self._most or not part.any():
+            if not self._affordable(begin, SLACK) or not part.any():
                 return
             core = _kept(core, part)
 
     def polish(self, found: list[Point]) -> None:
         """Fit points of the front to the end, from the fastest on."""
         ratio, last = NEAR, 0.0
-        for point in reversed(pareto_front(found)):
-            if point.effort < ratio * last or point.force_rmse > SLACK * self._most:
+        near = [point for point in found if self._affordable(point, SLACK)]
+        for point in reversed(pareto_front(near)):
+            if point.effort < ratio * last:
                 continue
             last = point.effort
             found.append(self._best_fit(point.potential.core))
-            if found[-1].force_rmse <= self._most:
+            if self._affordable(found[-1]):
                 ratio = APART
 
     def chosen(self, points: Sequence[Point]) -> list[Point]:
         """Return the start and the front below it, within the budget."""
-        front = pareto_front([self.start, *points])
-        within = [
+        better = [
             point
-            for point in front
-            if point.force_rmse <= self._most and point.effort < self.start.effort
+            for point in points
+            if self._affordable(point) and point.effort < self.start.effort
         ]
-        return [self.start, *within]
+        return [self.start, *pareto_front(better)]
+
+    def _affordable(self, point: Point, slack: float = 1.0) -> bool:
+        forces = slack * (1.0 + self._options.force_error) * self.start.force_rmse
+        energies = slack * (1.0 + self._options.energy_error) * self.start.energy_rmse
+        return point.force_rmse <= forces and point.energy_rmse <= energies
 
     def _descend_from(self, point: Point, found: list[Point]) -> None:
         """Go down by rounds; where one would exceed the budget, by smaller ones."""
         found.append(point)
         rise = RISE
-        while point.force_rmse <= SLACK * self._most and len(point.potential.core.scalars) > 1:
+        while self._affordable(point, SLACK) and len(point.potential.core.scalars) > 1:
             below = self._fitted(self._shortened(point.potential.core, rise), SHORT_FIT)
             found.append(below)
-            if below.force_rmse > self._most and rise == RISE:
+            if rise == RISE and not self._affordable(below):
                 rise = FINE_RISE
             else:
                 point = below
@@ -250,9 +266,10 @@ class _Search:
         return point
 
     def _measured(self, core: _core.Potential, loss: float) -> Point:
-        _, force = rms_errors(_core.Evaluator(core), self._frames, self._options.threads)
-        assert force is not None  # the constructor has refused frames without
-        return Point(MTP(core), loss, force, _core.cost(core, self._neighbors).effort)
+        energy, force = rms_errors(_core.Evaluator(core), self._frames, self._options.threads)
+        assert energy is not None  # labeled_frames() and the constructor refuse frames without
+        assert force is not None
+        return Point(MTP(core), loss, force, energy, _core.cost(core, self._neighbors).effort)
 
     def _loss(self, core: _core.Potential) -> float:
         return self._problem(core).normal_equations(core.parameters, linear_only=True).loss
