@@ -88,9 +88,10 @@ inline void add_all_gradients(const CompiledPotential& compiled, EvaluateSpace& 
                               double* rows) {
     const Block& block = space.block;
     const SlotGradients& out = space.gradients;
-    bool fresh = !space.has_core;
-    for (Vec* array : {out.x, out.y, out.z})
-        if (!fresh) clear(array, block.slots);
+    bool fresh = !space.has_core && compiled.radial_function_count > 0;
+    if (!fresh)
+        for (Vec* array : {out.x, out.y, out.z}) clear(array, block.slots);
+    if (!fresh && !space.has_core) clear(out.radial, block.slots);
     for (int p = 0; p < compiled.radial_function_count; ++p) {
         const RadialFunction f{space.radial.values + p * block.slots,
                                space.radial.derivatives + p * block.slots};
