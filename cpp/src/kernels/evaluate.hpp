@@ -88,7 +88,7 @@ inline void add_all_gradients(const CompiledPotential& compiled, EvaluateSpace& 
                               double* rows) {
     const Block& block = space.block;
     const SlotGradients& out = space.gradients;
-    bool fresh = !space.has_core && compiled.radial_function_count > 0;
+    bool fresh = !space.has_core && compiled.max_degree > 0;
     if (!fresh)
         for (Vec* array : {out.x, out.y, out.z}) clear(array, block.slots);
     if (!fresh && !space.has_core) clear(out.radial, block.slots);
@@ -96,7 +96,8 @@ inline void add_all_gradients(const CompiledPotential& compiled, EvaluateSpace& 
         const RadialFunction f{space.radial.values + p * block.slots,
                                space.radial.derivatives + p * block.slots};
         gradients_of(block, compiled.highest_degrees[p],
-                     space.adjoints + compiled.component_offsets[p], f, fresh, out, space.sums);
+                     space.adjoints + compiled.component_offsets[p], f, fresh, out,
+                     rows ? space.sums : nullptr);
         fresh = false;
         if constexpr (has_rows)
             if (rows)

@@ -194,7 +194,7 @@ struct RadialFunction {
 };
 
 // Adds the share of one radial function to the gradients, or sets them to it if they are fresh; the
-// sums of A_i y_i go to `sums`.
+// sums of A_i y_i go to `sums` unless it is null.
 template <class Contract>
 inline void add_gradients(int slots, const RadialFunction& f, bool fresh, const SlotGradients& out,
                           Vec* sums, Contract&& contract_slot) {
@@ -205,7 +205,16 @@ inline void add_gradients(int slots, const RadialFunction& f, bool fresh, const 
         out.y[slot] = fresh ? value * c.y : out.y[slot] + value * c.y;
         out.z[slot] = fresh ? value * c.z : out.z[slot] + value * c.z;
         out.radial[slot] = fresh ? slope * c.value : out.radial[slot] + slope * c.value;
-        sums[slot] = c.value;
+        if (sums) sums[slot] = c.value;
+    }
+}
+
+// The same for a function whose only component has no direction; the gradients are never fresh.
+inline void add_axial_gradients(int slots, const RadialFunction& f, Vec adjoint,
+                                const SlotGradients& out, Vec* sums) {
+    for (int slot = 0; slot < slots; ++slot) {
+        out.radial[slot] += f.derivatives[slot] * adjoint;
+        if (sums) sums[slot] = adjoint;
     }
 }
 
@@ -216,8 +225,11 @@ inline void gradients_of(const Block& block, int highest, const Vec* adjoints,
             return contract_high_degrees(block, slot, highest, adjoints);
         });
     with_number(highest, [&]<int L>() {
-        add_gradients(block.slots, f, fresh, out, sums,
-                      [&](int slot) { return contract<L>(block, slot, adjoints); });
+        if constexpr (L == 0)
+            add_axial_gradients(block.slots, f, *adjoints, out, sums);
+        else
+            add_gradients(block.slots, f, fresh, out, sums,
+                          [&](int slot) { return contract<L>(block, slot, adjoints); });
     });
 }
 
