@@ -9,12 +9,13 @@ namespace {
 double count_pair(const CompiledPotential& compiled) {
     const double size = compiled.potential.radial.size;
     const double functions = compiled.radial_function_count;
-    double count = 30.0;  // vector, length, projection, force, virial
+    double count = 39.0;  // vector, length, projection, force, virial
     count += 3.0 * size + 2.0 * size * functions;
     for (const int highest : compiled.highest_degrees) {
         const double l = highest;
-        count += 4.0 + (l + 1.0) * (l + 1.0);                        // moments, gradients
-        if (l > 0) count += 2.0 * (l - 1.0) * (l - 1.0) + 21.0 * l;  // polynomials, powers
+        // Moments (l + 1)^2 + 5 l - 3, the way back 2 (l - 1)^2 + 16 l - 5.
+        count +=
+            l == 0 ? 2.0 : (l + 1.0) * (l + 1.0) + 2.0 * (l - 1.0) * (l - 1.0) + 21.0 * l - 8.0;
     }
     return count;
 }
@@ -61,10 +62,10 @@ Cost cost(const Potential& potential, double neighbors) {
     const CompiledPotential compiled = compile_for_cost(potential);
     const double graph = count_graph(compiled);
     const double functions = compiled.radial_function_count;
-    // Fitted to the times of 60 templates of levels 4 to 20 and parts of them.
-    const double pair = 5.25 + 0.0445 * functions * (compiled.potential.radial.size + 9.7) +
-                        0.058 * compiled.component_count;
-    return {2.0 * (neighbors * count_pair(compiled) + graph), neighbors * pair + 0.068 * graph};
+    // By benchmarks/cost_weights.py, which prints these numbers, on an AMD Zen 5.
+    const double pair = 4.91 + 0.0352 * functions * (compiled.potential.radial.size + 9.7) +
+                        0.0651 * compiled.component_count;
+    return {2.0 * (neighbors * count_pair(compiled) + graph), neighbors * pair + 0.0673 * graph};
 }
 
 }  // namespace mtpot

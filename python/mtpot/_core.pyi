@@ -108,7 +108,7 @@ class Cost:
         """Of the engine's arithmetic; a fused multiply-add counts as two."""
     @property
     def effort(self) -> float:
-        """In proportion to time; one is a multiply-add of the loops over pairs."""
+        """Estimated nanoseconds, see cost.hpp; elsewhere in proportion to time."""
 
 def cost(potential: Potential, neighbors: float) -> Cost:
     """Cost of energies and forces of an atom with so many neighbors.

@@ -32,11 +32,12 @@ inline double largest(std::span<const double> values) {
     return result;
 }
 
-inline mtpot::Potential random_potential(const std::string& basis, std::mt19937& random) {
+inline mtpot::Potential random_potential(const std::string& basis, std::mt19937& random,
+                                         int species = species_count, int level = 10) {
     mtpot::Potential potential;
-    potential.species_count = species_count;
+    potential.species_count = species;
     potential.radial = mtpot::make_radial_basis(basis, 1.5, 4.0, 5);
-    potential.contractions = mtpot::generate({.level = 10});
+    potential.contractions = mtpot::generate({.level = level});
     potential.scaling = 0.05;
     std::normal_distribution<double> normal(0.0, 0.1);
     std::vector<double> parameters(potential.parameter_count());

@@ -87,9 +87,9 @@ struct Crystal {
     std::vector<double> positions = std::vector<double>(3 * atoms);
     std::vector<int> types = std::vector<int>(atoms);
 
-    explicit Crystal(std::mt19937& random) {
+    explicit Crystal(std::mt19937& random, int count = species_count) {
         std::uniform_real_distribution<double> shift(-0.3, 0.3);
-        std::uniform_int_distribution<int> species(0, species_count - 1);
+        std::uniform_int_distribution<int> species(0, count - 1);
         for (int i = 0; i < atoms; ++i) {
             const int place[3] = {i % side, i / side % side, i / side / side};
             types[i] = species(random);
@@ -131,7 +131,7 @@ mtpot::ImageLists make_lists(const Crystal& crystal, double reach) {
     return {atoms, found.pairs, found.shifts};
 }
 
-constexpr int species[species_count] = {0, 1};
+constexpr int species[] = {0, 1, 2, 3, 4, 5};
 
 // The atoms of a crystal with their images, as an AtomList views them.
 struct System {
@@ -377,7 +377,7 @@ void test_wrong_neighbors(const Engine& engine, const System& system) {
     std::vector<double> far = system.positions;
     for (std::size_t k = 0; k < system.types.size(); ++k)
         if (system.types[k] != 0) far[3 * k] += 1e3;
-    for (const int type : {-1, species_count}) {
+    for (const int type : {-1, engine.potential.species_count}) {
         const int wrong[species_count] = {0, type};
         list.species = wrong;
         mtpot::ListEvaluator evaluator = engine.lists();
@@ -451,6 +451,29 @@ void test_no_atoms(const Engine& engine) {
     expect(energy == 0.0, "no atoms have no energy");
 }
 
+// Few species and many, and potentials of which little is left.
+void test_other_potentials(const std::string& basis, std::mt19937& random) {
+    for (const int count : {1, 3, 6}) {
+        const Crystal crystal(random, count);
+        const Engine engine(random_potential(basis, random, count, 6));
+        test_sums(engine, crystal);
+        test_grades_and_rows(engine, crystal);
+        test_threads(engine, crystal);
+        test_lists_beyond_the_cutoff(engine, crystal);
+    }
+    const Crystal crystal(random);
+    const Engine one(random_potential(basis, random, 1));
+    test_wrong_neighbors(one, System(crystal, cutoff));
+    const Engine pairs_alone(random_potential(basis, random, species_count, 2));
+    test_sums(pairs_alone, crystal);
+    const auto some = random_potential(basis, random);
+    std::vector<double> parameters = some.parameters();
+    std::fill(parameters.end() - static_cast<std::ptrdiff_t>(some.linear_coefficients.size()),
+              parameters.end(), 0.0);
+    const Engine nothing(some.with_parameters(parameters));
+    test_sums(nothing, crystal);
+}
+
 }  // namespace
 
 int main() try {
@@ -467,6 +490,7 @@ int main() try {
         test_memory_is_kept(engine, crystal);
         test_refusals(engine, crystal);
         test_no_atoms(engine);
+        test_other_potentials(basis, random);
     }
     test_pairs_that_do_not_fit();
     std::printf("lists hold\n");

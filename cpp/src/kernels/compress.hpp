@@ -1,8 +1,8 @@
-// Doubles as wide as a register, and how those of them that pass a test are written side by side:
-// the one thing here for which each instruction set has its own way.
+// Doubles as wide as a register, and how those of them that pass a test are put side by side: the
+// one thing here for which each instruction set has its own way.
 #pragma once
 
-#ifdef __AVX2__
+#if MTPOT_VECTOR_BYTES >= 32
 #include <immintrin.h>
 #endif
 
@@ -19,7 +19,7 @@ typedef std::int32_t Numbers __attribute__((vector_size(4 * chunk)));
 
 constexpr unsigned all_bits = (1u << chunk) - 1;
 
-#if defined(__AVX512F__)
+#if MTPOT_VECTOR_BYTES == 64
 
 inline unsigned bits_below(Chunk values, double limit) {
     return _mm512_cmp_pd_mask(values, _mm512_set1_pd(limit), _CMP_LT_OQ);
@@ -38,18 +38,20 @@ inline Numbers pack(Numbers values, unsigned bits) {
         static_cast<__mmask8>(bits), reinterpret_cast<__m256i>(values)));
 }
 
-#elif defined(__AVX2__)
+#elif MTPOT_VECTOR_BYTES == 32
 
-// Places of the bits that are set, as 32-bit halves of doubles.
+// Places of the bits that are set, as 32-bit halves of doubles; what stands behind them stays.
 constexpr auto packing = [] {
     std::array<std::array<std::int32_t, 8>, 16> table{};
-    for (int bits = 0; bits < 16; ++bits)
+    for (int bits = 0; bits < 16; ++bits) {
+        for (int half = 0; half < 8; ++half) table[bits][half] = half;
         for (int place = 0, next = 0; place < 4; ++place)
             if (bits >> place & 1) {
                 table[bits][2 * next] = 2 * place;
                 table[bits][2 * next + 1] = 2 * place + 1;
                 ++next;
             }
+    }
     return table;
 }();
 

@@ -5,6 +5,7 @@
 // m(mu, k) = sum c Q and dV/dc = sum_k dV/dm(mu, k) Q(w, beta, k).
 #pragma once
 
+#include "kernels/design_angular.hpp"
 #include "kernels/gather.hpp"
 #include "kernels/graph.hpp"
 #include "kernels/radial_functions.hpp"

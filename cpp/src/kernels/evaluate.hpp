@@ -1,6 +1,7 @@
 // Site energies, pair gradients and rows of a block.
 #pragma once
 
+#include "kernels/constants.hpp"
 #include "kernels/gather.hpp"
 #include "kernels/graph.hpp"
 #include "kernels/moments.hpp"
@@ -46,6 +47,7 @@ struct EvaluateSpace {
 };
 
 // Makes of g = dV/dr̂ and radial the gradients dV/dr = (radial - r̂·g / r) r̂ + g / r, in their place.
+// A function of its own keeps its loop's pointers in registers.
 [[gnu::noinline]] inline Gradients project(const Block& block, const SlotGradients& g) {
     for (int slot = 0; slot < block.slots; ++slot) {
         const Vec x = block.x[slot], y = block.y[slot], z = block.z[slot];
@@ -83,15 +85,16 @@ inline void evaluate_sites(const CompiledPotential& compiled, EvaluateSpace& spa
     }
 }
 
-// From the adjoints back to the neighbors; where the core was, dV/dr is afterwards.
+// From the adjoints back to the neighbors; gradients.radial holds the core's slopes on entry.
 inline void add_all_gradients(const CompiledPotential& compiled, EvaluateSpace& space,
                               double* rows) {
     const Block& block = space.block;
     const SlotGradients& out = space.gradients;
     bool fresh = !space.has_core && compiled.max_degree > 0;
-    if (!fresh)
+    if (!fresh) {
         for (Vec* array : {out.x, out.y, out.z}) clear(array, block.slots);
-    if (!fresh && !space.has_core) clear(out.radial, block.slots);
+        if (!space.has_core) clear(out.radial, block.slots);
+    }
     for (int p = 0; p < compiled.radial_function_count; ++p) {
         const RadialFunction f{space.radial.values + p * block.slots,
                                space.radial.derivatives + p * block.slots};

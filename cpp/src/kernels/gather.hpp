@@ -131,10 +131,20 @@ inline void append(const Pairs& pairs, unsigned bits, Accepted& out) {
     out.count += __builtin_popcount(bits);
 }
 
+inline void append_one(const Pairs& pairs, int place, Accepted& out) {
+    out.x[out.count] = static_cast<Real>(pairs.x[place]);
+    out.y[out.count] = static_cast<Real>(pairs.y[place]);
+    out.z[out.count] = static_cast<Real>(pairs.z[place]);
+    out.partners[out.count] = pairs.partners[place];
+    ++out.count;
+}
+
+constexpr int most_passes = 4;  // over the species of a register; with more, pairs go one by one
+
 // What is known of all pairs of a center so far.
 struct Survey {
     Chunk shortest = Chunk{} + longest_squared, total{};  // of squared distances
-    unsigned strangers = 0;                               // inside the cutoff, of no known species
+    bool strangers = false;                               // inside the cutoff, of no known species
 
     Status status() const {
         if (strangers) return Status::bad_species;
@@ -154,12 +164,19 @@ inline void accept_pairs(const Pairs& pairs, unsigned present, const Potential& 
     const double cutoff = potential.radial.cutoff;
     unsigned inside = bits_below(squared, cutoff * cutoff) & present;
     const int species_count = OneSpecies ? 1 : potential.species_count;
-    for (int w = 0; w < species_count; ++w) {
+    for (int w = 0; species_count <= most_passes && w < species_count; ++w) {
         const unsigned own = inside & bits_equal(pairs.species, w);
         if (OneSpecies || own) append(pairs, own, out[w * lanes]);
         inside &= ~own;
     }
-    survey.strangers |= inside;
+    for (; inside; inside &= inside - 1) {
+        const int place = __builtin_ctz(inside);
+        const std::int32_t w = pairs.species[place];
+        if (static_cast<unsigned>(w) < static_cast<unsigned>(species_count))
+            append_one(pairs, place, out[w * lanes]);
+        else
+            survey.strangers = true;
+    }
 }
 
 // Every species of `out` stands `lanes` behind the one before.
@@ -167,7 +184,7 @@ template <bool OneSpecies, class Source>
 inline Status accept(const Source& source, int count, const Potential& potential, Accepted* out) {
     Survey survey;
     Accepted* target = out;
-    Accepted first = *out;  // in registers
+    Accepted first = *out;  // its own, so that stores of numbers do not make it be read again
     if (OneSpecies) target = &first;
     int k = 0;
     for (; k + chunk <= count; k += chunk)

@@ -20,7 +20,7 @@ struct CenterBlock {
     const AtomList* list;
     const std::int32_t* centers;
     int count;
-    bool one_species = false;  // no atom of the list has any but the first
+    bool one_species = false;  // no atom of the list has any but the first: none is looked up
 
     int species() const {
         return list ? list->species[list->types[centers[0]]] : neighborhoods->species[centers[0]];

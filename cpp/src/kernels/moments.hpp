@@ -7,7 +7,9 @@
 
 #include <type_traits>
 
-#include "kernels/angular.hpp"
+#include "compiled.hpp"
+#include "kernels/block.hpp"
+#include "kernels/complex.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
@@ -209,7 +211,8 @@ inline void add_gradients(int slots, const RadialFunction& f, bool fresh, const 
     }
 }
 
-// The same for a function whose only component has no direction; the gradients are never fresh.
+// The same for a function whose only component has no direction; the gradients are not fresh, as
+// functions stand by falling degree.
 inline void add_axial_gradients(int slots, const RadialFunction& f, Vec adjoint,
                                 const SlotGradients& out, Vec* sums) {
     for (int slot = 0; slot < slots; ++slot) {

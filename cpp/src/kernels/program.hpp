@@ -1,7 +1,8 @@
 // Runs the straight line of sums that pair couplings were compiled to.
 #pragma once
 
-#include "kernels/angular.hpp"
+#include "compiled.hpp"
+#include "kernels/vec.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {

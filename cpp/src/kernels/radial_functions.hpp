@@ -3,7 +3,8 @@
 
 #include <utility>
 
-#include "kernels/angular.hpp"
+#include "kernels/block.hpp"
+#include "kernels/constants.hpp"
 #include "radial/registry.hpp"
 
 namespace mtpot::MTPOT_ISA {

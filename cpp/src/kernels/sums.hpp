@@ -97,7 +97,7 @@ inline void subtract_forces(const Block& block, const Gradients& g, int slot, do
     }
 }
 
-// F_j -= g_ij, F_i += g_ij.
+// F_j -= g_ij, F_i += g_ij. Functions of their own keep their loops' pointers in registers.
 [[gnu::noinline]] inline void add_forces(const Block& block, const CenterBlock& input,
                                          const Gradients& g, double* forces) {
     Wide own[3]{};

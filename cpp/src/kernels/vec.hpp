@@ -18,7 +18,7 @@ constexpr int vector_bytes = MTPOT_VECTOR_BYTES;
 constexpr int lanes = vector_bytes / sizeof(Real);  // at most most_lanes of kernels.hpp
 typedef Real Vec __attribute__((vector_size(vector_bytes)));
 
-// Slots (neighbors of all lanes) that the loops over pairs take at once.
+// Slots (neighbors of all lanes) come in multiples of so many, which some loops take at once.
 constexpr int tile = 2;
 
 constexpr std::size_t round_up(std::size_t n, std::size_t multiple) {

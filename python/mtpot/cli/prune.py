@@ -150,13 +150,17 @@ class _Describe:
     def __call__(self, point: Point) -> str:
         first = self._first = self._first or point
         core = point.potential.core
-        force = 100.0 * (point.force_rmse / first.force_rmse - 1.0)
-        energy = 100.0 * (point.energy_rmse / first.energy_rmse - 1.0)
         return (
             f"{len(core.scalars):3d} scalars K {core.radial_function_count} "
-            f"about {1e-3 * point.effort:.2f} µs/atom F {point.force_rmse:.4f} eV/Å {force:+.0f}% "
-            f"E {energy:+.0f}% {time.perf_counter() - self._started:.0f} s"
+            f"about {1e-3 * point.effort:.2f} µs/atom F {point.force_rmse:.4f} eV/Å "
+            f"{_growth(point.force_rmse, first.force_rmse)} "
+            f"E {_growth(point.energy_rmse, first.energy_rmse)} "
+            f"{time.perf_counter() - self._started:.0f} s"
         )
+
+
+def _growth(error: float, first: float) -> str:
+    return f"{100.0 * (error / first - 1.0):+.0f}%" if first > 0.0 else f"from {first:.0f}"
 
 
 def _save(settings: Settings, data: Data, result: PruneResult, wishes: PruneOptions) -> None:

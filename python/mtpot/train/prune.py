@@ -3,7 +3,7 @@
 Backward elimination. The loss around the trained parameters is a quadratic form (see
 `quadratic.py`), which says for every group of scalars (`groups.py`) by how much the loss will
 rise without it; the engine says how much time it saves. The group with the smallest rise
-for an operation goes, again and again, until the loss has risen by a few percent; then all that
+for the time saved goes, again and again, until the loss has risen by a few percent; then all that
 is left is fitted anew. Several such descents start from the whole potential and from its parts of
 lower tensor order, since the highest order costs most and is left last by a greedy search. The
 points of all that no other beats in both error and effort are fitted to the end.
@@ -176,6 +176,10 @@ class _Search:
         self._neighbors = pairs / atoms
         self._rng = np.random.default_rng(options.seed)
         self.start = self._measured(potential.core, self._loss(potential.core))
+        self._most_force = self.start.force_rmse * (1.0 + options.force_error)
+        self._most_energy = np.inf
+        if np.isfinite(options.energy_error):
+            self._most_energy = self.start.energy_rmse * (1.0 + options.energy_error)
         self._progress(self.start)
 
     def descend(self, found: list[Point]) -> None:
@@ -193,8 +197,9 @@ class _Search:
     def polish(self, found: list[Point]) -> None:
         """Fit points of the front to the end, from the fastest on."""
         ratio, last = NEAR, 0.0
-        near = [point for point in found if self._affordable(point, SLACK)]
-        for point in reversed(pareto_front(near)):
+        near = pareto_front([each for each in found if self._affordable(each, SLACK)])
+        within = pareto_front([each for each in found if self._affordable(each)])
+        for point in sorted([*near, *within], key=lambda each: each.effort):
             if point.effort < ratio * last:
                 continue
             last = point.effort
@@ -212,9 +217,8 @@ class _Search:
         return [self.start, *pareto_front(better)]
 
     def _affordable(self, point: Point, slack: float = 1.0) -> bool:
-        forces = slack * (1.0 + self._options.force_error) * self.start.force_rmse
-        energies = slack * (1.0 + self._options.energy_error) * self.start.energy_rmse
-        return point.force_rmse <= forces and point.energy_rmse <= energies
+        forces = point.force_rmse <= slack * self._most_force
+        return forces and point.energy_rmse <= slack * self._most_energy
 
     def _descend_from(self, point: Point, found: list[Point]) -> None:
         """Go down by rounds; where one would exceed the budget, by smaller ones."""
@@ -306,7 +310,7 @@ class _Round:
         return _kept(self._core.with_parameters(self._model.parameters), self._alive)
 
     def remove_best(self) -> None:
-        """Remove the group whose absence raises the loss least for each operation it saves."""
+        """Remove the group whose absence raises the loss least for the time it saves."""
         rises = self._rises()
         scores = {each: rise / self._savings[each] for each, rise in rises.items()}
         promising = sorted(scores, key=lambda each: scores[each])

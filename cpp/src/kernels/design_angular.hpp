@@ -1,39 +1,13 @@
 // The angular functions of components, z^k Re (x + iy)^m and z^k Im (x + iy)^m of the neighbors'
-// directions; see harmonics.hpp for their order.
+// directions, and their slopes; see harmonics.hpp for their order.
 #pragma once
 
 #include "harmonics.hpp"
 #include "kernels/block.hpp"
+#include "kernels/complex.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
-
-inline const Constants<double>& constants(const CompiledPotential& compiled, double) {
-    return compiled.constants;
-}
-inline const Constants<float>& constants(const CompiledPotential& compiled, float) {
-    return compiled.single_constants;
-}
-inline const Constants<Real>& constants(const CompiledPotential& compiled) {
-    return constants(compiled, Real());
-}
-
-struct Complex {
-    Vec real{}, imaginary{};
-};
-
-inline Complex operator*(Real factor, const Complex& c) {
-    return {factor * c.real, factor * c.imaginary};
-}
-
-// (x + iy) c.
-inline Complex times(Vec x, Vec y, const Complex& c) {
-    return {x * c.real - y * c.imaginary, x * c.imaginary + y * c.real};
-}
-
-inline Complex one() {
-    return {Vec{} + Real(1), Vec{}};
-}
 
 // angular[i][tile] of the slots slot ... slot + tile - 1.
 inline void angular_functions(const Block& block, int slot, int max_degree, Vec* out) {
