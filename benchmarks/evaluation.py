@@ -10,8 +10,8 @@ parameters are random, as the time does not depend on them.
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -95,8 +95,11 @@ def timed(evaluator: _core.Evaluator, found: _core.Neighborhoods) -> float:
 
 def main() -> None:
     """Print the table."""
-    if sys.argv[1:]:
-        compare(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("files", nargs="*", metavar="FILE", help="potentials to compare instead")
+    files = parser.parse_args().files
+    if files:
+        compare(files)
         return
     atoms = ALUMINUM.atoms(edge=6)
     print(f"instruction set: {_core.simd_name()}; microseconds per atom\n")

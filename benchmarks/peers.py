@@ -250,7 +250,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="see in half a minute that it works: few and short runs",
     )
-    parser.add_argument("--output", type=Path, default=Path("run/peers"), metavar="DIR")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("run/peers"),
+        metavar="DIR",
+        help="folder for peers.json, peers.svg and peers.md (default: run/peers)",
+    )
     parser.add_argument(
         "--document", type=Path, metavar="FILE", help="renew the tables there, not in DIR/peers.md"
     )
@@ -260,6 +266,8 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure, print and write."""
     arguments = _parser().parse_args()
+    if arguments.document:
+        report.check(arguments.document)
     with tempfile.TemporaryDirectory() as name:
         results = measure(Path(name), _settings(arguments))
     text = report.tables(results)
@@ -272,6 +280,7 @@ def main() -> None:
         report.renew(arguments.document, text)
     else:
         (output / "peers.md").write_text(text)
+    print(f"written to {output}")
 
 
 if __name__ == "__main__":

@@ -38,13 +38,19 @@ def tables(results: Row) -> str:
     return "\n\n".join(part(results) for part in parts) + "\n"
 
 
+MARKED = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+
+
+def check(document: Path) -> None:
+    """End the program unless a document has the two marks."""
+    if not (document.is_file() and MARKED.search(document.read_text())):
+        raise SystemExit(f"{document} is no file with lines {BEGIN} and {END}")
+
+
 def renew(document: Path, text: str) -> None:
     """Replace what stands between the two marks in a document."""
-    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
     old = document.read_text()
-    if not pattern.search(old):
-        raise SystemExit(f"{document} has no lines {BEGIN} and {END}")
-    document.write_text(pattern.sub(lambda _: f"{BEGIN}\n{text}{END}", old))
+    document.write_text(MARKED.sub(lambda _: f"{BEGIN}\n{text}{END}", old))
 
 
 def plot(results: Row, path: Path) -> None:

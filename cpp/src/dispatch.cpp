@@ -50,6 +50,9 @@ const Kernels& choose() {
     if (found != list.end()) return **found;
     std::string names;
     for (const auto* each : list) names += (names.empty() ? "" : ", ") + std::string(each->name);
+#ifdef MTPOT_X86
+    names.replace(names.find("portable"), std::string("portable").size(), "sse2");
+#endif
     throw InputError("MTPOT_SIMD=" + std::string(wanted) + ": this processor and build have " +
                      names);
 }

@@ -43,10 +43,11 @@ class MTPCalculator(Calculator):
         An `MTP` or the path of a potential file that names its elements.
     precision
         "double", the precision of all arithmetic, or "mixed": single precision from the vectors
-        between neighbors to their forces, which double precision adds up. Mixed is 1.3 to 1.8
-        times as fast and leaves some 1e-6 eV/angstrom of noise in the forces: not for phonons or
-        relaxations below 1e-4. With an active set everything is in double precision, since every
-        calculation gives grades; so are potentials with moments of a rank above 10.
+        between neighbors to their forces, which double precision adds up. Mixed is 1.3 to 1.9
+        times as fast and rounds the forces between neighbors to some 1e-6 of their size, which
+        leaves 1e-6 to 1e-5 eV/angstrom in a solid: not for phonons or relaxations below 1e-4.
+        With an active set everything is in double precision, since every calculation gives
+        grades; so are potentials with moments of a rank above 10.
     threads
         OpenMP threads; None takes as many as OpenMP would. Results depend on it to rounding only.
     skin
@@ -91,7 +92,7 @@ class MTPCalculator(Calculator):
             raise InputError(f"precision must be 'double' or 'mixed', not {precision!r}")
         if threads is not None and not (isinstance(threads, int) and threads > 0):
             raise InputError(f"threads must be a positive integer or None, not {threads!r}")
-        if not 0.0 <= skin < np.inf:
+        if not (isinstance(skin, (int, float, np.floating)) and 0.0 <= skin < np.inf):
             raise InputError(f"skin must be a distance in angstrom, not {skin!r}")
         self.potential = potential if isinstance(potential, MTP) else MTP.load(potential)
         if not self.potential.species:
@@ -128,6 +129,11 @@ class MTPCalculator(Calculator):
             len(self.potential.species)
         )
         self.reset()
+
+    @property
+    def precision(self) -> str:
+        """As it was made with; the other two settings are fixed, too."""
+        return self._precision
 
     def set(self, **settings: Any) -> dict[str, Any]:
         """Refuse: precision, threads and skin are fixed when a calculator is made."""

@@ -152,7 +152,7 @@ class _Describe:
         core = point.potential.core
         return (
             f"{len(core.scalars):3d} scalars K {core.radial_function_count} "
-            f"about {1e-3 * point.effort:.2f} µs/atom F {point.force_rmse:.4f} eV/Å "
+            f"estimated {1e-3 * point.effort:.2f} µs/atom F {point.force_rmse:.4f} eV/Å "
             f"{_growth(point.force_rmse, first.force_rmse)} "
             f"E {_growth(point.energy_rmse, first.energy_rmse)} "
             f"{time.perf_counter() - self._started:.0f} s"
@@ -185,23 +185,29 @@ def _save(settings: Settings, data: Data, result: PruneResult, wishes: PruneOpti
         "points": [row.as_dict() for row in rows],
     }
     write_atomic(settings.output / "pareto.json", to_json(content))
-    write_atomic(settings.output / "pareto.md", pareto_page(rows, _aim(wishes)))
+    write_atomic(settings.output / "pareto.md", pareto_page(rows, _aim(wishes, result)))
     most = (1.0 + wishes.force_error) * result.points[0].force_rmse
     write_atomic(settings.output / "pareto.png", to_png(pareto_figure(rows, most)))
     _print_rows(rows)
     if not result.interrupted:
         save_active_set(settings, best, data.train)
+    if result.interrupted:
+        print("interrupted: no active set, and there may be faster ones")
     faster = rows[0].microseconds / rows[-1].microseconds
-    target = settings.output / "potential.mtp"
-    print(f"{target} is point {len(rows) - 1}, {faster:.2f} times faster; see pareto.md beside it")
+    first, last = result.points[0], result.points[-1]
+    print(
+        f"{settings.output / 'potential.mtp'} is point {len(rows) - 1}: {faster:.2f} times faster, "
+        f"forces {_growth(last.force_rmse, first.force_rmse)}, "
+        f"energies {_growth(last.energy_rmse, first.energy_rmse)}; see pareto.md beside it"
+    )
 
 
-def _aim(wishes: PruneOptions) -> str:
-    """Say in words what was allowed."""
-    allowed = f"forces {100.0 * wishes.force_error:.3g} % worse"
+def _aim(wishes: PruneOptions, result: PruneResult) -> str:
+    """Say in words what was allowed, and whether the search came to its end."""
+    allowed = f"forces at most {100.0 * wishes.force_error:.3g} % worse"
     if math.isfinite(wishes.energy_error):
-        allowed += f", energies {100.0 * wishes.energy_error:.3g} % worse"
-    return allowed
+        allowed += f", energies at most {100.0 * wishes.energy_error:.3g} % worse"
+    return allowed + (", but the search was interrupted" if result.interrupted else "")
 
 
 def _shown(settings: Settings) -> dict[str, Any]:

@@ -107,10 +107,10 @@ def pareto_page(rows: Sequence[Row], allowed: str) -> str:
     lines = [f"| {heads} |", f"|{rule}|", *(f"| {line} |" for line in cells)]
     about = (
         "# Error against time",
-        f"Point 0 is the potential as it came. Point {len(rows) - 1} is potential.mtp, the fastest "
-        f"that was allowed: {allowed}, on the training set. Errors are root mean squares; K radial "
-        "functions. Times: energies and forces on one thread, without neighbor lists; the effort "
-        "is their estimate in nanoseconds.",
+        f"Point 0 is the potential as it came. Point {len(rows) - 1} is potential.mtp, by estimate "
+        f"the fastest that was allowed ({allowed}, on the training set). Errors are root mean "
+        "squares; K radial functions. Times: energies and forces on one thread, without neighbor "
+        "lists; the effort is their estimate in nanoseconds.",
         "\n".join(lines),
         "![Force error against time](pareto.png)",
     )
