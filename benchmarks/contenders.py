@@ -119,13 +119,13 @@ def _ours(level: int, variant: str, style: str, simd: str | None = None) -> Cont
     )
 
 
-def random_potential(level: int) -> MTP:
-    """Make a potential of which every scalar is in use.
+def random_potential(level: int, **limits: int) -> MTP:
+    """Make a potential of which every scalar is in use; limits as of `MTP.new`.
 
     The time depends on which are, not on their coefficients; these are so small that the crystal
     stays what it is.
     """
-    potential = MTP.new(level, [ALUMINUM.element], CUTOFF)
+    potential = MTP.new(level, [ALUMINUM.element], CUTOFF, **limits)
     potential.parameters = 1e-3 * np.random.default_rng(0).normal(size=len(potential.parameters))
     return potential
 

@@ -92,7 +92,7 @@ class MTPCalculator(Calculator):
             raise InputError(f"precision must be 'double' or 'mixed', not {precision!r}")
         if threads is not None and not (isinstance(threads, int) and threads > 0):
             raise InputError(f"threads must be a positive integer or None, not {threads!r}")
-        if not (isinstance(skin, (int, float, np.floating)) and 0.0 <= skin < np.inf):
+        if not (isinstance(skin, (int, float, np.integer, np.floating)) and 0.0 <= skin < np.inf):
             raise InputError(f"skin must be a distance in angstrom, not {skin!r}")
         self.potential = potential if isinstance(potential, MTP) else MTP.load(potential)
         if not self.potential.species:

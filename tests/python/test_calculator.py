@@ -151,8 +151,8 @@ def test_threads_do_not_change_results(potential, atoms, threads):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"precision": "half"}, {"threads": -1}, {"threads": 1.5}],
-    ids=["precision", "negative threads", "fractional threads"],
+    [{"precision": "half"}, {"threads": -1}, {"threads": 1.5}, {"skin": "a"}, {"skin": -1.0}],
+    ids=["precision", "negative threads", "fractional threads", "skin in words", "negative skin"],
 )
 def test_impossible_arguments_are_refused(potential, arguments):
     with pytest.raises(InputError):
@@ -266,3 +266,10 @@ def test_potentials_and_calculators_travel_between_processes():
 def test_settings_cannot_be_changed_behind_the_calculator():
     with pytest.raises(InputError, match="precision"):
         MTPCalculator(potential_path("silicon")).set(precision="mixed")
+
+
+def test_the_precision_can_be_seen_and_not_changed(potential):
+    calculator = MTPCalculator(potential, precision="mixed", skin=np.int64(1))
+    assert calculator.precision == "mixed"
+    with pytest.raises(AttributeError):
+        calculator.precision = "double"
