@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import print_errors, to_json
-from mtpot.train.settings import SHAPE, Option, Settings, load_settings, options, template
+from mtpot.train.settings import NOTHING, SHAPE, Option, Settings, load_settings, options, template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ def add_flag(group: argparse._ArgumentGroup, name: str, option: Option, default:
             flag, dest=name, action="store_true", default=argparse.SUPPRESS, help=option.help
         )
         return
-    shown = default is not MISSING and default is not None and default != ()
+    shown = default is not MISSING and default not in NOTHING
     text = f"{option.help} (default: {default})" if shown else option.help
     group.add_argument(
         flag,
@@ -360,7 +360,7 @@ def _settings_table(settings: Settings) -> dict[str, Any]:
     return {
         name.replace("_", "-"): _text(values[name], option.unit)
         for name, option, _ in options()
-        if values.get(name) not in (None, [], "")
+        if values.get(name) not in (None, [], {}, "")
     }
 
 

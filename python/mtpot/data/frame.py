@@ -34,6 +34,8 @@ class Frame:
         Kind of structure, for error tables.
     source
         Where it came from, for messages: "train.xyz:131 (frame 3)".
+    weights
+        Factors on the weights of its energy, forces and stress in a loss.
     lookalikes
         For a missing label ("energy", "forces", "stress"), the key of what looks like it.
     """
@@ -47,6 +49,7 @@ class Frame:
     stress: Floats | None = None
     group: str = "all"
     source: str = ""
+    weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
     lookalikes: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:

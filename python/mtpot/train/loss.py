@@ -11,11 +11,17 @@ penalty; the exponents (p, q) belong to a weighting:
     structures (2, 1)   energies and forces per atom
 
 With `scale_by_force` s > 0, w_f,i = w_f s / (|F_i|^2 + s): large forces count less.
+
+All three weights of a frame are multiplied by the factor of its group, by the factors that its
+file gives (`Frame.weights`), and with `scale_by_energy` s > 0 by s / (d + s), where d is its
+energy per atom above the lowest of all frames: structures that nobody will meet count less.
+Energies of different compositions are compared after those of the species, by least squares,
+have been taken off.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +32,7 @@ from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -48,12 +54,39 @@ class Weights:
     stress: float = 0.001
     weighting: str = "vibrations"
     scale_by_force: float = 0.0
+    scale_by_energy: float = 0.0
+    groups: Mapping[str, float] = field(default_factory=dict)
+
+    def factors_of(self, frames: Sequence[Frame], species: Sequence[str]) -> Floats:
+        """Factor of each frame for its group and its energy above the lowest, shape [frames]."""
+        factors = np.array([self.groups.get(frame.group, 1.0) for frame in frames])
+        if self.scale_by_energy > 0.0:
+            above = excess_energies(frames, species)
+            factors *= self.scale_by_energy / (above + self.scale_by_energy)
+        return factors
+
+    def check_groups(self, frames: Iterable[Frame]) -> None:
+        """Refuse factors of groups that no frame is in.
+
+        Raises
+        ------
+        InputError
+            Naming the group and those there are.
+        """
+        present = dict.fromkeys(frame.group for frame in frames)
+        for name in self.groups:
+            if name not in present:
+                raise InputError(
+                    f"group-weights: no frame is in the group {name}; there are "
+                    f"{', '.join(present)}"
+                )
 
     def forces_of(self, frame: Frame) -> Floats:
         """Weight of each atom's force, shape [n], without the factor 1/K."""
         if frame.forces is None:
             return np.zeros(len(frame))
-        weights = np.full(len(frame), self.force / len(frame) ** EXPONENTS[self.weighting][1])
+        weight = frame.weights[1] * self.force / len(frame) ** EXPONENTS[self.weighting][1]
+        weights = np.full(len(frame), weight)
         if self.scale_by_force > 0.0:
             squared = np.einsum("ij,ij->i", frame.forces, frame.forces)
             weights *= self.scale_by_force / (squared + self.scale_by_force)
@@ -61,11 +94,34 @@ class Weights:
 
     def energy_of(self, frame: Frame) -> float:
         """Weight of the energy, without the factor 1/K."""
-        return self.energy / float(len(frame) ** EXPONENTS[self.weighting][0])
+        return frame.weights[0] * self.energy / float(len(frame) ** EXPONENTS[self.weighting][0])
 
     def virial_of(self, frame: Frame) -> float:
         """Weight of each of the nine virial components, without the factor 1/K."""
-        return 0.0 if frame.stress is None else self.stress / len(frame)
+        return 0.0 if frame.stress is None else frame.weights[2] * self.stress / len(frame)
+
+
+def species_energies(species: Sequence[str], frames: Sequence[Frame]) -> Floats:
+    """Energy of each species, eV, by least squares of the frames' compositions.
+
+    The solution of smallest norm where compositions do not tell the species apart.
+    """
+    energies = np.array([frame.energy for frame in frames], float)
+    solution: Floats = np.linalg.lstsq(_compositions(species, frames), energies, rcond=None)[0]
+    return solution
+
+
+def excess_energies(frames: Sequence[Frame], species: Sequence[str]) -> Floats:
+    """Energy per atom above the lowest, eV, without `species_energies`; shape [frames]."""
+    counts = _compositions(species, frames)
+    energies = np.array([frame.energy for frame in frames], float)
+    rest = (energies - counts @ species_energies(species, frames)) / counts.sum(axis=1)
+    above: Floats = rest - rest.min()
+    return above
+
+
+def _compositions(species: Sequence[str], frames: Sequence[Frame]) -> Floats:
+    return np.array([[frame.symbols.count(s) for s in species] for frame in frames], float)
 
 
 def labeled_frames(
@@ -80,25 +136,31 @@ def labeled_frames(
     """
     if not frames:
         raise InputError("there are no frames to train on")
+    energies = [_energy(frame) for frame in frames]
+    factors = weights.factors_of(frames, potential.species)
     labeled, lists = [], []
-    for frame in frames:
-        if frame.energy is None:
-            raise InputError(f"{frame.source}: the frame has no energy; remove or label it")
+    for frame, energy, share in zip(frames, energies, factors / len(frames), strict=True):
         found = frame_neighborhoods(potential, frame)
         virial = frame.virial
         labeled.append(
             _core.LabeledFrame(
                 found,
-                frame.energy,
+                energy,
                 np.zeros((len(frame), 3)) if frame.forces is None else frame.forces,
                 np.zeros(6) if virial is None else virial,
-                weights.energy_of(frame) / len(frames),
-                weights.forces_of(frame) / len(frames),
-                weights.virial_of(frame) / len(frames),
+                share * weights.energy_of(frame),
+                share * weights.forces_of(frame),
+                share * weights.virial_of(frame),
             )
         )
         lists.append(found)
     return labeled, lists
+
+
+def _energy(frame: Frame) -> float:
+    if frame.energy is None:
+        raise InputError(f"{frame.source}: the frame has no energy; remove or label it")
+    return frame.energy
 
 
 class Problem:

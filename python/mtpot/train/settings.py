@@ -48,6 +48,17 @@ def parse_species(value: Any) -> tuple[str, ...]:
     return symbols
 
 
+def parse_factors(value: Any) -> dict[str, float]:
+    """Factors by name from ``"Surface=2,Elastic=0.5"`` or a TOML table; not negative."""
+    if isinstance(value, str):
+        parts = [part.rpartition("=") for part in value.split(",")]
+        value = {name.strip(): factor for name, _, factor in parts}
+    if not isinstance(value, dict) or not all(value):
+        raise ValueError("expected names with factors, as in Surface=2,Elastic=0.5")
+    parse = number(0.0)
+    return {name: parse(factor) for name, factor in value.items()}
+
+
 def integer(minimum: int, maximum: int = _LARGEST) -> Parser:
     """Make a parser of integers from `minimum` to `maximum`."""
 
@@ -300,6 +311,28 @@ class Settings:
             unit="(eV/Å)²",
         ),
     )
+    scale_by_energy: float = field(
+        default=0.0,
+        metadata=_about(
+            "loss",
+            "s > 0 multiplies the weights of a frame by s/(d + s), d its energy per atom above the "
+            "lowest of the data, so that structures nobody will meet count less; 0: off",
+            number(0.0),
+            "S",
+            unit="eV",
+        ),
+    )
+    group_weights: Mapping[str, float] = field(
+        default_factory=dict,
+        metadata=_about(
+            "loss",
+            "factors on the weights of groups; single frames have info keys for that: weight, or "
+            "energy_weight, force_weight, stress_weight",
+            parse_factors,
+            "NAME=X,...",
+            "{ Surface = 2.0, Elastic = 0.5 }",
+        ),
+    )
     ridge: float = field(
         default=1e-10,
         metadata=_about(
@@ -355,6 +388,9 @@ class Settings:
         }
 
 
+NOTHING: tuple[Any, ...] = (None, (), {})
+"""Defaults that say nothing: there is no value to show."""
+
 SHAPE = (
     "level",
     "cutoff",
@@ -370,7 +406,11 @@ SHAPE = (
 
 def options() -> list[tuple[str, Option, Any]]:
     """Name, description and default (`dataclasses.MISSING` if required) of every setting."""
-    return [(item.name, option_of(item), item.default) for item in fields(Settings)]
+    return [(item.name, option_of(item), _default(item)) for item in fields(Settings)]
+
+
+def _default(item: Field[Any]) -> Any:
+    return item.default if item.default_factory is MISSING else item.default_factory()
 
 
 def option_of(item: Field[Any]) -> Option:
@@ -453,7 +493,7 @@ def _template_lines(name: str, option: Option, default: Any) -> Iterable[str]:
     yield f"# {option.help}"
     if default is MISSING:
         yield f"{key} = {option.example}"
-    elif default is None or default == ():
+    elif default in NOTHING:
         yield f"# {key} = {option.example}"
     else:
         yield f"{key} = {_toml(default)}"
@@ -509,4 +549,6 @@ def _toml(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     return list(value) if isinstance(value, tuple) else value

@@ -14,7 +14,7 @@ from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.neighbors import shortest_distance
 from mtpot.potential import MTP
 from mtpot.train.gauge import normalize
-from mtpot.train.loss import Problem, Weights, labeled_frames
+from mtpot.train.loss import Problem, Weights, labeled_frames, species_energies
 from mtpot.train.metrics import rms_errors
 from mtpot.train.solvers import Options, Stop, minimize
 
@@ -82,7 +82,9 @@ def train(
     """
     started = time.perf_counter()
     potential = starting_potential(settings, frames)
-    labeled, lists = labeled_frames(potential, frames, weights_of(settings))
+    weights = weights_of(settings)
+    weights.check_groups([*frames, *validation])
+    labeled, lists = labeled_frames(potential, frames, weights)
     monitor = _Monitor(potential, frames, lists, validation, settings.threads)
     steps: list[Step] = []
 
@@ -106,6 +108,8 @@ def weights_of(settings: Settings) -> Weights:
         settings.stress_weight,
         settings.weighting,
         settings.scale_by_force,
+        settings.scale_by_energy,
+        settings.group_weights,
     )
 
 
@@ -146,17 +150,6 @@ def _new_potential(settings: Settings, frames: Sequence[Frame]) -> MTP:
         max_mu=settings.max_mu,
         max_nu=settings.max_nu,
     )
-
-
-def species_energies(species: Sequence[str], frames: Sequence[Frame]) -> Floats:
-    """Energy of each species, eV, by least squares of the frames' compositions.
-
-    The solution of smallest norm where compositions do not tell the species apart.
-    """
-    counts = np.array([[frame.symbols.count(s) for s in species] for frame in frames], float)
-    energies = np.array([frame.energy for frame in frames], float)
-    solution: Floats = np.linalg.lstsq(counts, energies, rcond=None)[0]
-    return solution
 
 
 class _Monitor:
