@@ -22,7 +22,7 @@ from ase.calculators.morse import MorsePotential
 from mtpot import MTP, MTPCalculator
 from mtpot.cli import main_train
 from mtpot.cli.progress import describe
-from mtpot.train.trainer import Step
+from mtpot.train.monitor import Step
 
 if TYPE_CHECKING:
     from pathlib import Path

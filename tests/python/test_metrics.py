@@ -13,8 +13,8 @@ from mtpot import InputError, MTPCalculator
 from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.frame import Frame
 from mtpot.train.metrics import Errors, Prediction, evaluate_frames, measure
+from mtpot.train.monitor import Step
 from mtpot.train.report import GPA, Evaluated, error_cells, error_rows, write_report
-from mtpot.train.trainer import Step
 
 if TYPE_CHECKING:
     from pathlib import Path

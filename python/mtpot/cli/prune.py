@@ -76,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from mtpot.cli.progress import Progress
     from mtpot.files import probe_folder
+    from mtpot.train.loss import weights_of
     from mtpot.train.prune import PruneOptions, prune
-    from mtpot.train.trainer import weights_of
 
     settings = _settings(arguments)
     _check_outputs(settings, arguments.potential)

@@ -259,8 +259,15 @@ def _ending(settings: Settings, result: TrainingResult) -> str:
     if result.stop == "interrupted":
         return "interrupted: the best potential so far is written, without an active set"
     if result.stop == "converged":
-        return f"converged after {result.steps[-1].number} steps"
+        return f"converged after {_steps(result)} steps"
+    if result.stop == "validation":
+        return f"stopped after {_steps(result)} steps: validation frames do no better any more"
     return f"stopped at --max-steps {settings.max_steps}, not converged"
+
+
+def _steps(result: TrainingResult) -> int:
+    """Count the accepted steps of all stages, each of which begins with a step 0."""
+    return sum(step.number > 0 for step in result.steps)
 
 
 def _save_potential(settings: Settings, potential: MTP) -> None:
@@ -331,10 +338,10 @@ def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[s
     return {
         "loss": result.loss,
         "seconds": seconds,
-        "steps": result.steps[-1].number,
+        "steps": _steps(result),
         "stop": result.stop,
         "parameters": len(core.parameters),
-        "seed": settings.seed,
+        "seed": result.seed,
         "threads": settings.threads or os.cpu_count(),
         "potential": {
             "species": core.species,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
+    from mtpot.train.settings import Settings
 
 Floats = NDArray[np.float64]
 
@@ -99,6 +100,19 @@ class Weights:
     def virial_of(self, frame: Frame) -> float:
         """Weight of each of the nine virial components, without the factor 1/K."""
         return 0.0 if frame.stress is None else frame.weights[2] * self.stress / len(frame)
+
+
+def weights_of(settings: Settings) -> Weights:
+    """Return the weights of the loss that the settings ask for."""
+    return Weights(
+        settings.energy_weight,
+        settings.force_weight,
+        settings.stress_weight,
+        settings.weighting,
+        settings.scale_by_force,
+        settings.scale_by_energy,
+        settings.group_weights,
+    )
 
 
 def species_energies(species: Sequence[str], frames: Sequence[Frame]) -> Floats:

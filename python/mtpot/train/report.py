@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mtpot.data.frame import Floats, Frame
-    from mtpot.train.trainer import Step
+    from mtpot.train.monitor import Step
 
 GPA = 160.21766208
 """One eV/angstrom^3 in GPa."""

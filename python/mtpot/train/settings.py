@@ -270,6 +270,15 @@ class Settings:
     max_nu: int = field(
         default=10, metadata=_about("potential", "largest rank nu of a moment", integer(0))
     )
+    max_parameters: int = field(
+        default=0,
+        metadata=_about(
+            "potential",
+            "most parameters: of those of the level the most useful are kept, which beats all of "
+            "a lower level; 0: all of them",
+            integer(0),
+        ),
+    )
     energy_weight: float = field(
         default=1.0,
         metadata=_about("loss", "weight of energies, per eV^2", number(0.0), "W", unit="eV⁻²"),
@@ -355,9 +364,17 @@ class Settings:
         default=0.0,
         metadata=_about(
             "optimization",
-            "share of every group of the data to set aside and watch while training",
+            "share of every group of the data to set aside: what does best on it is kept",
             number(0.0, 1.0),
             "SHARE",
+        ),
+    )
+    patience: int = field(
+        default=5,
+        metadata=_about(
+            "optimization",
+            "with --validation, stop after so many steps that do no better on it; 0: never",
+            integer(0),
         ),
     )
     active_set: Literal["nbh", "cfg", "none"] = field(
@@ -376,6 +393,15 @@ class Settings:
     seed: int = field(
         default=0,
         metadata=_about("optimization", "seed of the start and of the validation", integer(0)),
+    )
+    seeds: int = field(
+        default=1,
+        metadata=_about(
+            "optimization",
+            "starts to train from, with seeds from --seed on; the best is kept, by its validation "
+            "if there is one, else by its loss",
+            integer(1),
+        ),
     )
 
     def as_dict(self) -> dict[str, Any]:

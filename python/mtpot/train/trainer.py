@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtpot import _core
-from mtpot.data.neighborhoods import frame_neighborhoods
+from mtpot.errors import InputError
 from mtpot.neighbors import shortest_distance
 from mtpot.potential import MTP
 from mtpot.train.gauge import normalize
-from mtpot.train.loss import Problem, Weights, labeled_frames, species_energies
-from mtpot.train.metrics import rms_errors
-from mtpot.train.solvers import Options, Stop, minimize
+from mtpot.train.loss import species_energies, weights_of
+from mtpot.train.monitor import Monitor, Step
+from mtpot.train.solvers import SOLVERS, Options, Result, Stop
+from mtpot.train.thin import lower_level, raise_level, without_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mtpot import _core
     from mtpot.data.frame import Frame
     from mtpot.train.settings import Settings
 
@@ -30,26 +30,24 @@ START_NOISE = 0.05  # of the radial coefficients, around the identity in (mu, be
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Where training stands: errors are root mean squares, in eV per atom and eV/angstrom."""
-
-    number: int
-    loss: float
-    seconds: float
-    energy_rmse_per_atom: float
-    force_rmse: float | None
-    validation_energy_rmse_per_atom: float | None = None
-    validation_force_rmse: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """A trained potential, its loss on the training set, why training stopped, the way there."""
+    """A trained potential, its loss on the training set, why training stopped, the way there.
+
+    Of several seeds it is the one that did best, with the steps of all. `validation_loss` is
+    that on the frames set aside.
+    """
 
     potential: MTP
     loss: float
     stop: Stop
+    seed: int
+    validation_loss: float | None = None
     steps: list[Step] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        """What seeds are compared by."""
+        return self.loss if self.validation_loss is None else self.validation_loss
 
 
 def train(
@@ -63,12 +61,13 @@ def train(
     Parameters
     ----------
     settings
-        Shape of the potential, weights of the loss, solver, seed and threads; its file names
+        Shape of the potential, weights of the loss, solver, seeds and threads; its file names
         are not looked at, except `start`.
     frames
         Trained on; every one needs an energy.
     validation
-        Watched only.
+        Not trained on. Of all steps and seeds, that with the least loss on these frames is kept,
+        and training ends when this loss has not fallen for `patience` steps.
     progress
         Called with every step.
 
@@ -80,37 +79,117 @@ def train(
     NumericalError
         If the loss is not finite.
     """
-    started = time.perf_counter()
-    potential = starting_potential(settings, frames)
-    weights = weights_of(settings)
-    weights.check_groups([*frames, *validation])
-    labeled, lists = labeled_frames(potential, frames, weights)
-    monitor = _Monitor(potential, frames, lists, validation, settings.threads)
-    steps: list[Step] = []
-
-    def report(number: int, loss: float, parameters: Floats) -> None:
-        step = monitor.step(number, loss, time.perf_counter() - started, parameters)
-        steps.append(step)
-        progress(step)
-
-    problem = Problem(potential.core, labeled, settings.threads)
-    options = Options(settings.max_steps, settings.tolerance, settings.ridge)
-    result = minimize(problem, potential.parameters, options, report)
-    trained = normalize(potential.core.with_parameters(result.parameters))
-    return TrainingResult(MTP(trained), result.loss, result.stop, steps)
+    weights_of(settings).check_groups([*frames, *validation])
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    starts = [starting_potential(replace(settings, seed=seed), frames) for seed in seeds]
+    monitor = Monitor(starts[0], settings, frames, validation, progress)
+    results: list[TrainingResult] = []
+    for seed, start in zip(seeds, starts, strict=True):
+        results.append(_Training(replace(settings, seed=seed), monitor).run(start))
+        if results[-1].stop == "interrupted":
+            break
+    return replace(min(results, key=lambda result: result.score), steps=monitor.steps)
 
 
-def weights_of(settings: Settings) -> Weights:
-    """Return the weights of the loss that the settings ask for."""
-    return Weights(
-        settings.energy_weight,
-        settings.force_weight,
-        settings.stress_weight,
-        settings.weighting,
-        settings.scale_by_force,
-        settings.scale_by_energy,
-        settings.group_weights,
-    )
+class _Training:
+    """The stages from one start to a trained potential."""
+
+    def __init__(self, settings: Settings, monitor: Monitor) -> None:
+        self._settings = settings
+        self._monitor = monitor
+        self._options = Options(settings.max_steps, settings.tolerance, settings.ridge)
+
+    def run(self, start: MTP) -> TrainingResult:
+        """Train, by way of a lower level if the parameters are to be fewer than the start's."""
+        most = self._settings.max_parameters
+        if not 0 < most < len(start.parameters):
+            return self._fit(start)
+        if self._settings.start is not None and _has_scalars(start.core):
+            return self._fit(self._thinned(start), f"{most} parameters")
+        lower = lower_level(start, most)
+        result = self._fit(lower, f"level {lower.level}")
+        if result.stop == "interrupted":
+            return result
+        try:
+            thinned = self._thinned(raise_level(result.potential, start))
+        except KeyboardInterrupt:
+            return replace(result, stop="interrupted")
+        return self._fit(thinned, f"{most} parameters")
+
+    def _thinned(self, potential: MTP) -> MTP:
+        """Leave the scalars that serve the loss best at these radial functions."""
+        core, most = potential.core, self._settings.max_parameters
+        others = len(core.parameters) - len(core.scalars)
+        if most <= others:
+            raise InputError(
+                f"max-parameters {most}: radial functions and species alone have {others}; raise "
+                "it or lower radial-size"
+            )
+        problem = self._monitor.problem(core)
+        options = replace(self._options, features=most - others)
+        result = SOLVERS["elimination"].minimize(
+            problem, potential.parameters, options, lambda *_: None
+        )
+        return MTP(without_zeros(core.with_parameters(result.parameters)))
+
+    def _fit(self, start: MTP, stage: str = "") -> TrainingResult:
+        settings = self._settings
+        if settings.seeds > 1:
+            stage = f"seed {settings.seed} {stage}".strip()
+        watch = _Watch(self._monitor, start.core, stage, settings.patience)
+        problem = self._monitor.problem(start.core)
+        solver = SOLVERS["variable-projection"]
+        result = watch.best_of(
+            lambda: solver.minimize(problem, start.parameters, self._options, watch)
+        )
+        trained = MTP(normalize(start.core.with_parameters(result.parameters)))
+        return TrainingResult(
+            trained, result.loss, result.stop, settings.seed, watch.validation_loss
+        )
+
+
+class _Overfitting(Exception):  # noqa: N818 - not an error
+    """The loss on the validation frames falls no more."""
+
+
+class _Watch:
+    """Reports the steps of a solver and keeps what did best on the validation frames."""
+
+    def __init__(self, monitor: Monitor, core: _core.Potential, stage: str, patience: int) -> None:
+        self._monitor = monitor
+        self._core = core
+        self._stage = stage
+        self._patience = patience
+        self._best: Result | None = None
+        self._idle = 0
+        self.validation_loss: float | None = None
+
+    def __call__(self, number: int, loss: float, parameters: Floats) -> None:
+        """Take a step."""
+        core = self._core.with_parameters(parameters)
+        found = self._monitor.record(core, number, loss, self._stage).validation_loss
+        if found is None:
+            return
+        self._idle += 1
+        if self.validation_loss is None or found < self.validation_loss:
+            self._best = Result(parameters, loss, number, "validation")
+            self.validation_loss, self._idle = found, 0
+        if 0 < self._patience <= self._idle:
+            raise _Overfitting
+
+    def best_of(self, minimize: Callable[[], Result]) -> Result:
+        """Run a solver, and take the best step on the validation frames if there are any."""
+        try:
+            result = minimize()
+        except _Overfitting:
+            assert self._best is not None
+            return self._best
+        return result if self._best is None else replace(self._best, stop=result.stop)
+
+
+def _has_scalars(core: _core.Potential) -> bool:
+    """Whether the potential is trained beyond its species energies."""
+    return core.trained and bool(np.any(core.parameters[-len(core.scalars) :]))
 
 
 def starting_potential(settings: Settings, frames: Sequence[Frame]) -> MTP:
@@ -150,27 +229,3 @@ def _new_potential(settings: Settings, frames: Sequence[Frame]) -> MTP:
         max_mu=settings.max_mu,
         max_nu=settings.max_nu,
     )
-
-
-class _Monitor:
-    """Errors on the training and validation frames at some parameters."""
-
-    def __init__(
-        self,
-        potential: MTP,
-        frames: Sequence[Frame],
-        lists: list[_core.Neighborhoods],
-        validation: Sequence[Frame],
-        threads: int,
-    ) -> None:
-        self._core = potential.core
-        self._threads = threads
-        self._training = list(zip(frames, lists, strict=True))
-        self._validation = [(frame, frame_neighborhoods(potential, frame)) for frame in validation]
-
-    def step(self, number: int, loss: float, seconds: float, parameters: Floats) -> Step:
-        evaluator = _core.Evaluator(self._core.with_parameters(parameters))
-        energy, force = rms_errors(evaluator, self._training, self._threads)
-        assert energy is not None  # labeled_frames() has refused frames without
-        validation = rms_errors(evaluator, self._validation, self._threads)
-        return Step(number, loss, seconds, energy, force, *validation)

@@ -14,8 +14,9 @@ Floats = NDArray[np.float64]
 Report = Callable[[int, float, Floats], None]
 """Called after every accepted step with its number, the loss and the parameters."""
 
-Stop = Literal["converged", "max-steps", "interrupted"]
-"""Why a solver stopped; "interrupted" is Ctrl-C, which leaves the best parameters so far."""
+Stop = Literal["converged", "max-steps", "validation", "interrupted"]
+"""Why training stopped; "validation": frames set aside did no better any more; "interrupted" is
+Ctrl-C, which leaves the best parameters so far."""
 
 
 @dataclass(frozen=True, slots=True)
