@@ -31,8 +31,9 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
 
     Labels are the results of its calculator, else ``info`` and ``arrays`` under the keys energy
     (else free_energy), forces, and stress or virial. The virial is W = -V stress in eV. The
-    group is ``info["group"]``, else ``info["config_type"]``, else "all". Factors on the weights
-    in a loss are ``info["weight"]`` times ``energy_weight``, ``force_weight``, ``stress_weight``.
+    group is ``info["group"]``, else ``info["config_type"]``, else "all"; the trajectory
+    is ``info["trajectory"]``. Factors on the weights in a loss are ``info["weight"]`` times
+    ``energy_weight``, ``force_weight``, ``stress_weight``.
 
     Raises
     ------
@@ -53,6 +54,7 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
             group=str(atoms.info.get("group", atoms.info.get("config_type", "all"))),
             source=source,
             weights=_weights(atoms),
+            trajectory=str(atoms.info.get("trajectory", "")),
             lookalikes=dict(_lookalikes(atoms)),
         )
     except ValueError as error:
