@@ -103,7 +103,7 @@ def test_training_leaves_what_the_interface_promises(trained: Path) -> None:
 def test_metrics_have_the_promised_keys(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}
-    assert set(metrics) == keys | {"stop", "threads", "potential", "validation"}
+    assert set(metrics) == keys | {"stop", "threads", "potential", "validation", "chosen"}
     assert metrics["validation"] is None
     assert metrics["stop"] == "max-steps"
     assert metrics["settings"]["min_distance"] == "auto"

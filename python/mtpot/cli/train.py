@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import print_errors, to_json
 from mtpot.train.settings import NOTHING, SHAPE, Option, Settings, load_settings, options, template
+from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_outputs(settings)
     check_inputs(settings, arguments.settings)
     _check_shape(settings)
+    _ = SOLVERS[settings.solver].minimize  # refused if it needs what is not installed
     return _train(settings)
 
 
@@ -179,7 +181,9 @@ def _train(settings: Settings) -> int:
     with Progress(describe) as progress:
         result = train(settings, data.train, data.validation, progress)
     _save_potential(settings, result.potential)
-    print(_ending(settings, result))
+    print(_ending(result))
+    if result.chosen:
+        print("chosen:", ", ".join(f"{name} {value:.3g}" for name, value in result.chosen.items()))
     seconds = time.perf_counter() - started
     if result.stop != "interrupted":
         save_active_set(settings, result.potential, data.train)
@@ -255,14 +259,14 @@ def _warn(
         print(f"warning: {message}", flush=True)
 
 
-def _ending(settings: Settings, result: TrainingResult) -> str:
+def _ending(result: TrainingResult) -> str:
     if result.stop == "interrupted":
         return "interrupted: the best potential so far is written, without an active set"
     if result.stop == "converged":
         return f"converged after {_steps(result)} steps"
     if result.stop == "validation":
         return f"stopped after {_steps(result)} steps: validation frames do no better any more"
-    return f"stopped at --max-steps {settings.max_steps}, not converged"
+    return f"stopped after {_steps(result)} steps, not converged: raise --max-steps"
 
 
 def _steps(result: TrainingResult) -> int:
@@ -340,6 +344,7 @@ def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[s
         "seconds": seconds,
         "steps": _steps(result),
         "stop": result.stop,
+        "chosen": result.chosen,
         "parameters": len(core.parameters),
         "seed": result.seed,
         "threads": settings.threads or os.cpu_count(),
@@ -357,8 +362,8 @@ def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[s
 def _result_table(facts: dict[str, Any]) -> dict[str, Any]:
     rounded = {"loss": f"{facts['loss']:.6g}", "seconds": f"{facts['seconds']:.1f}"}
     lengths = {name: f"{facts['potential'][name]:.6g} Å" for name in ("cutoff", "min_distance")}
-    flat = facts | rounded | facts["potential"] | lengths
-    del flat["potential"]
+    flat = facts | rounded | facts["potential"] | lengths | facts["chosen"]
+    del flat["potential"], flat["chosen"]
     return {name.replace("_", " "): _text(value) for name, value in flat.items()}
 
 

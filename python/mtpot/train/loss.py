@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mtpot.train.settings import Settings
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 NOISE = 1e-13  # of the largest norm: a column below it is rounding, not data
 
@@ -182,25 +183,71 @@ class Problem:
 
     The parameters are radial | linear, where the linear ones are the species energies and the
     coefficients of the scalars, in which energies, forces and virials are linear.
+
+    Attributes
+    ----------
+    potential
+        Its form; what parameters it has does not matter.
+    frames
+        Labels and weights.
+    threads
+        0 takes every core.
+    folds
+        Parts of the frames for cross-validation, as positions in `frames`; each is in one.
     """
 
     def __init__(
-        self, potential: _core.Potential, frames: list[_core.LabeledFrame], threads: int
+        self,
+        potential: _core.Potential,
+        frames: Sequence[_core.LabeledFrame],
+        threads: int,
+        folds: Sequence[Integers] = (),
     ) -> None:
-        self._potential = potential
-        self._frames = frames
-        self._threads = threads
+        self.potential = potential
+        self.frames = list(frames)
+        self.folds = folds
+        self.threads = threads
         self.species_count = potential.species_count
         self.radial_count = (
             self.species_count**2 * potential.radial_function_count * potential.radial_size
         )
         self.parameter_count = len(potential.parameters)
 
+    @property
+    def row_count(self) -> int:
+        """Number of labels with a weight: energies, force and virial components."""
+        return sum(
+            (each.energy_weight > 0.0)
+            + 3 * int(np.count_nonzero(each.force_weights))
+            + 6 * (each.virial_weight > 0.0)
+            for each in self.frames
+        )
+
     def normal_equations(self, parameters: Floats, linear_only: bool) -> NormalEquations:
         """Set up those of the weighted residuals, label - prediction, at the parameters."""
-        design = _core.Design(self._potential.with_parameters(parameters))
-        gram = design.normal_equations(self._frames, linear_only, self._threads)
+        design = _core.Design(self.potential.with_parameters(parameters))
+        gram = design.normal_equations(self.frames, linear_only, self.threads)
         return NormalEquations(gram[:-1, :-1], gram[:-1, -1], float(gram[-1, -1]))
+
+    def loss_and_gradient(self, parameters: Floats) -> tuple[float, Floats]:
+        """Return r^T r and its derivatives in all parameters, without a Gram matrix."""
+        design = _core.Design(self.potential.with_parameters(parameters))
+        sums = design.gradient(self.frames, self.threads)
+        return float(sums[-1]), -2.0 * sums[:-1]
+
+    def without_coefficients(self, parameters: Floats) -> Floats:
+        """Return the parameters with species energies alone as the linear ones."""
+        bare = parameters.copy()
+        bare[self.radial_count + self.species_count :] = 0.0
+        return bare
+
+    def part(self, positions: Integers) -> Problem:
+        """Return the terms of the loss that belong to some of the frames."""
+        return Problem(self.potential, [self.frames[k] for k in positions], self.threads)
+
+    def with_frames(self, frames: Sequence[_core.LabeledFrame]) -> Problem:
+        """Return the same problem with other weights; frames in the same order."""
+        return Problem(self.potential, frames, self.threads, self.folds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +262,12 @@ class NormalEquations:
         """Loss if the residuals were linear in the change."""
         reduction = 2.0 * change @ self.gradient - change @ self.matrix @ change
         return self.loss - float(reduction)
+
+    def __add__(self, other: NormalEquations) -> NormalEquations:
+        """Return those of both sets of residuals together."""
+        return NormalEquations(
+            self.matrix + other.matrix, self.gradient + other.gradient, self.loss + other.loss
+        )
 
     def column_scales(self) -> Floats:
         """1 / norm of each column of J; 0 for a column of rounding noise.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtpot import _core
+from mtpot.data.split import folds
+from mtpot.train.covariance import CorrelatedProblem, trajectory_blocks
 from mtpot.train.loss import Problem, labeled_frames, weights_of
 from mtpot.train.metrics import rms_errors
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
     from mtpot.train.settings import Settings
+
+FOLDS = 5  # of cross-validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,17 @@ class Monitor:
         if validation:
             self._held_out, lists = labeled_frames(potential, validation, weights)
             self._validation = list(zip(validation, lists, strict=True))
+        count = min(FOLDS, len(frames))
+        self._folds = folds(frames, count, settings.seed) if count > 1 else []
+        correlation = settings.energy_correlation
+        self._blocks = trajectory_blocks(frames, correlation) if correlation > 0.0 else []
         self.steps: list[Step] = []
 
     def problem(self, core: _core.Potential) -> Problem:
         """Return the loss on the training frames for potentials of this form."""
-        return Problem(core, self._labeled, self._threads)
+        if self._blocks:
+            return CorrelatedProblem(core, self._labeled, self._threads, self._blocks, self._folds)
+        return Problem(core, self._labeled, self._threads, self._folds)
 
     def record(self, core: _core.Potential, number: int, loss: float, stage: str) -> Step:
         """Find the errors of a potential, keep them as a step and show it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mtpot.errors import FormatError, InputError
+from mtpot.train.solvers import SOLVERS
 
 Parser = Callable[[Any], Any]
 Weighting = Literal["vibrations", "molecules", "structures"]
@@ -121,6 +123,12 @@ def _distance(value: Any) -> float | Literal["auto"]:
     return float(number(0.0, open_low=True)(value))
 
 
+def _ridge(value: Any) -> float | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    return float(number(0.0, open_low=True)(value))
+
+
 def _path(value: Any) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("expected the path of a file")
@@ -156,6 +164,12 @@ def _about(  # noqa: PLR0913, PLR0917 - the fields of `Option`
 ) -> dict[str, Option]:
     """Metadata of a field; `example` is TOML, for a field without a default to show."""
     return {"option": Option(section, text, parse, metavar, example, unit)}
+
+
+def _solver_help() -> str:
+    """Name every solver."""
+    each = "; ".join(f"{name}: {solver.phrase}" for name, solver in SOLVERS.items())
+    return f"how the parameters are found. {each}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -342,14 +356,58 @@ class Settings:
             "{ Surface = 2.0, Elastic = 0.5 }",
         ),
     )
-    ridge: float = field(
+    ridge: float | Literal["auto"] = field(
         default=1e-10,
         metadata=_about(
-            "loss", "ridge of the linear solves, relative", number(0.0, open_low=True), "X"
+            "loss",
+            "ridge of the linear solves, relative; auto: by five-fold cross-validation over frames",
+            _ridge,
+            "X|auto",
         ),
     )
-    max_steps: int = field(
-        default=60, metadata=_about("optimization", "most steps of the optimizer", integer(1))
+    solver: str = field(
+        default="variable-projection",
+        metadata=_about("optimization", _solver_help(), choice(*SOLVERS), "NAME"),
+    )
+    features: int | None = field(
+        default=None,
+        metadata=_about(
+            "optimization",
+            "coefficients of scalars that lasso and elimination keep; without, by five-fold "
+            "cross-validation over frames",
+            integer(1),
+            example="40",
+        ),
+    )
+    prior: Literal["flat", "level"] = field(
+        default="flat",
+        metadata=_about(
+            "optimization",
+            "prior width of the coefficients in ridge and bayesian-ridge: flat, or level, which "
+            "decays with the level of the scalar as fast as the data say",
+            choice("flat", "level"),
+            "NAME",
+        ),
+    )
+    energy_correlation: float = field(
+        default=0.0,
+        metadata=_about(
+            "optimization",
+            "correlation C of the errors of energies of neighbors in a trajectory, that of k-th "
+            "neighbors being C^k; 0: independent",
+            number(0.0, 1.0),
+            "C",
+        ),
+    )
+    max_steps: int | None = field(
+        default=None,
+        metadata=_about(
+            "optimization",
+            f"most steps of the solver; without, {SOLVERS['variable-projection'].max_steps}, and "
+            f"{SOLVERS['bfgs'].max_steps} for bfgs and l-bfgs",
+            integer(1),
+            example="60",
+        ),
     )
     tolerance: float = field(
         default=1e-4,
@@ -516,7 +574,7 @@ def template() -> str:
 def _template_lines(name: str, option: Option, default: Any) -> Iterable[str]:
     key = name.replace("_", "-")
     yield ""
-    yield f"# {option.help}"
+    yield from textwrap.wrap(option.help, 96, initial_indent="# ", subsequent_indent="# ")
     if default is MISSING:
         yield f"{key} = {option.example}"
     elif default in NOTHING:
@@ -565,6 +623,14 @@ def _check_start(values: Mapping[str, Any], flags: Mapping[str, Any]) -> None:
 def _check_sense(settings: Settings) -> None:
     if not (settings.energy_weight or settings.force_weight or settings.stress_weight):
         raise InputError("all three weights are zero: there is nothing to fit")
+    for name in ("ridge", "features", "prior"):
+        heeding = [each for each, solver in SOLVERS.items() if name in solver.heeds]
+        untouched = next(default for key, _, default in options() if key == name)
+        if settings.solver not in heeding and getattr(settings, name) != untouched:
+            raise InputError(
+                f"--solver {settings.solver} has no use for --{name}; it is for "
+                f"{', '.join(heeding)}"
+            )
 
 
 def _toml(value: Any) -> str:

@@ -64,8 +64,12 @@ def raise_level(potential: MTP, high: MTP) -> MTP:
 
 
 def without_zeros(core: _core.Potential) -> _core.Potential:
-    """Leave out the scalars whose coefficients are zero; the energies stay as they are."""
-    return core.keep_scalars(np.flatnonzero(_linear(core)).tolist())
+    """Leave out the scalars whose coefficients are zero; the energies stay as they are.
+
+    If all are, the first stays: a potential has at least one.
+    """
+    used = np.flatnonzero(_linear(core)).tolist()
+    return core.keep_scalars(used or [0])
 
 
 def _linear(core: _core.Potential) -> Floats:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+PROJECTION = "variable-projection"
 START_NOISE = 0.05  # of the radial coefficients, around the identity in (mu, beta)
 
 
@@ -34,7 +35,8 @@ class TrainingResult:
     """A trained potential, its loss on the training set, why training stopped, the way there.
 
     Of several seeds it is the one that did best, with the steps of all. `validation_loss` is
-    that on the frames set aside.
+    that on the frames set aside; `chosen` are the numbers that the solver has chosen by itself, by
+    name.
     """
 
     potential: MTP
@@ -42,6 +44,7 @@ class TrainingResult:
     stop: Stop
     seed: int
     validation_loss: float | None = None
+    chosen: dict[str, float] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -80,6 +83,7 @@ def train(
         If the loss is not finite.
     """
     weights_of(settings).check_groups([*frames, *validation])
+    _ = SOLVERS[settings.solver].minimize  # one that needs what is not installed is refused now
     seeds = range(settings.seed, settings.seed + settings.seeds)
     starts = [starting_potential(replace(settings, seed=seed), frames) for seed in seeds]
     monitor = Monitor(starts[0], settings, frames, validation, progress)
@@ -97,10 +101,24 @@ class _Training:
     def __init__(self, settings: Settings, monitor: Monitor) -> None:
         self._settings = settings
         self._monitor = monitor
-        self._options = Options(settings.max_steps, settings.tolerance, settings.ridge)
+        chosen = SOLVERS[settings.solver]
+        self._nonlinear = PROJECTION if chosen.linear else settings.solver
 
     def run(self, start: MTP) -> TrainingResult:
-        """Train, by way of a lower level if the parameters are to be fewer than the start's."""
+        """Train; a regression comes last, when there are radial functions for it."""
+        name = self._settings.solver
+        if not SOLVERS[name].linear:
+            return self._by_stages(start)
+        trained = self._settings.start is not None and _has_scalars(start.core)
+        if trained and self._settings.max_parameters == 0:
+            return self._fit(start, name, name)
+        result = self._by_stages(start)
+        if result.stop == "interrupted":
+            return result
+        return self._fit(result.potential, name, name)
+
+    def _by_stages(self, start: MTP) -> TrainingResult:
+        """Go by way of a lower level if the parameters are to be fewer than the start's."""
         most = self._settings.max_parameters
         if not 0 < most < len(start.parameters):
             return self._fit(start)
@@ -126,26 +144,46 @@ class _Training:
                 "it or lower radial-size"
             )
         problem = self._monitor.problem(core)
-        options = replace(self._options, features=most - others)
+        options = replace(options_of(self._settings, "elimination"), features=most - others)
         result = SOLVERS["elimination"].minimize(
             problem, potential.parameters, options, lambda *_: None
         )
         return MTP(without_zeros(core.with_parameters(result.parameters)))
 
-    def _fit(self, start: MTP, stage: str = "") -> TrainingResult:
+    def _fit(self, start: MTP, stage: str = "", name: str = "") -> TrainingResult:
+        """Run one solver; that of all parameters unless another is named."""
         settings = self._settings
+        name = name or self._nonlinear
         if settings.seeds > 1:
             stage = f"seed {settings.seed} {stage}".strip()
-        watch = _Watch(self._monitor, start.core, stage, settings.patience)
-        problem = self._monitor.problem(start.core)
-        solver = SOLVERS["variable-projection"]
-        result = watch.best_of(
-            lambda: solver.minimize(problem, start.parameters, self._options, watch)
-        )
-        trained = MTP(normalize(start.core.with_parameters(result.parameters)))
+        solver = SOLVERS[name]
+        # The estimate of a regression is its last step, whatever validation frames say of it.
+        patience = None if solver.linear else settings.patience
+        watch = _Watch(self._monitor, start.core, stage, patience)
+        problem, options = self._monitor.problem(start.core), options_of(settings, name)
+        result = watch.best_of(lambda: solver.minimize(problem, start.parameters, options, watch))
+        core = start.core.with_parameters(result.parameters)
+        if solver.sparse and result.stop != "interrupted":
+            core = without_zeros(core)
         return TrainingResult(
-            trained, result.loss, result.stop, settings.seed, watch.validation_loss
+            MTP(normalize(core)),
+            result.loss,
+            result.stop,
+            settings.seed,
+            watch.validation_loss,
+            result.chosen,
         )
+
+
+def options_of(settings: Settings, name: str) -> Options:
+    """Return what the settings tell a solver."""
+    return Options(
+        settings.max_steps or SOLVERS[name].max_steps,
+        settings.tolerance,
+        settings.ridge,
+        settings.features,
+        settings.prior,
+    )
 
 
 class _Overfitting(Exception):  # noqa: N818 - not an error
@@ -153,9 +191,14 @@ class _Overfitting(Exception):  # noqa: N818 - not an error
 
 
 class _Watch:
-    """Reports the steps of a solver and keeps what did best on the validation frames."""
+    """Reports the steps of a solver and keeps what did best on the validation frames.
 
-    def __init__(self, monitor: Monitor, core: _core.Potential, stage: str, patience: int) -> None:
+    Without patience (None) that is the last step.
+    """
+
+    def __init__(
+        self, monitor: Monitor, core: _core.Potential, stage: str, patience: int | None
+    ) -> None:
         self._monitor = monitor
         self._core = core
         self._stage = stage
@@ -171,10 +214,11 @@ class _Watch:
         if found is None:
             return
         self._idle += 1
-        if self.validation_loss is None or found < self.validation_loss:
+        improved = self.validation_loss is None or found < self.validation_loss
+        if self._patience is None or improved:
             self._best = Result(parameters, loss, number, "validation")
             self.validation_loss, self._idle = found, 0
-        if 0 < self._patience <= self._idle:
+        if self._patience and self._patience <= self._idle:
             raise _Overfitting
 
     def best_of(self, minimize: Callable[[], Result]) -> Result:
@@ -184,7 +228,9 @@ class _Watch:
         except _Overfitting:
             assert self._best is not None
             return self._best
-        return result if self._best is None else replace(self._best, stop=result.stop)
+        if self._best is None:
+            return result
+        return replace(self._best, stop=result.stop, chosen=result.chosen)
 
 
 def _has_scalars(core: _core.Potential) -> bool:

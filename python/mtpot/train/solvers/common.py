@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mtpot.train.loss import Problem
 
 Floats = NDArray[np.float64]
 
@@ -18,21 +21,62 @@ Stop = Literal["converged", "max-steps", "validation", "interrupted"]
 """Why training stopped; "validation": frames set aside did no better any more; "interrupted" is
 Ctrl-C, which leaves the best parameters so far."""
 
+Prior = Literal["flat", "level"]
+"""Prior width of the linear coefficients in columns of unit norm: equal, or less by level."""
+
+SMALLEST_RIDGE = 1e-10
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """When to stop, and the ridge (above 0) of linear solves with columns of unit norm."""
+    """When to stop, and what a solver is told besides.
+
+    Attributes
+    ----------
+    max_steps, tolerance
+        It stops after so many steps, or when steps lower the loss by less than this share of it.
+    ridge
+        Above 0, of linear solves with columns of unit norm, or "auto": by cross-validation.
+    features
+        How many coefficients of scalars a sparse solver keeps; None: by cross-validation.
+    prior
+        How the prior width of coefficients goes with the level of their scalars.
+    """
 
     max_steps: int = 60
     tolerance: float = 1e-4
-    ridge: float = 1e-10
+    ridge: float | Literal["auto"] = SMALLEST_RIDGE
+    features: int | None = None
+    prior: Prior = "flat"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The best parameters found, their loss, the number of accepted steps, why it stopped."""
+    """What a solver has found.
+
+    Attributes
+    ----------
+    parameters, loss
+        The best parameters, and the loss there, without any penalty.
+    steps
+        The number of accepted steps.
+    stop
+        Why it stopped.
+    chosen
+        Numbers that it has chosen by itself, such as a ridge, by name.
+    """
 
     parameters: Floats
     loss: float
     steps: int
     stop: Stop
+    chosen: dict[str, float] = field(default_factory=dict)
+
+
+Minimize = Callable[["Problem", Floats, Options, Report], Result]
+"""Minimize the loss of a problem from a start: parameters, radial | linear."""
+
+
+def number_of(ridge: float | Literal["auto"]) -> float:
+    """Return the ridge, or the smallest while the automatic one is not yet chosen."""
+    return SMALLEST_RIDGE if ridge == "auto" else ridge

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtpot.errors import NumericalError
-from mtpot.train.solvers.common import Floats, Options, Report, Result, Stop
+from mtpot.train.solvers.automatic import with_automatic_ridge
+from mtpot.train.solvers.common import (
+    SMALLEST_RIDGE,
+    Floats,
+    Options,
+    Report,
+    Result,
+    Stop,
+    number_of,
+)
 
 if TYPE_CHECKING:
     from mtpot.train.loss import NormalEquations, Problem
@@ -37,6 +46,7 @@ class _Point:
         return self.equations.loss
 
 
+@with_automatic_ridge
 def minimize(problem: Problem, start: Floats, options: Options, report: Report) -> Result:
     """Minimize the loss from a start.
 
@@ -45,9 +55,9 @@ def minimize(problem: Problem, start: Floats, options: Options, report: Report) 
     problem
         The loss and its normal equations.
     start
-        Parameters, radial | linear. The ridge pulls the species energies towards those of the
-        start and the other linear parameters towards zero, so that the zero of energy does not
-        matter.
+        Parameters, radial | linear. The ridge pulls the coefficients of the scalars towards zero.
+        Species energies are free, so that the zero of energy does not matter; what the frames do
+        not tell of them is as in the start.
     options
         When to stop, and the ridge.
     report
@@ -95,9 +105,10 @@ class _Solver:
 
     def __init__(self, problem: Problem, start: Floats, options: Options) -> None:
         self._problem = problem
-        self._ridge = options.ridge
-        self._origin = start[problem.radial_count :].copy()
-        self._origin[problem.species_count :] = 0.0
+        self._origin = problem.without_coefficients(start)[problem.radial_count :]
+        ridge = number_of(options.ridge)
+        self._ridge = np.full(len(self._origin), ridge)
+        self._ridge[: problem.species_count] = min(ridge, SMALLEST_RIDGE)
 
     def accepted(self, parameters: Floats, below: float) -> _Point | None:
         """Solve for the linear parameters; None unless the loss then lies below a bound.
@@ -109,9 +120,8 @@ class _Solver:
         equations = self._problem.normal_equations(parameters, linear_only=True)
         if not equations.finite:
             return None
-        ridge = np.full(len(self._origin), self._ridge)
         pull = self._ridge * np.diag(equations.matrix) * (parameters[radial:] - self._origin)
-        change = _solve(equations, ridge, -pull)
+        change = _solve(equations, self._ridge, -pull)
         if below < np.inf and not equations.loss_after(change) < below:
             return None
         projected = parameters.copy()
@@ -123,8 +133,8 @@ class _Solver:
 
     def step(self, equations: NormalEquations, damping: float) -> Floats:
         """Change of all parameters by the damped joint normal equations."""
-        diagonal = np.full(len(equations.gradient), self._ridge)
-        diagonal[: self._problem.radial_count] = damping
+        diagonal = np.full(len(equations.gradient), damping)
+        diagonal[self._problem.radial_count :] = self._ridge
         return _solve(equations, diagonal, np.zeros(len(diagonal)))
 
 
