@@ -7,13 +7,15 @@
 Leaves in the output folder: potential.mtp; potential.almtp, the same with its active set, for
 extrapolation grades; metrics.json, the errors; report/summary.md with figures. Every frame needs
 an energy; forces and stresses are used where they are. Errors are told apart by the frames'
-info key "group", else "config_type". Ctrl-C ends the training and writes the best potential so far.
+info key "group", else "config_type". Ctrl-C ends the training and writes the best potential so far;
+after that, and after a crash, the same command with --resume goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import time
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
+    from mtpot.train.checkpoint import Checkpoint
     from mtpot.train.report import Evaluated
     from mtpot.train.trainer import TrainingResult
+
+CHECKPOINT = "checkpoint"
+"""File in the output folder, there only while a training is not finished."""
 
 SUMMARY = "train a potential (mlp-train is short for it)"
 
@@ -83,6 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     flags = {name: getattr(arguments, name) for name, _, _ in options() if name in arguments}
     settings = load_settings(arguments.settings, flags)
+    result = settings.output / "potential.mtp"
+    if settings.resume and result.exists() and not _unfinished(settings):
+        print(f"{result} is complete: nothing to resume")
+        return 0
+    settings = _taking_up(settings)
     _check_outputs(settings)
     check_inputs(settings, arguments.settings)
     _check_shape(settings)
@@ -118,6 +129,27 @@ def _write_template(target: Path, overwrite: bool) -> None:
     else:
         write_atomic(target, template(), overwrite)
         print(f"{target}: fill it in, then mlp-train {target}")
+
+
+def _unfinished(settings: Settings) -> bool:
+    """Whether the output folder holds a training that did not come to its end."""
+    from mtpot.train.checkpoint import exists
+
+    return exists(settings.output / CHECKPOINT)
+
+
+def _taking_up(settings: Settings) -> Settings:
+    """Let an unfinished training be replaced if it is resumed; refuse to touch it otherwise."""
+    from mtpot.errors import InputError
+
+    if not _unfinished(settings) or settings.overwrite:
+        return settings
+    if not settings.resume:
+        raise InputError(
+            f"{settings.output} holds an unfinished training: --resume goes on with it, "
+            "--overwrite begins anew"
+        )
+    return replace(settings, overwrite=True)
 
 
 def _check_outputs(settings: Settings) -> None:
@@ -178,8 +210,11 @@ def _train(settings: Settings) -> int:
     started = time.perf_counter()
     settings, data = read_data(settings)
     _probe_outputs(settings)
+    checkpoint = _checkpoint(settings, data)
+    # A batch system's end of time is as good a reason to stop as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress(describe) as progress:
-        result = train(settings, data.train, data.validation, progress)
+        result = train(settings, data.train, data.validation, progress, checkpoint)
     _save_potential(settings, result.potential)
     print(_ending(result))
     if result.chosen:
@@ -188,7 +223,24 @@ def _train(settings: Settings) -> int:
     if result.stop != "interrupted":
         save_active_set(settings, result.potential, data.train)
     _save_metrics(settings, result, data, seconds)
-    return 1 if result.stop == "interrupted" else 0
+    if result.stop == "interrupted":
+        return 1
+    checkpoint.remove()
+    return 0
+
+
+def _checkpoint(settings: Settings, data: Data) -> Checkpoint:
+    """Take up the checkpoint of an earlier run if that is asked for, or begin one."""
+    from mtpot.files import make_folder
+    from mtpot.train.checkpoint import Checkpoint, exists, facts_of, resume
+
+    path = make_folder(settings.output) / CHECKPOINT
+    facts = facts_of(settings.as_dict(), [*data.train, *data.validation])
+    if settings.resume and exists(path):
+        return resume(path, facts, lambda line: print(f"warning: {line}", flush=True))
+    checkpoint = Checkpoint(path, facts)
+    checkpoint.remove()
+    return checkpoint
 
 
 def read_data(settings: Settings) -> tuple[Settings, Data]:
@@ -261,7 +313,10 @@ def _warn(
 
 def _ending(result: TrainingResult) -> str:
     if result.stop == "interrupted":
-        return "interrupted: the best potential so far is written, without an active set"
+        return (
+            "interrupted: the best potential so far is written, without an active set; "
+            "--resume goes on"
+        )
     if result.stop == "converged":
         return f"converged after {_steps(result)} steps"
     if result.stop == "validation":

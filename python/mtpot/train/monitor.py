@@ -82,6 +82,12 @@ class Monitor:
             return CorrelatedProblem(core, self._labeled, self._threads, self._blocks, self._folds)
         return Problem(core, self._labeled, self._threads, self._folds)
 
+    def take_up(self, steps: Sequence[Step]) -> None:
+        """Go on after the steps of an earlier run."""
+        self.steps = list(steps)
+        if steps:
+            self._started -= steps[-1].seconds
+
     def record(self, core: _core.Potential, number: int, loss: float, stage: str) -> Step:
         """Find the errors of a potential, keep them as a step and show it."""
         evaluator = _core.Evaluator(core)

@@ -212,6 +212,15 @@ class Settings:
         default=False,
         metadata=_about("files", "replace files of an earlier run in the output folder", _switch),
     )
+    resume: bool = field(
+        default=False,
+        metadata=_about(
+            "files",
+            "go on with a training in the output folder that was killed or stopped; begin where "
+            "there is none",
+            _switch,
+        ),
+    )
     start: Path | None = field(
         default=None,
         metadata=_about(

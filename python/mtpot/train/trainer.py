@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mtpot import _core
 from mtpot.errors import InputError
 from mtpot.neighbors import shortest_distance
 from mtpot.potential import MTP
+from mtpot.train.checkpoint import Checkpoint, Outcome, Standing, State
 from mtpot.train.gauge import normalize
 from mtpot.train.loss import species_energies, weights_of
 from mtpot.train.monitor import Monitor, Step
-from mtpot.train.solvers import SOLVERS, Options, Result, Stop
+from mtpot.train.solvers import SOLVERS, Options, Stop
 from mtpot.train.thin import lower_level, raise_level, without_zeros
+from mtpot.train.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mtpot import _core
     from mtpot.data.frame import Frame
     from mtpot.train.settings import Settings
 
@@ -58,6 +60,7 @@ def train(
     frames: Sequence[Frame],
     validation: Sequence[Frame] = (),
     progress: Callable[[Step], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train a potential on frames.
 
@@ -73,6 +76,10 @@ def train(
         and training ends when this loss has not fallen for `patience` steps.
     progress
         Called with every step.
+    checkpoint
+        Where to save the state of training after every step; what it has from an earlier
+        training is taken up. With the same threads the result is that of a training without
+        a pause, bit for bit.
 
     Raises
     ------
@@ -87,52 +94,101 @@ def train(
     seeds = range(settings.seed, settings.seed + settings.seeds)
     starts = [starting_potential(replace(settings, seed=seed), frames) for seed in seeds]
     monitor = Monitor(starts[0], settings, frames, validation, progress)
-    results: list[TrainingResult] = []
-    for seed, start in zip(seeds, starts, strict=True):
-        results.append(_Training(replace(settings, seed=seed), monitor).run(start))
+    saved = checkpoint.saved if checkpoint else None
+    results = [_result_of(outcome) for outcome in saved.finished] if saved else []
+    if saved:
+        monitor.take_up(saved.steps)
+    for seed, start in list(zip(seeds, starts, strict=True))[len(results) :]:
+        save = _saver(checkpoint, monitor, [_outcome_of(result) for result in results])
+        training = _Training(replace(settings, seed=seed), monitor, save)
+        results.append(training.run(start, saved))
+        saved = None
         if results[-1].stop == "interrupted":
             break
     return replace(min(results, key=lambda result: result.score), steps=monitor.steps)
 
 
+def _saver(
+    checkpoint: Checkpoint | None, monitor: Monitor, finished: list[Outcome]
+) -> Callable[[int, str, Standing], None]:
+    """Return what saves position, first potential and standing of a stage."""
+
+    def save(position: int, start: str, standing: Standing) -> None:
+        if checkpoint:
+            checkpoint.save(State(finished, position, start, standing, monitor.steps))
+
+    return save
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A solver, and the potential that it begins with, made from that of the stage before."""
+
+    name: str
+    solver: str
+    begin: Callable[[MTP], MTP] = lambda potential: potential
+
+
 class _Training:
     """The stages from one start to a trained potential."""
 
-    def __init__(self, settings: Settings, monitor: Monitor) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        monitor: Monitor,
+        save: Callable[[int, str, Standing], None],
+    ) -> None:
+        """Make one; `save` takes position, first potential and standing of a stage."""
         self._settings = settings
         self._monitor = monitor
-        chosen = SOLVERS[settings.solver]
-        self._nonlinear = PROJECTION if chosen.linear else settings.solver
+        self._save = save
 
-    def run(self, start: MTP) -> TrainingResult:
-        """Train; a regression comes last, when there are radial functions for it."""
-        name = self._settings.solver
-        if not SOLVERS[name].linear:
-            return self._by_stages(start)
+    def run(self, start: MTP, saved: State | None) -> TrainingResult:
+        """Go through the stages, from where a saved state stands if there is one."""
+        result: TrainingResult | None = None
+        potential, standing = start, Standing()
+        stages = self._stages(start)
+        first = saved.position if saved else 0
+        for position in range(first, len(stages)):
+            stage = stages[position]
+            try:
+                potential = stage.begin(potential)
+            except KeyboardInterrupt:
+                if result is None:
+                    raise
+                return replace(result, stop="interrupted")
+            if saved and position == first:
+                potential, standing = _potential_of(saved.start), saved.standing
+            result = self._fit(potential, stage, position, standing)
+            if result.stop == "interrupted":
+                return result
+            potential, standing = result.potential, Standing()
+        assert result is not None
+        return result
+
+    def _stages(self, start: MTP) -> list[_Stage]:
+        """By way of a lower level if parameters are to be fewer; a regression comes last."""
+        name, most = self._settings.solver, self._settings.max_parameters
+        linear = SOLVERS[name].linear
+        nonlinear = PROJECTION if linear else name
+        fewer = 0 < most < len(start.parameters)
         trained = self._settings.start is not None and _has_scalars(start.core)
-        if trained and self._settings.max_parameters == 0:
-            return self._fit(start, name, name)
-        result = self._by_stages(start)
-        if result.stop == "interrupted":
-            return result
-        return self._fit(result.potential, name, name)
-
-    def _by_stages(self, start: MTP) -> TrainingResult:
-        """Go by way of a lower level if the parameters are to be fewer than the start's."""
-        most = self._settings.max_parameters
-        if not 0 < most < len(start.parameters):
-            return self._fit(start)
-        if self._settings.start is not None and _has_scalars(start.core):
-            return self._fit(self._thinned(start), f"{most} parameters")
-        lower = lower_level(start, most)
-        result = self._fit(lower, f"level {lower.level}")
-        if result.stop == "interrupted":
-            return result
-        try:
-            thinned = self._thinned(raise_level(result.potential, start))
-        except KeyboardInterrupt:
-            return replace(result, stop="interrupted")
-        return self._fit(thinned, f"{most} parameters")
+        stages = []
+        if fewer and not trained:
+            low = lower_level(start, most)
+            stages = [
+                _Stage(f"level {low.level}", nonlinear, lambda _: low),
+                _Stage(
+                    f"{most} parameters",
+                    nonlinear,
+                    lambda found: self._thinned(raise_level(found, start)),
+                ),
+            ]
+        elif fewer:
+            stages = [_Stage(f"{most} parameters", nonlinear, self._thinned)]
+        elif not (linear and trained):
+            stages = [_Stage("", nonlinear)]
+        return [*stages, _Stage(name, name)] if linear else stages
 
     def _thinned(self, potential: MTP) -> MTP:
         """Leave the scalars that serve the loss best at these radial functions."""
@@ -150,17 +206,22 @@ class _Training:
         )
         return MTP(without_zeros(core.with_parameters(result.parameters)))
 
-    def _fit(self, start: MTP, stage: str = "", name: str = "") -> TrainingResult:
-        """Run one solver; that of all parameters unless another is named."""
+    def _fit(self, start: MTP, stage: _Stage, position: int, standing: Standing) -> TrainingResult:
+        """Run the solver of a stage from where it stands."""
         settings = self._settings
-        name = name or self._nonlinear
-        if settings.seeds > 1:
-            stage = f"seed {settings.seed} {stage}".strip()
-        solver = SOLVERS[name]
+        name = f"seed {settings.seed} {stage.name}".strip() if settings.seeds > 1 else stage.name
+        solver = SOLVERS[stage.solver]
+
+        def record(number: int, loss: float, parameters: Floats) -> float | None:
+            core = start.core.with_parameters(parameters)
+            return self._monitor.record(core, number, loss, name).validation_loss
+
         # The estimate of a regression is its last step, whatever validation frames say of it.
         patience = None if solver.linear else settings.patience
-        watch = _Watch(self._monitor, start.core, stage, patience)
-        problem, options = self._monitor.problem(start.core), options_of(settings, name)
+        text = _text_of(start)
+        watch = Watch(record, patience, lambda now: self._save(position, text, now), standing)
+        options = replace(options_of(settings, stage.solver), resumed=standing.mark)
+        problem = self._monitor.problem(start.core)
         result = watch.best_of(lambda: solver.minimize(problem, start.parameters, options, watch))
         core = start.core.with_parameters(result.parameters)
         if solver.sparse and result.stop != "interrupted":
@@ -186,51 +247,34 @@ def options_of(settings: Settings, name: str) -> Options:
     )
 
 
-class _Overfitting(Exception):  # noqa: N818 - not an error
-    """The loss on the validation frames falls no more."""
+def _outcome_of(result: TrainingResult) -> Outcome:
+    return Outcome(
+        _text_of(result.potential),
+        result.loss,
+        result.stop,
+        result.seed,
+        result.validation_loss,
+        result.chosen,
+    )
 
 
-class _Watch:
-    """Reports the steps of a solver and keeps what did best on the validation frames.
+def _result_of(outcome: Outcome) -> TrainingResult:
+    return TrainingResult(
+        _potential_of(outcome.potential),
+        outcome.loss,
+        outcome.stop,
+        outcome.seed,
+        outcome.validation_loss,
+        outcome.chosen,
+    )
 
-    Without patience (None) that is the last step.
-    """
 
-    def __init__(
-        self, monitor: Monitor, core: _core.Potential, stage: str, patience: int | None
-    ) -> None:
-        self._monitor = monitor
-        self._core = core
-        self._stage = stage
-        self._patience = patience
-        self._best: Result | None = None
-        self._idle = 0
-        self.validation_loss: float | None = None
+def _text_of(potential: MTP) -> str:
+    return _core.format_potential(potential.core).decode()
 
-    def __call__(self, number: int, loss: float, parameters: Floats) -> None:
-        """Take a step."""
-        core = self._core.with_parameters(parameters)
-        found = self._monitor.record(core, number, loss, self._stage).validation_loss
-        if found is None:
-            return
-        self._idle += 1
-        improved = self.validation_loss is None or found < self.validation_loss
-        if self._patience is None or improved:
-            self._best = Result(parameters, loss, number, "validation")
-            self.validation_loss, self._idle = found, 0
-        if self._patience and self._patience <= self._idle:
-            raise _Overfitting
 
-    def best_of(self, minimize: Callable[[], Result]) -> Result:
-        """Run a solver, and take the best step on the validation frames if there are any."""
-        try:
-            result = minimize()
-        except _Overfitting:
-            assert self._best is not None
-            return self._best
-        if self._best is None:
-            return result
-        return replace(self._best, stop=result.stop, chosen=result.chosen)
+def _potential_of(text: str) -> MTP:
+    return MTP(_core.parse_potential(text.encode(), "the checkpoint")[0])
 
 
 def _has_scalars(core: _core.Potential) -> bool:

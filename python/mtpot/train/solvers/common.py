@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-Report = Callable[[int, float, Floats], None]
-"""Called after every accepted step with its number, the loss and the parameters."""
 
 Stop = Literal["converged", "max-steps", "validation", "interrupted"]
 """Why training stopped; "validation": frames set aside did no better any more; "interrupted" is
@@ -25,6 +23,44 @@ Prior = Literal["flat", "level"]
 """Prior width of the linear coefficients in columns of unit norm: equal, or less by level."""
 
 SMALLEST_RIDGE = 1e-10
+
+
+class Report(Protocol):
+    """Called after every accepted step."""
+
+    def __call__(
+        self,
+        number: int,
+        loss: float,
+        parameters: Floats,
+        memory: Mapping[str, float] | None = None,
+        /,
+    ) -> None:
+        """Take number, loss and parameters of a step.
+
+        `memory` are the numbers that the solver needs beside the parameters to go on from there
+        as if it had never stopped; None if that is more than a few numbers.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a solver can take up again.
+
+    Attributes
+    ----------
+    step, loss
+        Number and loss of the last accepted step.
+    parameters
+        Those of that step, radial | linear.
+    memory
+        The solver's own numbers.
+    """
+
+    step: int
+    loss: float
+    parameters: list[float]
+    memory: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +77,9 @@ class Options:
         How many coefficients of scalars a sparse solver keeps; None: by cross-validation.
     prior
         How the prior width of coefficients goes with the level of their scalars.
+    resumed
+        Where an earlier run of the same solver from the same start was, to go on from there;
+        solvers that give no memory in their reports begin again.
     """
 
     max_steps: int = 60
@@ -48,6 +87,7 @@ class Options:
     ridge: float | Literal["auto"] = SMALLEST_RIDGE
     features: int | None = None
     prior: Prior = "flat"
+    resumed: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ quadratic model has foretold the loss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from mtpot.train.solvers.automatic import with_automatic_ridge
 from mtpot.train.solvers.common import (
     SMALLEST_RIDGE,
     Floats,
+    Mark,
     Options,
     Report,
     Result,
@@ -69,35 +70,56 @@ def minimize(problem: Problem, start: Floats, options: Options, report: Report) 
         If the start has no finite loss.
     """
     solver = _Solver(problem, start, options)
-    best = solver.accepted(start, np.inf)
-    if best is None:
-        raise NumericalError(
-            "the loss is not finite at the start: look for absurd labels or distances in the "
-            "data (mlp evaluate shows the errors), or try another seed"
-        )
-    report(0, best.loss, best.parameters)
-    damping, growth, idle, steps = FIRST_DAMPING, 2.0, 0, 0
+    if options.resumed:
+        best, search = solver.taken_up(options.resumed), _Search(**options.resumed.memory)
+    else:
+        best, search = solver.first(start), _Search()
+        report(0, best.loss, best.parameters, asdict(search))
     stop: Stop = "converged"
     try:
-        while idle < PATIENCE and damping < LARGEST_DAMPING:
-            if steps == options.max_steps:
+        while search.idle < PATIENCE and search.damping < LARGEST_DAMPING:
+            if search.steps >= options.max_steps:
                 stop = "max-steps"
                 break
-            change = solver.step(best.equations, damping)
+            change = solver.step(best.equations, search.damping)
             foretold = best.loss - best.equations.loss_after(change)
             trial = solver.accepted(best.parameters + change, best.loss)
             if trial is None:
-                damping, growth = damping * growth, growth * 2.0
+                search = search.rejected()
                 continue
             gain = best.loss - trial.loss
             ratio = gain / foretold if foretold > 0.0 else 0.0
-            damping, growth = damping * max(0.1, 1.0 - (2.0 * ratio - 1.0) ** 3), 2.0
-            idle = idle + 1 if gain < options.tolerance * best.loss else 0
-            best, steps = trial, steps + 1
-            report(steps, best.loss, best.parameters)
+            search = search.accepted(ratio, gain < options.tolerance * best.loss)
+            best = trial
+            report(int(search.steps), best.loss, best.parameters, asdict(search))
     except KeyboardInterrupt:
         stop = "interrupted"
-    return Result(best.parameters, best.loss, steps, stop)
+    return Result(best.parameters, best.loss, int(search.steps), stop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Damping and by what it grows when a step is rejected; steps in a row with little gain; steps.
+
+    Numbers that a checkpoint keeps, hence all of one type.
+    """
+
+    damping: float = FIRST_DAMPING
+    growth: float = 2.0
+    idle: float = 0
+    steps: float = 0
+
+    def rejected(self) -> _Search:
+        return replace(self, damping=self.damping * self.growth, growth=self.growth * 2.0)
+
+    def accepted(self, ratio: float, little: bool) -> _Search:
+        """After a step that gained `ratio` of what was foretold; `little` if that is nothing."""
+        return _Search(
+            self.damping * max(0.1, 1.0 - (2.0 * ratio - 1.0) ** 3),
+            2.0,
+            self.idle + 1 if little else 0,
+            self.steps + 1,
+        )
 
 
 class _Solver:
@@ -109,6 +131,27 @@ class _Solver:
         ridge = number_of(options.ridge)
         self._ridge = np.full(len(self._origin), ridge)
         self._ridge[: problem.species_count] = min(ridge, SMALLEST_RIDGE)
+
+    def first(self, start: Floats) -> _Point:
+        """Solve for the linear parameters of the start.
+
+        Raises
+        ------
+        NumericalError
+            There is no finite loss.
+        """
+        point = self.accepted(start, np.inf)
+        if point is None:
+            raise NumericalError(
+                "the loss is not finite at the start: look for absurd labels or distances in the "
+                "data (mlp evaluate shows the errors), or try another seed"
+            )
+        return point
+
+    def taken_up(self, mark: Mark) -> _Point:
+        """Return the point of an earlier run; the same as it was there, bit for bit."""
+        parameters = np.array(mark.parameters)
+        return _Point(parameters, self._problem.normal_equations(parameters, linear_only=False))
 
     def accepted(self, parameters: Floats, below: float) -> _Point | None:
         """Solve for the linear parameters; None unless the loss then lies below a bound.
