@@ -95,7 +95,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_training_leaves_what_the_interface_promises(trained: Path) -> None:
     names = {path.name for path in trained.iterdir()}
     assert names == {"potential.mtp", "potential.almtp", "metrics.json", "report"}
-    assert (trained / "report" / "summary.md").is_file()
+    assert (trained / "report" / "report.html").is_file()
     assert MTP.load(trained / "potential.mtp").species == ("Al",)
     assert MTP.load(trained / "potential.almtp").selection is not None
 
@@ -103,13 +103,14 @@ def test_training_leaves_what_the_interface_promises(trained: Path) -> None:
 def test_metrics_have_the_promised_keys(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}
-    assert set(metrics) == keys | {"stop", "threads", "potential", "validation"}
+    more = {"stop", "threads", "potential", "validation", "neighbors", "versions", "history"}
+    assert set(metrics) == keys | more
     assert metrics["validation"] is None
     assert metrics["stop"] == "max-steps"
     assert metrics["settings"]["min_distance"] == "auto"
     assert 2.0 < metrics["potential"]["min_distance"] < 2.6
     kinds = ("energy_{}_per_atom", "force_{}", "stress_{}")
-    inner = {"frames", "atoms", *(kind.format(e) for kind in kinds for e in ("mae", "rmse"))}
+    inner = {"frames", "atoms", *(kind.format(e) for kind in kinds for e in ("mae", "rmse", "max"))}
     for part, frames in (("train", 12), ("test", 4)):
         assert set(metrics[part]) == inner | {"groups"}
         assert metrics[part]["frames"] == frames
@@ -562,9 +563,10 @@ WRITERS = {
         *("--train", "{data}/train.xyz", "--output", "{target}"),
     ],
     "convert": ["convert", "{data}/test.xyz", "{target}"],
+    "report": ["report", "{run}", "--output", "{target}"],
     "prune": ["prune", "{run}/potential.mtp", "--data", "{data}/train.xyz", "--output", "{target}"],
 }
-FOLDER_WRITERS = ("train", "prune")
+FOLDER_WRITERS = ("train", "prune", "report")
 
 
 def fill(words: list[str], data: Path, trained: Path, target: Path) -> list[str]:

@@ -80,7 +80,7 @@ def _summary(compared: Sequence[Compared], kind: str | None) -> list[str]:
 
 def _best(compared: Sequence[Compared], kind: str) -> str:
     """Name the potentials with the smallest errors and the shortest time."""
-    parts = []
+    wins: dict[str, list[str]] = {}
     for quantity in QUANTITIES:
         found = [
             (errors.rmse, each.name)
@@ -89,11 +89,15 @@ def _best(compared: Sequence[Compared], kind: str) -> str:
         ]
         if found:
             least, name = min(found)
-            text = f"{quantity.text(least)} {quantity.unit}"
-            parts.append(f"{name} has the smallest {quantity.name} RMSE ({text})")
+            text = f"{quantity.name} ({quantity.text(least)} {quantity.unit})"
+            wins.setdefault(name, []).append(text)
+    parts = [
+        f"{name} has the smallest root mean square errors of {', '.join(won)}"
+        for name, won in wins.items()
+    ]
     quickest = min(compared, key=lambda each: each.microseconds)
     parts.append(f"{quickest.name} is the fastest ({quickest.microseconds:.2g} µs per atom)")
-    return f"On {kind} frames, " + "; ".join(parts) + "."
+    return f"On {kind} frames, {'; '.join(parts)}."
 
 
 def _cautions(compared: Sequence[Compared], kind: str | None) -> list[str]:

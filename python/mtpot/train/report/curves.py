@@ -41,6 +41,9 @@ def radial_drawing(potential: MTP, distances: PairStatistics) -> Drawing:
         panel.set_xlabel("r (Å)")
     for panel in panels[:, 0]:
         panel.set_ylabel("f$_μ$(r)")
+    if count > 2:
+        for panel in panels.flat:
+            panel.locator_params(nbins=4)
     return Drawing(
         "radial_functions",
         figure,
@@ -146,7 +149,7 @@ def _dimer_panel(panel: Axes, potential: MTP, pair: Pair, distances: PairStatist
     panel.plot(grid, energies, color=CYCLE[0])
     panel.axhline(0.0, color="0.6", linewidth=0.7)
     panel.set_xlim(grid[0], grid[-1])
-    _limit(panel, energies[grid >= 0.95 * shortest])
+    _limit(panel, energies[grid >= shortest])
     if pair in distances.shortest:
         panel.axvline(shortest, color=CYCLE[1], linewidth=1.0, linestyle="--")
         _outline(panel, distances.edges, distances.counts[pair])
@@ -165,10 +168,10 @@ def _limit(panel: Axes, energies: Floats) -> None:
 def _outline(panel: Axes, edges: Floats, counts: Floats) -> None:
     """Draw pairs by the volume of their shell, in the lower quarter of the panel."""
     density = counts / np.diff(edges**3)
-    below = panel.twinx()
-    below.stairs(density, edges, fill=True, color="0.8", alpha=0.7)
-    below.set_ylim(0.0, 4.0 * density.max())
-    below.set_axis_off()
+    heights = np.repeat(0.25 * density / density.max(), 2)
+    places = np.repeat(edges, 2)[1:-1]
+    fractions = panel.get_xaxis_transform()
+    panel.fill_between(places, heights, color="0.85", linewidth=0.0, zorder=0, transform=fractions)
 
 
 def _pair_grid(pairs: Sequence[Pair]) -> tuple[Figure, list[Axes]]:

@@ -54,20 +54,25 @@ def grade_drawing(sets: Mapping[str, Evaluated]) -> Drawing | None:
         axes.axvline(grade, color="0.5", linewidth=0.8, linestyle=":")
     axes.set(xscale="log", yscale="log", xlabel="extrapolation grade", ylabel="force error (eV/Å)")
     axes.legend()
-    beyond = {name: float(np.mean(rows[:, 0] > 2.0)) for name, rows in found.items()}
-    shares = ", ".join(f"{100.0 * share:.2g} % of {name}" for name, share in beyond.items())
+    shares = ", ".join(_share(name, rows) for name, rows in found.items())
     return Drawing(
         "grades",
         figure,
         f"Force error against extrapolation grade on logarithmic axes; above grade 2: {shares}",
         "Force errors against extrapolation grades of frames that were not trained on; lines are "
         "root mean squares of neighboring points. Up to 2 the potential interpolates, above 10 its "
-        f"forces cannot be trusted. Above 2 are {shares}.",
+        f"forces cannot be trusted. Above 2: {shares}.",
     )
 
 
+def _share(name: str, rows: Floats) -> str:
+    beyond = int(np.sum(rows[:, 0] > 2.0))
+    return f"{beyond} of {len(rows)} points of {name}"
+
+
 def _cloud(axes: Axes, name: str, rows: Floats) -> None:
-    grades, errors = np.maximum(rows, 1e-6).T
+    # Atoms whose force vanishes by symmetry have no logarithm; they stand at the lower edge.
+    grades, errors = np.maximum(rows, 1e-4 * rows.max(axis=0)).T
     stride = -(-len(rows) // _MOST_POINTS)
     size = float(np.clip(4000.0 / len(rows), 1.0, 12.0))
     shown = grades[::stride], errors[::stride]

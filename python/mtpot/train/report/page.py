@@ -111,9 +111,12 @@ def table(
 
     Readers with JavaScript sort it by a click on a head; a `last` row stays where it is.
     """
-    columns = "".join(f'<th scope="col">{_head(head)}</th>' for head in heads)
-    body = "\n".join(_row(row) for row in rows)
-    foot = f"<tfoot>\n{_row(last)}\n</tfoot>" if last else ""
+    kinds = [_kind(cells) for cells in zip(*rows, strict=True)] or [""] * len(heads)
+    columns = "".join(
+        f'<th scope="col"{kind}>{_head(head)}</th>' for head, kind in zip(heads, kinds, strict=True)
+    )
+    body = "\n".join(_row(row, kinds) for row in rows)
+    foot = f"<tfoot>\n{_row(last, kinds)}\n</tfoot>" if last else ""
     return (
         f'<div class="scroll"><table class="sortable"><caption>{escape(caption)}</caption>\n'
         f"<thead><tr>{columns}</tr></thead>\n<tbody>\n{body}\n</tbody>{foot}</table></div>"
@@ -146,9 +149,11 @@ def _section(section: Section) -> str:
     )
 
 
-def _row(cells: Sequence[str]) -> str:
+def _row(cells: Sequence[str], kinds: Sequence[str]) -> str:
     name, *values = cells
-    data = "".join(f"<td{_kind(value)}>{escape(value)}</td>" for value in values)
+    data = "".join(
+        f"<td{kind}>{escape(value)}</td>" for value, kind in zip(values, kinds[1:], strict=True)
+    )
     return f'<tr><th scope="row">{escape(name)}</th>{data}</tr>'
 
 
@@ -159,13 +164,17 @@ def _head(text: str) -> str:
     return escape(name) + shown
 
 
-def _kind(text: str) -> str:
-    """Mark words, which stand at the left of their column; numbers at the right are the rule."""
+def _kind(cells: Sequence[str]) -> str:
+    """Mark a column of words, which stand at the left; numbers at the right are the rule."""
+    return ' class="words"' if any(not _is_number(cell) for cell in cells) else ""
+
+
+def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
-        return ' class="words"' if len(text) > 1 else ""
-    return ""
+        return text == "-"
+    return True
 
 
 def _asset(name: str) -> str:

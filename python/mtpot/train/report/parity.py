@@ -59,6 +59,7 @@ def distribution_drawing(sets: Mapping[str, Evaluated]) -> Drawing | None:
             _tail(panel, quantity, name, each)
         panel.set(xscale="log", yscale="log", xlabel=f"{quantity.name} error ({quantity.unit})")
         panel.yaxis.set_major_formatter(lambda share, _: f"{100.0 * share:g} %")
+        panel.minorticks_off()  # hundreds of them
     panels[0].set_ylabel("share with a larger error")
     panels[0].legend()
     return Drawing(
@@ -86,7 +87,7 @@ def group_drawing(sets: Mapping[str, Evaluated]) -> Drawing | None:
         _bars(panel, quantity, metrics, groups)
     names = [literal(group_name(group)) for group in groups]
     panels[0].set_yticks(range(len(groups)), names)
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(groups) - 0.4, -0.6)
     panels[-1].legend(handles=[Patch(color=COLORS[n], label=n) for n in metrics])
     return Drawing(
         "errors_by_group",
@@ -167,9 +168,9 @@ def _tail(panel: Axes, quantity: Quantity, name: str, pairs: Floats) -> None:
     if not len(errors):
         return
     places = np.unique(len(errors) - np.geomspace(1, len(errors), 200).astype(int))
+    places = places[errors[places] > 1e-3 * errors[-1]]
     shares = (len(errors) - places) / len(pairs)
-    low = 1e-3 * errors[-1]
-    panel.plot(np.maximum(errors[places], low), shares, color=COLORS[name], label=name)
+    panel.plot(errors[places], shares, color=COLORS[name], label=name)
 
 
 def _bars(

@@ -80,6 +80,8 @@ def to_png(figure: Figure) -> bytes:
     """Draw it as the content of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
+    # The layout is found now: finding it again, for an SVG file, would take most of the time.
+    figure.set_layout_engine("none")
     return buffer.getvalue()
 
 

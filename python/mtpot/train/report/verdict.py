@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mtpot.data.frame import Floats
+    from mtpot.potential import MTP
     from mtpot.train.metrics import Summary
+    from mtpot.train.pairs import Pair
     from mtpot.train.report.judged import Evaluated, Judged
 
 FAR_ABOVE = 3.0
@@ -29,10 +31,13 @@ FEWEST_LABELS = 10
 
 FEWEST_FRAMES = 20
 
+HOLE = 3.0
+"""Times the depth of a dimer's well, as far as the data reach, from which another is a hole."""
+
 _BASIS = {
-    "test": "On {} test frames, which it was not trained on,",
-    "validation": "On {} validation frames, which were set aside from its training data,",
-    "train": "On the {} frames that it was trained on",
+    "test": "On {}",
+    "validation": "On {}, set aside from its training data,",
+    "train": "On its {}",
 }
 _WORDS = ((0.05, "very closely"), (0.12, "well"), (0.25, "fairly"), (np.inf, "only roughly"))
 
@@ -58,14 +63,14 @@ def warnings(judged: Judged) -> list[str]:
 
 
 def _errors(kind: str, total: Summary) -> str:
+    basis = _BASIS[kind].format(_frames(total.frames, kind))
     found = [(quantity, quantity.errors(total)) for quantity in QUANTITIES]
     known = [(quantity, errors) for quantity, errors in found if errors]
     if not known:
-        return _BASIS[kind].format(total.frames) + " nothing can be said: they have no labels."
+        return f"{basis} nothing can be said: they have no labels."
     parts = [f"{q.text(errors.mae)} {q.unit} in {_counted(q.name)}" for q, errors in known]
     squares = ", ".join(q.text(errors.rmse) for q, errors in known)
     listed = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-    basis = _BASIS[kind].format(total.frames)
     return f"{basis} it is off by {listed} on average (root mean squares: {squares})."
 
 
@@ -121,7 +126,7 @@ def _untested(judged: Judged) -> Iterator[str]:
     if "test" in judged.sets:
         frames = len(judged.sets["test"].frames)
         if frames < FEWEST_FRAMES:
-            yield f"There are only {_frames(frames)} to test it on: its errors are uncertain."
+            yield f"There are only {_frames(frames, 'test')}: its errors are uncertain."
     elif "validation" not in judged.sets:
         yield (
             "No frames were kept for a test: the errors say how well it describes its own data, "
@@ -141,7 +146,7 @@ def _few_data(judged: Judged) -> Iterator[str]:
             "each: lower the level, or add frames."
         )
     elif len(pairs) < FEWEST_FRAMES:
-        yield f"It was trained on only {_frames(len(pairs))}: what they lack, it does not know."
+        yield f"It was trained on {len(pairs)} frames only: what they lack, it does not know."
 
 
 def _overfitted(judged: Judged) -> Iterator[str]:
@@ -189,8 +194,8 @@ def _beyond_grades(judged: Judged) -> Iterator[str]:
         beyond = sum(grades.frame > 10.0 for grades in evaluated.grades or [])
         if beyond:
             yield (
-                f"{beyond} of {_frames(len(evaluated.frames))} of {kind} have an extrapolation "
-                "grade above 10: the training data lack such structures."
+                f"{beyond} of {_frames(len(evaluated.frames), kind)} have an extrapolation grade "
+                "above 10: the training data lack such structures."
             )
 
 
@@ -202,17 +207,28 @@ def _unseen_pairs(judged: Judged) -> Iterator[str]:
 
 
 def _holes(judged: Judged) -> Iterator[str]:
-    """Say of pairs whose dimer energy has its lowest value where there are no data."""
-    for pair, shortest in judged.distances.shortest.items():
-        inside = np.linspace(0.6 * shortest, shortest, 100)
-        outside = np.linspace(shortest, judged.potential.cutoff, 100)
-        energies = dimer_curve(judged.potential, *pair, inside)
-        if energies.min() < dimer_curve(judged.potential, *pair, outside).min():
-            yield (
-                f"Two atoms {pair[0]} and {pair[1]} are drawn together at distances below the "
-                f"{shortest:.2f} Å of the data, by their dimer energy: add frames with shorter "
-                "distances, or a repulsive core."
-            )
+    """Name the pairs that no wall keeps apart at distances shorter than those of the data."""
+    found = [
+        f"{pair[0]}-{pair[1]} (below {shortest:.2f} Å)"
+        for pair, shortest in judged.distances.shortest.items()
+        if _has_hole(judged.potential, pair, shortest)
+    ]
+    if found:
+        yield (
+            f"Dimer energies of {', '.join(found)} fall where there are no data: atoms that come "
+            "so close, in a hot liquid or a collision, collapse. Add frames with short distances, "
+            "or a repulsive core."
+        )
+
+
+def _has_hole(potential: MTP, pair: Pair, shortest: float) -> bool:
+    """Whether there is no wall, or before it a well far deeper than the data's.
+
+    A well alone is no fault: many free dimers are shorter than any distance in a crystal.
+    """
+    inside = dimer_curve(potential, *pair, np.linspace(0.6 * shortest, shortest, 100))
+    outside = dimer_curve(potential, *pair, np.linspace(shortest, potential.cutoff, 100))
+    return bool(inside[0] < outside.max() or inside.min() < HOLE * min(outside.min(), 0.0))
 
 
 def _rms(values: Floats) -> float:
@@ -223,8 +239,9 @@ def _percent(share: float) -> str:
     return f"{100.0 * share:.2g} %"
 
 
-def _frames(count: int) -> str:
-    return f"{count} frame{'' if count == 1 else 's'}"
+def _frames(count: int, kind: str) -> str:
+    name = "training" if kind == "train" else kind
+    return f"{count} {name} frame{'' if count == 1 else 's'}"
 
 
 def _duration(seconds: float) -> str:
