@@ -260,7 +260,7 @@ WARNINGS = {
     "interrupted": (lambda j: replace(j, training=training(stop="interrupted")), "interrupted"),
     "max-steps": (
         lambda j: replace(j, training=training(stop="max-steps")),
-        r"not converged \(max-steps\)",
+        "not converged: raise max-steps",
     ),
     "no-test": (lambda j: replace(j, sets={"train": j.sets["train"]}), "No frames were kept"),
     "few-labels": (

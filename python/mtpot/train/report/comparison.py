@@ -96,7 +96,7 @@ def _best(compared: Sequence[Compared], kind: str) -> str:
         for name, won in wins.items()
     ]
     quickest = min(compared, key=lambda each: each.microseconds)
-    parts.append(f"{quickest.name} is the fastest ({quickest.microseconds:.2g} µs per atom)")
+    parts.append(f"{quickest.name} is the fastest ({quickest.microseconds:.3g} µs per atom)")
     return f"On {kind} frames, {'; '.join(parts)}."
 
 
@@ -113,7 +113,7 @@ def _cautions(compared: Sequence[Compared], kind: str | None) -> list[str]:
     return found + [
         f"The training of {name} is not converged ({stop})."
         for name, stop in stops.items()
-        if stop != "converged"
+        if stop in ("max-steps", "interrupted")
     ]
 
 

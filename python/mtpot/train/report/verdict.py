@@ -56,10 +56,7 @@ def sentences(judged: Judged) -> list[str]:
 
 def warnings(judged: Judged) -> list[str]:
     """Say what to look at before trusting it; the most serious first."""
-    found: list[str] = []
-    for check in (_unfinished, _untested, _few_data, _overfitted, _outlying_groups, _unlabeled):
-        found += check(judged)
-    return [*found, *_beyond_grades(judged), *_unseen_pairs(judged), *_holes(judged)]
+    return [text for check in _CHECKS for text in check(judged)]
 
 
 def _errors(kind: str, total: Summary) -> str:
@@ -101,7 +98,7 @@ def _making(judged: Judged) -> str:
     core = judged.potential.core
     text = (
         f"It has level {core.level}, a cutoff of {core.cutoff:g} Å and {len(core.parameters)} "
-        f"parameters, and takes an estimated {judged.microseconds:.2g} µs per atom and core for "
+        f"parameters, and takes an estimated {judged.microseconds:.3g} µs per atom and core for "
         f"energies and forces at {judged.distances.neighbors:.0f} neighbors."
     )
     training = judged.training
@@ -118,8 +115,8 @@ def _unfinished(judged: Judged) -> Iterator[str]:
     stop = judged.training.stop if judged.training else "converged"
     if stop == "interrupted":
         yield "The training was interrupted: a longer one would fit better."
-    elif stop != "converged":
-        yield f"The training is not converged ({stop}): raise max-steps, or start from its result."
+    elif stop == "max-steps":
+        yield "The training is not converged: raise max-steps, or start from its result."
 
 
 def _untested(judged: Judged) -> Iterator[str]:
@@ -231,12 +228,25 @@ def _has_hole(potential: MTP, pair: Pair, shortest: float) -> bool:
     return bool(inside[0] < outside.max() or inside.min() < HOLE * min(outside.min(), 0.0))
 
 
+_CHECKS = (
+    _unfinished,
+    _untested,
+    _few_data,
+    _overfitted,
+    _outlying_groups,
+    _unlabeled,
+    _beyond_grades,
+    _unseen_pairs,
+    _holes,
+)
+
+
 def _rms(values: Floats) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
 def _percent(share: float) -> str:
-    return f"{100.0 * share:.2g} %"
+    return f"{100.0 * share:.2g} %" if share < 0.1 else f"{100.0 * share:.0f} %"
 
 
 def _frames(count: int, kind: str) -> str:
