@@ -185,6 +185,24 @@ def _refuse_coincidence(pairs: NDArray[np.int64], vectors: NDArray[np.float64]) 
         raise NumericalError(f"atoms {first} and {second} are less than 1e-6 angstrom apart")
 
 
+def pair_distances(
+    structure: Structure, cutoff: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs of atoms nearer than the cutoff, each once: indexes [m, 2] and distances [m].
+
+    Raises
+    ------
+    InputError, NumericalError
+        The structure is not sound, as in `neighborhoods`.
+    """
+    finder = NeighborList(cutoff=cutoff, full_list=False)  # owns the arrays that it returns
+    search = _Search(structure.positions, structure.cell, structure.pbc)
+    if len(search.positions) == 0:
+        return np.zeros((0, 2), np.int64), np.zeros(0)
+    pairs, distances = search.run(finder, "Pd")
+    return pairs.astype(np.int64), distances.copy()
+
+
 def shortest_distance(frames: Iterable[Structure], cutoff: float) -> float:
     """Shortest distance between two atoms in any of the structures, in angstrom.
 

@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import mtpot
-from mtpot.cli import convert, evaluate, grade, info, new, prune, select, train
+from mtpot.cli import convert, evaluate, grade, info, new, prune, report, select, train
 from mtpot.errors import FormatError, InputError, MtpotError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ COMMANDS: dict[str, ModuleType] = {
     "train": train,
     "new": new,
     "evaluate": evaluate,
+    "report": report,
     "grade": grade,
     "select": select,
     "prune": prune,

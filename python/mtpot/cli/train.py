@@ -5,7 +5,7 @@
   mlp-train settings.toml --level 20     its keys are the flags' names; flags override it
 
 Leaves in the output folder: potential.mtp; potential.almtp, the same with its active set, for
-extrapolation grades; metrics.json, the errors; report/summary.md with figures. Every frame needs
+extrapolation grades; metrics.json, the errors; report/report.html with figures. Every frame needs
 an energy; forces and stresses are used where they are. Errors are told apart by the frames'
 info key "group", else "config_type". Ctrl-C ends the training and writes the best potential so far;
 after that, and after a crash, the same command with --resume goes on.
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
     from mtpot.train.checkpoint import Checkpoint
-    from mtpot.train.report import Evaluated
     from mtpot.train.trainer import TrainingResult
 
 CHECKPOINT = "checkpoint"
@@ -220,9 +219,10 @@ def _train(settings: Settings) -> int:
     if result.chosen:
         print("chosen:", ", ".join(f"{name} {value:.3g}" for name, value in result.chosen.items()))
     seconds = time.perf_counter() - started
+    potential = result.potential
     if result.stop != "interrupted":
-        save_active_set(settings, result.potential, data.train)
-    _save_metrics(settings, result, data, seconds)
+        potential = save_active_set(settings, potential, data.train)
+    _save_metrics(settings, result, potential, data, seconds)
     if result.stop == "interrupted":
         return 1
     checkpoint.remove()
@@ -343,16 +343,20 @@ def _save_potential(settings: Settings, potential: MTP) -> None:
     potential.save(settings.output / "potential.mtp", overwrite=settings.overwrite)
 
 
-def save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame]) -> None:
-    """Write potential.almtp, with an active set of the kind that the settings ask for."""
+def save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame]) -> MTP:
+    """Write potential.almtp, with an active set of the kind that the settings ask for.
+
+    Returns the potential with that active set, or without if none is asked for.
+    """
     if settings.active_set == "none":
-        return
+        return potential
     from mtpot.active.select import build_selection
     from mtpot.potential import MTP
 
     started = time.perf_counter()
     selection = build_selection(potential, frames, settings.active_set, settings.threads)
-    MTP(potential.core, selection).save(settings.output / "potential.almtp")
+    graded = MTP(potential.core, selection)
+    graded.save(settings.output / "potential.almtp")
     rows, filled = len(selection.origins), int((selection.origins[:, 0] >= 0).sum())
     seconds = time.perf_counter() - started
     print(f"active set ({settings.active_set}): {filled} of {rows} rows  {seconds:.1f} s")
@@ -361,38 +365,35 @@ def save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame])
             f"warning: cfg mode needs at least {rows} frames, one a parameter, and there are "
             f"{len(frames)}; grades will be too large (--active-set nbh needs fewer)"
         )
+    return graded
 
 
-def _save_metrics(settings: Settings, result: TrainingResult, data: Data, seconds: float) -> None:
+def _save_metrics(
+    settings: Settings, result: TrainingResult, potential: MTP, data: Data, seconds: float
+) -> None:
+    """Write errors and report; `potential` is that of the result, with its active set."""
     from mtpot.files import write_atomic
-    from mtpot.train.report import write_report
+    from mtpot.train.report import PAGE, judge, write_report
+    from mtpot.train.report.record import Training
 
-    sets = _evaluate(settings, result.potential, data)
-    metrics = {name: each.metrics for name, each in sets.items()}
-    facts = _facts(settings, result, seconds)
-    content = facts | {"settings": settings.as_dict()}
+    name = settings.output.resolve().name
+    judged = judge(name, potential, data.sets(), threads=settings.threads)
+    metrics = {name: each.metrics for name, each in judged.sets.items()}
+    content = _facts(settings, result, seconds) | {"neighbors": judged.distances.neighbors}
+    content |= {"settings": settings.as_dict()}
     for name in ("train", "validation", "test"):
         content[name] = metrics[name].as_dict() if name in metrics else None
-    report = settings.output / "report"
     write_atomic(settings.output / "metrics.json", to_json(content))
-    tables = {"Result": _result_table(facts), "Settings": _settings_table(settings)}
-    write_report(report, sets, result.steps, tables)
+    report = settings.output / "report"
+    write_report(report, replace(judged, training=Training.of(content)))
     for name, each in metrics.items():
         print_errors(f"Errors, {name}", each)
-    print(f"loss {result.loss:.6g} in {seconds:.1f} s; see {report / 'summary.md'}")
-
-
-def _evaluate(settings: Settings, potential: MTP, data: Data) -> dict[str, Evaluated]:
-    from mtpot.train.metrics import evaluate_frames
-    from mtpot.train.report import Evaluated
-
-    return {
-        name: Evaluated(frames, evaluate_frames(potential, frames, settings.threads))
-        for name, frames in data.sets().items()
-    }
+    print(f"loss {result.loss:.6g} in {seconds:.1f} s; see {report / PAGE}")
 
 
 def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[str, Any]:
+    from mtpot.train.report.record import history, versions
+
     core = result.potential.core
     return {
         "loss": result.loss,
@@ -411,27 +412,6 @@ def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[s
             "radial_basis": core.radial_basis,
             "radial_size": core.radial_size,
         },
+        "versions": versions(),
+        "history": history(result.steps),
     }
-
-
-def _result_table(facts: dict[str, Any]) -> dict[str, Any]:
-    rounded = {"loss": f"{facts['loss']:.6g}", "seconds": f"{facts['seconds']:.1f}"}
-    lengths = {name: f"{facts['potential'][name]:.6g} Å" for name in ("cutoff", "min_distance")}
-    flat = facts | rounded | facts["potential"] | lengths | facts["chosen"]
-    del flat["potential"], flat["chosen"]
-    return {name.replace("_", " "): _text(value) for name, value in flat.items()}
-
-
-def _settings_table(settings: Settings) -> dict[str, Any]:
-    values = settings.as_dict()
-    return {
-        name.replace("_", "-"): _text(values[name], option.unit)
-        for name, option, _ in options()
-        if values.get(name) not in (None, [], {}, "")
-    }
-
-
-def _text(value: Any, unit: str = "") -> str:
-    if isinstance(value, float):
-        return f"{value:g} {unit}".rstrip()
-    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -125,11 +125,9 @@ class Checkpoint:
             It cannot be written; what was there before is as it was.
         """
         body = json.dumps({"facts": self._facts, "state": asdict(state)})
-        trial = self.path.with_suffix(".new")
-        write_atomic(trial, f"{_MAGIC}{_checksum(body)}\n{body}\n", overwrite=True)
         if self.path.exists():
-            self.path.replace(_previous(self.path))
-        trial.replace(self.path)
+            write_atomic(_previous(self.path), self.path.read_bytes(), overwrite=True)
+        write_atomic(self.path, f"{_MAGIC}{_checksum(body)}\n{body}\n", overwrite=True)
 
     def remove(self) -> None:
         """Delete both files: the training is over."""

@@ -580,6 +580,23 @@ def template() -> str:
     return "\n".join(lines) + "\n"
 
 
+def format_settings(values: Mapping[str, Any]) -> str:
+    """Write a settings file with these values, as `Settings.as_dict` has them.
+
+    Leaves out what is not set, and ``overwrite``, which is for the hand at the keyboard.
+    """
+    lines: list[str] = []
+    section = ""
+    for name, option, _ in options():
+        if name == "overwrite" or values.get(name) in (None, []):
+            continue
+        if option.section != section:
+            section = option.section
+            lines += ["", f"# --- {section} ---"]
+        lines.append(f"{name.replace('_', '-')} = {_toml(values[name])}")
+    return "\n".join(lines[1:]) + "\n"
+
+
 def _template_lines(name: str, option: Option, default: Any) -> Iterable[str]:
     key = name.replace("_", "-")
     yield ""
@@ -644,7 +661,7 @@ def _check_sense(settings: Settings) -> None:
 
 def _toml(value: Any) -> str:
     """Write a value as TOML does, which for these kinds is as JSON does."""
-    return repr(value) if isinstance(value, float) else json.dumps(value)
+    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:
