@@ -73,6 +73,11 @@ class Potential:
     def moment_count(self) -> int: ...
     def with_parameters(self, parameters: ArrayLike) -> Potential: ...
     def with_species(self, species: list[str]) -> Potential: ...
+    def with_zbl(self, inner: ArrayLike, outer: ArrayLike) -> Potential:
+        """With a ZBL core between the species; radii in angstrom, shape [species, species]."""
+    @property
+    def zbl_radii(self) -> Floats | None:
+        """Inner and outer radii of the core, shape [species, species, 2]; None without one."""
     def keep_scalars(self, kept: list[int]) -> Potential:
         """Leave out the other scalars, and all that only they need; ascending positions."""
 
