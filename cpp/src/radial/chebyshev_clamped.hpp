@@ -2,7 +2,7 @@
 //
 //   x(r) = r for r >= min,   min - w (u - u^3 + u^4 / 2),   min - w / 2 for r <= min - w,
 //
-// with u = (min - r) / w and w = min / 10. From min_distance on it is RBChebyshev; below, where no
+// with u = (min - r) / w and w = min / 20. From min_distance on it is RBChebyshev; below, where no
 // data say what the polynomials do, radial functions go over into constants within w, their first
 // and second derivative continuous.
 #pragma once
@@ -41,7 +41,7 @@ struct ChebyshevClamped {
         static Distance clamped(const RadialBasis& basis, Real r) {
             using E = Element<Real>;
             const E shortest = static_cast<E>(basis.min_distance);
-            const E width = shortest / E(10);
+            const E width = shortest / E(20);
             const E scale = width > E(0) ? E(1) / width : E(0);
             const Real zero = E(0) * r, one = zero + E(1);
             Real u = (shortest - r) * scale;
