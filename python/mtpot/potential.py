@@ -119,9 +119,9 @@ class MTP:
     def with_core(self, outer: Outer = "auto") -> MTP:
         """Return the potential with a repulsion of nuclei (ZBL) at short distances.
 
-        It is whole below 0.8 times the outer radius. Parameters and active set stay as they are: what
-        has been trained without a core keeps its energies only where no pair is closer than
-        the outer radius.
+        It is whole below 0.8 times the outer radius. Parameters and active set stay as they are:
+        what has been trained without a core keeps its energies only where no pair is closer
+        than the outer radius.
 
         Parameters
         ----------
