@@ -29,6 +29,10 @@ INNER = 0.8
 """Inner radius as a share of the outer one."""
 
 
+LEAST_DEPTH = 0.5
+"""Of a hole that is worth a warning, eV: what hot atoms do not bring along."""
+
+
 def core_radii(species: Sequence[str], cutoff: float, outer: Outer = "auto") -> Floats:
     """Inner and outer radii of a core, shape [species, species, 2], angstrom.
 
@@ -110,6 +114,37 @@ def dimer_curve(potential: MTP, a: str, b: str, distances: ArrayLike) -> Floats:
     )
     energies, _, _ = _core.Evaluator(potential.core).evaluate(dimers, 1)
     return energies[first] + energies[second] - _free_energies(potential, types, count)
+
+
+def find_holes(potential: MTP, shortest: ArrayLike) -> list[str]:
+    """Name the pairs of elements that attract each other where no data are.
+
+    Looked at are two atoms alone in space, closer than the data and than a bond.
+
+    Parameters
+    ----------
+    potential
+        Trained.
+    shortest
+        Distances of the data, shape [species, species], angstrom; inf for pairs without.
+
+    Returns
+    -------
+    A line for each hole that is deeper than 0.5 eV.
+    """
+    species, found = potential.species, []
+    for i, j in zip(*np.triu_indices(len(species)), strict=True):
+        bond = covalent_radius(species[i]) + covalent_radius(species[j])
+        edge = min(float(np.asarray(shortest)[i, j]), bond, potential.cutoff)
+        distances = np.linspace(0.2 * edge, edge, 200)
+        curve = dimer_curve(potential, species[i], species[j], distances)
+        depth = curve[-1] - curve.min()
+        if depth > LEAST_DEPTH:
+            found.append(
+                f"{species[i]} and {species[j]} alone in space fall into a hole of {depth:.3g} eV "
+                f"at {distances[curve.argmin()]:.2f} angstrom, closer than any data"
+            )
+    return found
 
 
 def _free_energies(potential: MTP, types: NDArray[np.int64], count: int) -> Floats:
