@@ -65,13 +65,13 @@ Zbl::Zbl(std::span<const int> atomic_numbers, std::span<const Radii> radii)
     for (int i = 0; i < count; ++i)
         for (int j = 0; j < count; ++j) {
             const auto& [inner, outer] = radii[place(i, j)];
-            require(radii[place(i, j)] == radii[place(j, i)],
-                    "the radii of a core must not depend on the order of the two types");
             // Written so that nan fails as well.
             require(inner >= 0.0 && outer - inner >= narrowest_switch && outer <= largest_radius,
                     "the inner radius of a core (" + std::to_string(inner) +
                         ") must be at least 0 and below the outer one (" + std::to_string(outer) +
                         "), which is at most 1000 angstrom");
+            require(radii[place(i, j)] == radii[place(j, i)],
+                    "the radii of a core must not depend on the order of the two types");
             const double z_i = atomic_numbers_[i], z_j = atomic_numbers_[j];
             pairs_.push_back({{inner, outer},
                               coulomb * z_i * z_j,

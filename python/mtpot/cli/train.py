@@ -180,6 +180,7 @@ def _train(settings: Settings) -> int:
         result = train(settings, data.train, data.validation, progress)
     _save_potential(settings, result.potential)
     print(_ending(settings, result))
+    _warn_of_holes(result.potential, data.train)
     seconds = time.perf_counter() - started
     if result.stop != "interrupted":
         save_active_set(settings, result.potential, data.train)
@@ -253,6 +254,18 @@ def _warn(
         messages.append(f"--validation leaves {len(data.train)} of {len(frames)} frames")
     for message in messages:
         print(f"warning: {message}", flush=True)
+
+
+def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
+    """Tell where atoms attract each other closer than the data, and what helps."""
+    from mtpot.neighbors import shortest_distances
+    from mtpot.short_range import find_holes
+
+    holes = find_holes(potential, shortest_distances(frames, potential.species, potential.cutoff))
+    for hole in holes[:3]:
+        print(f"warning: {hole}")
+    if holes and potential.core_radii is None:
+        print("--core zbl with --radial-basis RBChebyshev_clamped keeps atoms out of there")
 
 
 def _ending(settings: Settings, result: TrainingResult) -> str:
