@@ -35,7 +35,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-SHAPES = (("RBChebyshev", "none"), ("RBChebyshev_clamped", "none"), ("RBChebyshev_clamped", "zbl"))
+SHAPES = (
+    ("RBChebyshev", "none", 1.0),
+    ("RBChebyshev_clamped", "none", 1.0),
+    ("RBChebyshev_clamped", "zbl", 1.0),
+    ("RBChebyshev_clamped", "zbl", 1.05),
+)
+"""Basis, core, and the minimum distance as a multiple of the shortest of the data."""
+
+CUTOFF = 5.0
 SCALES = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Lengths of compressed cells, relative."""
 
@@ -129,20 +137,22 @@ def main() -> None:
     frames = read_frames(given.data, (given.element,))
     crystal = bulk(given.element, given.structure, cubic=True)
     scales = " | ".join(f"{scale:g}" for scale in SCALES)
-    print(f"| basis, core | F RMSE | hole, dimer | hole, crystal | {scales} |")
+    print(f"| basis, core, minimum distance | F RMSE | hole, dimer | hole, crystal | {scales} |")
     print("|---" * (4 + len(SCALES)) + "|")
     found = []
-    for basis, core in SHAPES:
+    for basis, core, share in SHAPES:
         settings = Settings(
             data=given.data,
             output=Path(),
             species=(given.element,),
             level=given.level,
+            cutoff=CUTOFF,
+            min_distance=share * shortest_distance(frames, CUTOFF),
             radial_basis=basis,
             core=core,
         )
         potential = train(settings, frames).potential
-        found.append(row(f"{basis}, {core}", potential, frames, crystal))
+        found.append(row(f"{basis}, {core}, {share:g}", potential, frames, crystal))
     if given.figure:
         draw(given.figure, given.element, found)
 
