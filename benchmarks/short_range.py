@@ -39,9 +39,9 @@ SHAPES = (
     ("RBChebyshev", "none", 1.0),
     ("RBChebyshev_clamped", "none", 1.0),
     ("RBChebyshev_clamped", "zbl", 1.0),
-    ("RBChebyshev_clamped", "zbl", 1.05),
+    ("RBChebyshev_clamped", "zbl", 1.06),
 )
-"""Basis, core, and the minimum distance as a multiple of the shortest of the data."""
+"""Basis, core, and where both begin as a multiple of the shortest distance of the data."""
 
 CUTOFF = 5.0
 SCALES = (1.0, 0.95, 0.9, 0.85, 0.8)
@@ -148,6 +148,7 @@ def main() -> None:
             level=given.level,
             cutoff=CUTOFF,
             min_distance=share * shortest_distance(frames, CUTOFF),
+            core_outer=share * shortest_distance(frames, CUTOFF),
             radial_basis=basis,
             core=core,
         )

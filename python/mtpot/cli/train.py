@@ -265,11 +265,11 @@ def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
     holes = find_holes(potential, shortest)
     for hole in holes[:3]:
         print(f"warning: {hole}")
-    if holes:
-        print(
-            "--core zbl with --radial-basis RBChebyshev_clamped keeps atoms out of there, to the "
-            f"last with --min-distance {1.06 * shortest.min():.2f}; see docs/short_range.md"
-        )
+    if holes and potential.core_radii is None:
+        print("--core zbl with --radial-basis RBChebyshev_clamped keeps atoms out of there")
+    elif holes:
+        begin = f"{1.06 * shortest.min():.2f}"
+        print(f"--min-distance {begin} --core-outer {begin} begins before the hole does")
 
 
 def _ending(settings: Settings, result: TrainingResult) -> str:
