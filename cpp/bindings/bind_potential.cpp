@@ -42,6 +42,39 @@ Potential with_species(const Potential& potential, const Names& species) {
     return result;
 }
 
+Potential with_zbl(const Potential& potential, const Array<double>& inner,
+                   const Array<double>& outer) {
+    const py::ssize_t count = potential.species_count;
+    require_shape(inner, {count, count}, "inner");
+    require_shape(outer, {count, count}, "outer");
+    require(!potential.species.empty(), "a core needs the species' names");
+    std::vector<int> numbers;
+    for (const std::string& name : potential.species) {
+        numbers.push_back(atomic_number(name));
+        require(numbers.back() > 0, "a core needs elements, and " + name + " is none");
+    }
+    std::vector<Zbl::Radii> radii;
+    for (py::ssize_t k = 0; k < count * count; ++k)
+        radii.push_back({inner.data()[k], outer.data()[k]});
+    Potential result = potential;
+    result.zbl = Zbl(numbers, radii);
+    check(result);
+    return result;
+}
+
+// [types, types, 2]: inner and outer radii of the core; None without one.
+py::object zbl_radii(const Potential& potential) {
+    if (!potential.zbl) return py::none();
+    std::vector<double> numbers;
+    for (int i = 0; i < potential.species_count; ++i)
+        for (int j = 0; j < potential.species_count; ++j) {
+            const auto& [inner, outer] = potential.zbl->radii(i, j);
+            numbers.insert(numbers.end(), {inner, outer});
+        }
+    const py::ssize_t count = potential.species_count;
+    return to_array(std::move(numbers), {count, count, 2});
+}
+
 Potential keep(const Potential& potential, const std::vector<int>& kept) {
     return keep_scalars(potential, kept);
 }
@@ -154,6 +187,8 @@ void bind_potential_class(py::module_& module) {
             py::arg("parameters"))
         .def("radial_values", &radial_values, py::arg("distances"))
         .def("with_species", &with_species, py::arg("species"))
+        .def("with_zbl", &with_zbl, py::arg("inner"), py::arg("outer"))
+        .def_property_readonly("zbl_radii", &zbl_radii)
         .def("keep_scalars", &keep, py::arg("kept"));
 }
 

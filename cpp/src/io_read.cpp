@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "io_selection.hpp"
+#include "io_version.hpp"
 #include "mtpot/error.hpp"
 #include "mtpot/io.hpp"
 #include "scanner.hpp"
@@ -51,6 +52,9 @@ private:
     void read_products();
     void read_scalars();
     void read_linear_coefficients();
+    void read_extensions();
+    void read_core();
+    Zbl::Radii read_core_radii(int i, int j);
     std::optional<Selection> read_end();
 
     void key(std::string_view name);
@@ -68,6 +72,8 @@ private:
     Scanner scanner_;
     Potential potential_;
     Contractions contractions_;
+    std::size_t version_position_ = 0;
+    bool extended_ = false;  // energies depend on sections that only mtpot knows
     std::size_t texts_position_ = 0;
     int radial_functions_ = 0;
     std::size_t radial_functions_position_ = 0;
@@ -92,6 +98,7 @@ PotentialFile Reader::read() {
     read_contractions();
     read_linear_coefficients();
     checked(texts_position_, [&] { check(potential_); });
+    read_extensions();
     std::optional<Selection> selection = read_end();
     return {std::move(potential_), std::move(selection)};
 }
@@ -146,14 +153,16 @@ std::vector<double> Reader::numbers(std::size_t count) {
 void Reader::read_version() {
     scanner_.expect("MTP");
     key("version");
-    const std::size_t position = scanner_.position();
+    version_position_ = scanner_.position();
     const std::string version = scanner_.rest_of_line();
-    if (version == "1.1.0") return;
-    const bool extended = version.starts_with("1.1.0+mtpot");
-    scanner_.fail_at(position, "version " + in_quotes(version) +
-                                   (extended ? " marks a potential with parts that this release "
-                                               "of mtpot does not know: use a newer release"
-                                             : " is not 1.1.0, the only one that mtpot reads"));
+    extended_ = version == extended_version;
+    if (extended_ || version == plain_version) return;
+    const bool newer = version.starts_with(extended_version);
+    scanner_.fail_at(version_position_,
+                     "version " + in_quotes(version) +
+                         (newer ? " marks a potential with parts that this release of mtpot does "
+                                  "not know: use a newer release"
+                                : " is not 1.1.0, the only one that mtpot reads"));
 }
 
 void Reader::read_texts() {
@@ -319,16 +328,60 @@ void Reader::read_linear_coefficients() {
     potential_.linear_coefficients = numbers(scalars);
 }
 
+// Sections "#mtpot NAME", which other programs do not know; the version says that there are any.
+void Reader::read_extensions() {
+    bool any = false;
+    for (; scanner_.accept("#mtpot"); any = true) {
+        const std::size_t start = scanner_.position();
+        const std::string name(scanner_.word());
+        if (name != "core")
+            scanner_.fail_at(start, "section " + in_quotes("#mtpot " + name) +
+                                        " is unknown to this release of mtpot: use a newer one");
+        if (potential_.zbl) scanner_.fail_at(start, "section '#mtpot core' is there twice");
+        read_core();
+        checked(start, [&] { check(potential_); });
+    }
+    if (any == extended_) return;
+    scanner_.fail_at(version_position_,
+                     any ? "a potential with a section '#mtpot' has version 1.1.0+mtpot, so that "
+                           "other programs refuse it"
+                         : "version 1.1.0+mtpot marks a potential with a section '#mtpot', and "
+                           "there is none: is the file cut short?");
+}
+
+void Reader::read_core() {
+    key("core_type");
+    const std::size_t start = scanner_.position();
+    const std::string type(scanner_.word());
+    if (type != "ZBL") scanner_.fail_at(start, "unknown core_type " + in_quotes(type));
+    key("atomic_numbers");
+    const auto count = static_cast<std::size_t>(potential_.species_count);
+    std::vector<int> numbers;
+    list(count, [&] { numbers.push_back(integer(1, 118, "an atomic number")); });
+    scanner_.expect("radii");
+    const std::size_t radii_start = scanner_.position();
+    std::vector<Zbl::Radii> radii(count * count);
+    for (std::size_t i = 0; i < count; ++i)
+        for (std::size_t j = i; j < count; ++j)
+            radii[i * count + j] = radii[j * count + i] =
+                read_core_radii(static_cast<int>(i), static_cast<int>(j));
+    potential_.zbl = checked(radii_start, [&] { return Zbl(numbers, radii); });
+}
+
+Zbl::Radii Reader::read_core_radii(int i, int j) {
+    scanner_.expect(std::to_string(i) + "-" + std::to_string(j));
+    scanner_.expect("=");
+    const std::vector<double> radii = numbers(2);
+    return {radii[0], radii[1]};
+}
+
 std::optional<Selection> Reader::read_end() {
     if (scanner_.at_end()) return std::nullopt;
     if (potential_.trained && scanner_.accept("#MVS_v1.1")) {
         return read_selection(scanner_, potential_.parameter_count());
     }
-    const std::string found = in_quotes(scanner_.next_word());
-    scanner_.fail(found.starts_with("'#mtpot")
-                      ? "section " + found + " is unknown to this release of mtpot: use a newer one"
-                      : "unexpected " + found + " after the last line of " +
-                            (potential_.trained ? "a" : "an untrained") + " potential");
+    scanner_.fail("unexpected " + in_quotes(scanner_.next_word()) + " after the last line of " +
+                  (potential_.trained ? "a" : "an untrained") + " potential");
 }
 
 std::string read_file(const std::string& path) {

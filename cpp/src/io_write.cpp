@@ -1,7 +1,9 @@
+#include <array>
 #include <charconv>
 #include <cstddef>
 
 #include "io_selection.hpp"
+#include "io_version.hpp"
 #include "mtpot/error.hpp"
 #include "mtpot/io.hpp"
 
@@ -62,7 +64,8 @@ std::string tag_text(const Potential& potential) {
 }
 
 void append_head(std::string& content, const Potential& potential) {
-    content += "MTP\nversion = 1.1.0\n";
+    content += "MTP\n";
+    append_line(content, "version = ", potential.zbl ? extended_version : plain_version);
     append_line(content, "potential_name = ", potential.name);
     if (potential.scaling != 1.0) append_line(content, "scaling = ", potential.scaling);
     append_line(content, "species_count = ", std::to_string(potential.species_count));
@@ -122,6 +125,20 @@ void append_linear_coefficients(std::string& content, const Potential& potential
     content += '\n';
 }
 
+// What the format of other programs cannot hold stands behind its last line.
+void append_core(std::string& content, const Zbl& zbl) {
+    content += "#mtpot core\n\tcore_type = ZBL\n\tatomic_numbers = ";
+    append_integers(content, zbl.atomic_numbers());
+    content += "\n\tradii\n";
+    for (int i = 0; i < zbl.species_count(); ++i)
+        for (int j = i; j < zbl.species_count(); ++j) {
+            content += "\t\t" + std::to_string(i) + "-" + std::to_string(j) + " = ";
+            const auto& [inner, outer] = zbl.radii(i, j);
+            append_numbers(content, std::array{inner, outer});
+            content += '\n';
+        }
+}
+
 }  // namespace
 
 std::string format_potential(const Potential& potential, const Selection* selection) {
@@ -132,6 +149,7 @@ std::string format_potential(const Potential& potential, const Selection* select
     if (potential.trained) append_radial_coefficients(content, potential);
     append_contractions(content, *potential.contractions);
     if (potential.trained) append_linear_coefficients(content, potential);
+    if (potential.zbl) append_core(content, *potential.zbl);
     if (selection == nullptr) return content;
     require(potential.trained, "an untrained potential has no active set");
     check(*selection, potential.parameter_count());

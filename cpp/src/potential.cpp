@@ -63,6 +63,25 @@ void check_radial(const Potential& potential) {
             "scaling must be finite and not zero");
 }
 
+void check_core(const Potential& potential) {
+    if (!potential.zbl) return;
+    const Zbl& zbl = *potential.zbl;
+    require(zbl.species_count() == potential.species_count,
+            "the core has another number of types than the potential");
+    for (int i = 0; i < potential.species_count; ++i) {
+        const int number = zbl.atomic_numbers()[i];
+        if (!potential.species.empty())
+            require(atomic_number(potential.species[i]) == number,
+                    "the core of type " + std::to_string(i) + " is that of atomic number " +
+                        std::to_string(number) + ", not that of " + potential.species[i]);
+        for (int j = 0; j < potential.species_count; ++j)
+            require(zbl.radii(i, j).outer <= potential.radial.cutoff,
+                    "the outer radius of a core (" + std::to_string(zbl.radii(i, j).outer) +
+                        ") must not exceed the cutoff (" + std::to_string(potential.radial.cutoff) +
+                        ")");
+    }
+}
+
 std::size_t radial_count(const Potential& potential) {
     const auto species = static_cast<std::size_t>(potential.species_count);
     return species * species * static_cast<std::size_t>(potential.radial_function_count()) *
@@ -137,6 +156,7 @@ void check(const Potential& potential) {
     check_texts(potential);
     check_species(potential);
     check_radial(potential);
+    check_core(potential);
     check_parameters(potential);
 }
 

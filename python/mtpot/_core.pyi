@@ -75,6 +75,11 @@ class Potential:
     def radial_values(self, distances: ArrayLike) -> Floats:
         """Radial basis at distances [n] in angstrom, without coefficients, shape [n, size]."""
     def with_species(self, species: list[str]) -> Potential: ...
+    def with_zbl(self, inner: ArrayLike, outer: ArrayLike) -> Potential:
+        """With a ZBL core between the species; radii in angstrom, shape [species, species]."""
+    @property
+    def zbl_radii(self) -> Floats | None:
+        """Inner and outer radii of the core, shape [species, species, 2]; None without one."""
     def keep_scalars(self, kept: list[int]) -> Potential:
         """Leave out the other scalars, and all that only they need; ascending positions."""
 

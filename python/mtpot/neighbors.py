@@ -29,7 +29,11 @@ _NEAR = 0.1
 
 
 class Structure(Protocol):
-    """Positions in a cell, as `mtpot.data.Frame` has them."""
+    """Atoms in a cell, as `mtpot.data.Frame` has them."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Element symbol of each atom."""
 
     @property
     def positions(self) -> NDArray[np.float64]:
@@ -213,9 +217,30 @@ def shortest_distance(frames: Iterable[Structure], cutoff: float) -> float:
     """
     shortest = np.inf
     for frame in frames:
-        finder = NeighborList(cutoff=cutoff, full_list=False)
-        (distances,) = _Search(frame.positions, frame.cell, frame.pbc).run(finder, "d")
+        _, distances = _distances(frame, cutoff)
         shortest = min(shortest, float(distances.min(initial=np.inf)))
     if not np.isfinite(shortest):
         raise InputError(f"no two atoms are closer than the cutoff of {cutoff} angstrom")
     return shortest
+
+
+def shortest_distances(
+    frames: Iterable[Structure], species: Sequence[str], cutoff: float
+) -> NDArray[np.float64]:
+    """Shortest distances by pairs of species, angstrom, symmetric; inf where beyond the cutoff."""
+    count = len(species)
+    shortest = np.full((count, count), np.inf)
+    for frame in frames:
+        types = species_types(species, frame.symbols)
+        pairs, distances = _distances(frame, cutoff)
+        np.minimum.at(shortest, (types[pairs[:, 0]], types[pairs[:, 1]]), distances)
+    both: NDArray[np.float64] = np.minimum(shortest, shortest.T)
+    return both
+
+
+def _distances(frame: Structure, cutoff: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs within the cutoff, each once, [pairs, 2], and their distances [pairs]."""
+    finder = NeighborList(cutoff=cutoff, full_list=False)
+    search = _Search(frame.positions, frame.cell, frame.pbc)
+    pairs, distances = search.run(finder, "Pd")
+    return pairs.view(np.int64).copy(), distances.copy()

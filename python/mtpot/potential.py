@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from mtpot import _core
 from mtpot.errors import InputError
 from mtpot.files import installed_folder, write_atomic
+from mtpot.short_range import core_radii
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from mtpot.short_range import Outer
 
 
 class MTP:
@@ -68,6 +71,8 @@ class MTP:
         max_factors: int = 4,
         max_mu: int = 5,
         max_nu: int = 10,
+        core: Literal["none", "zbl"] = "none",
+        core_outer: Outer = "auto",
     ) -> MTP:
         """Make an untrained potential with every scalar up to a level.
 
@@ -82,9 +87,12 @@ class MTP:
         radial_size
             Polynomials in each radial function.
         radial_basis
-            One of the registered bases, "RBChebyshev" or "RBChebyshev_repuls".
+            One of the registered bases: "RBChebyshev", "RBChebyshev_repuls" or
+            "RBChebyshev_clamped".
         max_factors, max_mu, max_nu
             Caps on the scalars' factors, radial index and tensor order.
+        core, core_outer
+            "zbl": as `with_core` with this outer radius.
 
         Raises
         ------
@@ -93,7 +101,9 @@ class MTP:
         """
         if isinstance(species, str):
             raise InputError(f"species must be a list of symbols, [{species!r}], not a string")
-        core = _core.Potential.new(
+        if core not in {"none", "zbl"}:
+            raise InputError(f"core must be none or zbl, not {core!r}")
+        potential = _core.Potential.new(
             level,
             list(species),
             cutoff,
@@ -104,7 +114,28 @@ class MTP:
             max_mu,
             max_nu,
         )
-        return cls(core)
+        return cls(potential).with_core(core_outer) if core == "zbl" else cls(potential)
+
+    def with_core(self, outer: Outer = "auto") -> MTP:
+        """Return the potential with a repulsion of nuclei (ZBL) at short distances.
+
+        It is whole below 0.8 times the outer radius. Parameters and active set stay as they are:
+        what has been trained without a core keeps its energies only where no pair is closer
+        than the outer radius.
+
+        Parameters
+        ----------
+        outer
+            Where the core begins, in angstrom: one number, or numbers by pairs of elements;
+            "auto": 0.7 times the sum of covalent radii.
+
+        Raises
+        ------
+        InputError
+            If the potential names no elements, or a radius is out of range or beyond the cutoff.
+        """
+        radii = core_radii(self.species, self.cutoff, outer)
+        return MTP(self._core.with_zbl(radii[..., 0], radii[..., 1]), self._selection)
 
     def save(self, path: str | PathLike[str], overwrite: bool = False) -> None:
         """Write the potential; a name that ends in .almtp holds the active set, too.
@@ -149,6 +180,22 @@ class MTP:
     def cutoff(self) -> float:
         """Distance in angstrom beyond which atoms do not interact."""
         return self._core.cutoff
+
+    @property
+    def core_radii(self) -> dict[tuple[str, str], tuple[float, float]] | None:
+        """Inner and outer radius of the core for each pair of elements; None without a core.
+
+        Types of a potential without names are "0", "1", ...
+        """
+        radii = self._core.zbl_radii
+        if radii is None:
+            return None
+        names = self.species or tuple(map(str, range(self._core.species_count)))
+        return {
+            (names[i], names[j]): (float(radii[i, j, 0]), float(radii[i, j, 1]))
+            for i in range(len(names))
+            for j in range(i, len(names))
+        }
 
     @property
     def parameters(self) -> NDArray[np.float64]:

@@ -29,12 +29,16 @@ def selection(potential: _core.Potential) -> _core.Selection:
 
 
 def main(folder: Path) -> None:
-    """Write an untrained and a trained potential, and one with an active set."""
+    """Write an untrained and a trained potential, one with an active set, and two with cores."""
     folder.mkdir(parents=True, exist_ok=True)
     small, large = trained(4, ["Si"]), trained(8, ["Al", "Ni"])
     untrained = MTP.new(6, ["Si"], cutoff=5.0).core
     (folder / "untrained.mtp").write_bytes(_core.format_potential(untrained))
     (folder / "trained.mtp").write_bytes(_core.format_potential(large))
+    cored = MTP(large).with_core().core
+    (folder / "core.mtp").write_bytes(_core.format_potential(cored))
+    repulsive = MTP(small).with_core().core
+    (folder / "core.almtp").write_bytes(_core.format_potential(repulsive, selection(small)))
     (folder / "active.almtp").write_bytes(_core.format_potential(small, selection(small)))
 
 

@@ -45,6 +45,19 @@ inline mtpot::Potential random_potential(const std::string& basis, std::mt19937&
     return potential.with_parameters(parameters);
 }
 
+// The same with a repulsive core, whose radii differ from pair to pair.
+inline mtpot::Potential with_core(mtpot::Potential potential) {
+    const int count = potential.species_count;
+    std::vector<int> numbers;
+    std::vector<mtpot::Zbl::Radii> radii;
+    for (int i = 0; i < count; ++i) {
+        numbers.push_back(6 + i);
+        for (int j = 0; j < count; ++j) radii.push_back({0.8, 1.8 + 0.1 * (i + j)});
+    }
+    potential.zbl = mtpot::Zbl(numbers, radii);
+    return potential;
+}
+
 template <class Error = mtpot::InputError, class Call>
 void expect_refused(Call call, const char* what) {
     try {

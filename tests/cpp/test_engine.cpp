@@ -225,8 +225,13 @@ void test_pruned(mtpot::Potential potential, const mtpot::Neighborhoods& cluster
         for (auto pair = cluster.offsets[i]; pair < cluster.offsets[i + 1]; ++pair) {
             const double* r = cluster.vectors.data() + 3 * pair;
             const double distance = std::hypot(r[0], r[1], r[2]);
-            double energy = 0.0, slope = 0.0;
+            double energy = 0.0, slope = 0.0, pair_energy = 0.0, pair_slope = 0.0;
             if (distance < potential.radial.cutoff) potential.radial.core(distance, energy, slope);
+            if (potential.zbl)
+                potential.zbl->evaluate(cluster.species[i], cluster.neighbor_species[pair],
+                                        distance, pair_energy, pair_slope);
+            energy += 0.5 * pair_energy;
+            slope += 0.5 * pair_slope;
             target += energy;
             scale += std::abs(energy);
             for (int d = 0; d < 3; ++d)
@@ -392,8 +397,11 @@ void test_many_pairs(const mtpot::Potential&) {}
 int main() try {
     std::mt19937 random(7);
     const auto cluster = random_cluster(random);
-    for (const auto& basis : mtpot::radial_basis_names()) {
-        const auto potential = random_potential(basis, random);
+    std::vector<mtpot::Potential> potentials;
+    for (const auto& basis : mtpot::radial_basis_names())
+        potentials.push_back(random_potential(basis, random));
+    potentials.push_back(with_core(potentials.front()));
+    for (const auto& potential : potentials) {
         test_concurrent_calls(potential, cluster.view());
         test_rows(potential, cluster.view());
         test_predictions(potential, cluster.view());

@@ -472,6 +472,10 @@ void test_other_potentials(const std::string& basis, std::mt19937& random) {
               parameters.end(), 0.0);
     const Engine nothing(some.with_parameters(parameters));
     test_sums(nothing, crystal);
+    const Engine repulsive(with_core(some));
+    test_sums(repulsive, crystal);
+    test_grades_and_rows(repulsive, crystal);
+    test_threads(repulsive, crystal);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from driver import OBSERVE, REPORT, header, launch, observe, skewed
-from models import CUTOFF, Case, cluster, random_parameters
+from models import CORE_CASE, CUTOFF, Case, cluster, random_parameters
 
 from mtpot import MTP, MTPCalculator, _core
 from mtpot.lammps import start
@@ -283,6 +283,17 @@ def test_overlay_adds_up(tmp_path, style, atoms):
     assert_equal(both.value("energy"), sum(energies), ROUNDING)
     assert_equal(forces[0], forces[1] + forces[2], ROUNDING)
     assert_equal(both.stress, parts[0].stress + parts[1].stress, ROUNDING)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_core_of_the_potential_acts(tmp_path, style, atoms, ranks):
+    cored = CORE_CASE.potential()
+    cored.save(tmp_path / "alloy.mtp", overwrite=True)
+    outcome = observe(tmp_path, atoms, ELEMENTS, style, ranks=ranks)
+    assert_agrees(outcome, cored, atoms, ROUNDING if ranks == 1 else ACROSS_RANKS)
+    without = MTPCalculator(Case(CORE_CASE.basis, CORE_CASE.level, 2).potential())
+    without.calculate(atoms)
+    assert outcome.value("energy") > without.results["energy"] + 1.0
 
 
 def test_pair_modify_changes_nothing(tmp_path, potential, style, atoms):

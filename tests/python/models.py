@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import oracle
@@ -21,6 +21,7 @@ SPECIES = ("Si", "Al", "Ni")
 CUTOFF = 5.0
 MIN_DISTANCE = 1.9
 CLOSEST = 1.7  # some pairs lie below the minimum distance
+CORE_OUTER = 2.6  # angstrom: cores act on many pairs
 KINK_MARGIN = 0.03  # no pair so close to a distance where a derivative jumps
 TOLERANCES = {"double": 1e-12, "mixed": 1e-5}  # of each precision, relative to the largest number
 
@@ -32,9 +33,11 @@ class Case:
     basis: str
     level: int
     species_count: int
+    core: Literal["none", "zbl"] = "none"
 
     def __str__(self) -> str:
-        return f"{self.basis}-level{self.level}-{self.species_count}species"
+        core = "" if self.core == "none" else f"-{self.core}"
+        return f"{self.basis}-level{self.level}-{self.species_count}species{core}"
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -50,6 +53,8 @@ class Case:
             min_distance=MIN_DISTANCE,
             radial_size=6,
             radial_basis=self.basis,
+            core=self.core,
+            core_outer=CORE_OUTER,
         )
         potential.parameters = random_parameters(potential, seed)
         return potential
@@ -66,12 +71,13 @@ def random_parameters(potential: MTP, seed: int) -> NDArray[np.float64]:
 
 
 BASES = _core.radial_basis_names()
+CORE_CASE = Case("RBChebyshev_clamped", 8, 2, "zbl")
 CASES = [
     Case(basis, level, count)
     for basis in BASES
     for level, count in ((4, 1), (8, 2), (12, 3), (16, 1))
-]
-SMALL_CASES = [Case(basis, 8, 2) for basis in BASES]
+] + [CORE_CASE]
+SMALL_CASES = [Case(basis, 8, 2) for basis in BASES] + [CORE_CASE]
 
 
 def cluster(symbols: str, seed: int = 0, size: float = 4.5) -> Atoms:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase.data import atomic_numbers
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
@@ -67,6 +68,35 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Zbl:
+    """Screened repulsion of nuclei: numbers [C]; radii [C, C, 2], inner and outer, angstrom."""
+
+    numbers: Array
+    radii: Array
+
+    def energies(self, centers: Array, neighbors: Array, distances: Array) -> tuple[Array, Array]:
+        """Of pairs of types, eV, and their derivatives, eV/angstrom: both [pairs]."""
+        charges = self.numbers[[centers, neighbors]]
+        inner, outer = np.moveaxis(self.radii[centers, neighbors], -1, 0)
+        x = distances / (0.46850 / (charges**0.23).sum(axis=0))
+        terms = [
+            (0.18175, 3.19980),
+            (0.50986, 0.94229),
+            (0.28022, 0.40290),
+            (0.02817, 0.20162),
+        ]
+        bare = 14.399645 * charges.prod(axis=0) / distances
+        phi = sum(a * np.exp(-b * x) for a, b in terms)
+        slope = sum(-a * b * np.exp(-b * x) for a, b in terms) * x / distances
+        t = np.clip((distances - inner) / (outer - inner), 0, 1)
+        switch = 1 - 10 * t**3 + 15 * t**4 - 6 * t**5
+        fall = -30 * t**2 * (1 - t) ** 2 / (outer - inner)
+        energies = bare * phi
+        slopes = bare * (slope - phi / distances)
+        return switch * energies, switch * slopes + fall * energies
+
+
+@dataclass(frozen=True)
 class Oracle:
     """Functional form and parameters of one potential.
 
@@ -85,6 +115,7 @@ class Oracle:
     products: Array
     scalars: Array
     moment_count: int
+    zbl: Zbl | None = None
 
     @property
     def parameters(self) -> Array:
@@ -107,7 +138,7 @@ class Oracle:
         types = np.asarray(types)
         pairs = find_pairs(positions, cell, pbc, self.cutoff)
         moments, adjoints = self._moments(types, pairs)
-        core, core_slope = self._core(np.linalg.norm(pairs.vectors, axis=1))
+        core, core_slope = self._core(types, pairs)
         energies = self.species[types] + moments[:, self.scalars] @ self.linear
         np.add.at(energies, pairs.centers, core)
         gradients = self._pair_gradients(types, pairs, adjoints, core_slope)
@@ -193,10 +224,7 @@ class Oracle:
 
     def _basis(self, distances: Array) -> tuple[Array, Array]:
         """phi_beta(r) = T_beta(xi) (r - r_max)^2 and its derivative, both [pairs, R]."""
-        clamped = distances < self.min_distance
-        if self.basis != "RBChebyshev_repuls":
-            clamped[:] = False
-        r = np.where(clamped, self.min_distance, distances)
+        r, stretch = self._clamped(distances)
         width = self.cutoff - self.min_distance
         xi = (2 * r - self.min_distance - self.cutoff) / width
         gap = (r - self.cutoff)[:, None]
@@ -205,9 +233,31 @@ class Oracle:
         t = np.stack([p(xi) for p in polynomials], axis=1)
         dt = np.stack([p.deriv()(xi) for p in polynomials], axis=1) * 2 / width
         slopes = dt * gap**2 + 2 * t * gap
-        return t * gap**2, np.where(clamped[:, None], 0.0, slopes)
+        return t * gap**2, stretch[:, None] * slopes
 
-    def _core(self, distances: Array) -> tuple[Array, Array]:
+    def _clamped(self, distances: Array) -> tuple[Array, Array]:
+        """The distance that the polynomials see, and its derivative: both [pairs]."""
+        if self.basis == "RBChebyshev_repuls":
+            outside = distances >= self.min_distance
+            return np.where(outside, distances, self.min_distance), outside.astype(float)
+        if self.basis == "RBChebyshev_clamped":
+            width = self.min_distance / 20
+            slope = np.polynomial.Polynomial([0, 0, 3, -2])  # from 0 to 1, level at both
+            s = np.clip(1 + (distances - self.min_distance) / width, 0, 1)
+            seen = self.min_distance - width / 2 + width * slope.integ()(s)
+            return np.where(s < 1, seen, distances), slope(s)
+        return distances, np.ones_like(distances)
+
+    def _core(self, types: Array, pairs: Pairs) -> tuple[Array, Array]:
+        """Share of a pair in the energy of its center, and its derivative: both [pairs]."""
+        distances = np.linalg.norm(pairs.vectors, axis=1)
+        energies, slopes = self._wall(distances)
+        if self.zbl is not None:
+            found = self.zbl.energies(types[pairs.centers], types[pairs.neighbors], distances)
+            energies, slopes = energies + found[0] / 2, slopes + found[1] / 2
+        return energies, slopes
+
+    def _wall(self, distances: Array) -> tuple[Array, Array]:
         """The repulsion of RBChebyshev_repuls below r_min, and its derivative: both [pairs]."""
         inside = (distances < self.min_distance) & (self.basis == "RBChebyshev_repuls")
         wall = 1e4 * np.exp(-10 * (distances - 1))
@@ -276,8 +326,14 @@ def from_engine(potential: Any) -> Oracle:
         products=core.products,
         scalars=core.scalars,
         moment_count=core.moment_count,
+        zbl=None if core.zbl_radii is None else _zbl(core),
     )
     return empty.with_parameters(np.array(core.parameters))
+
+
+def _zbl(core: Any) -> Zbl:
+    numbers = np.array([atomic_numbers[name] for name in core.species], float)
+    return Zbl(numbers, np.array(core.zbl_radii))
 
 
 def read(path: Path) -> Oracle:

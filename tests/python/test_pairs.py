@@ -10,8 +10,9 @@ from models import CUTOFF, MIN_DISTANCE, SMALL_CASES, Case, cluster, crystal, ex
 
 from mtpot import InputError
 from mtpot.data.atoms import frame_from_atoms
-from mtpot.train.dimers import dimer_curve, radial_functions
+from mtpot.short_range import dimer_curve
 from mtpot.train.pairs import pair_statistics
+from mtpot.train.radial_functions import radial_functions
 
 DISTANCES = np.array([1.2, 2.0, 3.3, 4.999, 5.0, 7.0])
 
@@ -54,12 +55,6 @@ def test_radial_functions_are_the_moments_of_one_neighbor(case: Case) -> None:
 def test_radial_functions_vanish_at_the_cutoff() -> None:
     potential = SMALL_CASES[0].potential()
     assert not radial_functions(potential, "Si", "Al", [CUTOFF, CUTOFF + 1]).any()
-
-
-@pytest.mark.parametrize("distance", [0.0, -1.0, np.nan])
-def test_a_dimer_needs_a_distance(distance: float) -> None:
-    with pytest.raises(InputError, match="positive"):
-        dimer_curve(SMALL_CASES[0].potential(), "Si", "Si", [2.0, distance])
 
 
 def test_an_unknown_element_is_named() -> None:

@@ -309,7 +309,7 @@ def test_a_dimer_without_a_wall_is_named(judged: Judged, sign: float, hole: bool
     pair = MTP.new(level=2, species=["Si", "Al"], cutoff=5.0, min_distance=1.9, radial_size=2)
     pair.parameters = [*[1.0, 0.0] * 4, 0.0, 0.0, sign]
     found = warnings(judge("mine", pair, {"test": judged.sets["test"].frames}))
-    assert any("Dimer energies of Si-Si" in text for text in found) == hole
+    assert any("Si and Si alone in space" in text for text in found) == hole
 
 
 def test_a_perfect_fit_is_called_so(potential: MTP) -> None:

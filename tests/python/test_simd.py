@@ -14,6 +14,7 @@ import pytest
 from ase.build import bulk
 from models import (
     BASES,
+    CORE_CASE,
     SMALL_CASES,
     TOLERANCES,
     Case,
@@ -77,6 +78,13 @@ def test_energies_forces_and_virials_are_the_oracle_s(
     potential = case.potential()
     for atoms, reference in references(case):
         values = kernels.submit(evaluate, potential, atoms, 1, precision).result()
+        assert_close(values, reference.parts, TOLERANCES[precision])
+
+
+@pytest.mark.parametrize("precision", TOLERANCES)
+def test_a_core_adds_what_the_oracle_adds(kernels: Executor, precision: str) -> None:
+    for atoms, reference in references(CORE_CASE):
+        values = kernels.submit(evaluate, CORE_CASE.potential(), atoms, 1, precision).result()
         assert_close(values, reference.parts, TOLERANCES[precision])
 
 

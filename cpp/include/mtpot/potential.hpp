@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "mtpot/contractions.hpp"
 #include "mtpot/radial.hpp"
+#include "mtpot/zbl.hpp"
 
 namespace mtpot {
 
@@ -22,7 +24,8 @@ struct Potential {
     std::vector<std::string> species;  // element symbols in the order of types; empty: nameless
     int species_count = 0;             // C
     double scaling = 1.0;
-    RadialBasis radial;  // R = radial.size
+    RadialBasis radial;      // R = radial.size
+    std::optional<Zbl> zbl;  // repulsion at short distances, inside the cutoff
     std::shared_ptr<const Contractions> contractions;
     std::vector<double> radial_coefficients;  // c, [C (center)][C (neighbor)][K][R]
     std::vector<double> species_energies;     // e, [C], eV
@@ -37,7 +40,7 @@ struct Potential {
     Potential with_parameters(std::span<const double> parameters) const;
 };
 
-// InputError if sizes, the radial basis, the contractions or the numbers are not sound.
+// InputError if sizes, the radial basis, the core, the contractions or the numbers are not sound.
 void check(const Potential& potential);
 
 // The potential with these scalars alone, at their positions in ascending order, and no radial

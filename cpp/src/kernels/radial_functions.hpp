@@ -89,6 +89,45 @@ inline void radial_functions(const CompiledPotential& compiled, const Block& blo
     });
 }
 
+// Whether any lane of these slots is nearer.
+inline bool any_nearer(const Vec* distance, int slots, double limit) {
+    Vec shortest = Vec{} + static_cast<Real>(limit);
+    for (int slot = 0; slot < slots; ++slot)
+        shortest = distance[slot] < shortest ? distance[slot] : shortest;
+    bool nearer = false;
+    for (int lane = 0; lane < lanes; ++lane) nearer |= shortest[lane] < static_cast<Real>(limit);
+    return nearer;
+}
+
+// Half of the repulsion of nuclei. Few pairs are that near, so it is done for one at a time.
+inline void add_zbl(const Zbl& zbl, const Block& block, int w, Vec* slopes, Vec& energy) {
+    const double outer = zbl.radii(block.species, w).outer;
+    for (int slot = block.segments[w]; slot < block.segments[w + 1]; ++slot)
+        for (int lane = 0; lane < lanes; ++lane) {
+            const auto r = static_cast<double>(block.distance[slot][lane]);
+            if (r >= outer) continue;
+            double e, d;
+            zbl.evaluate(block.species, w, r, e, d);
+            energy[lane] += static_cast<Real>(0.5 * e);
+            slopes[slot][lane] += static_cast<Real>(0.5 * d);
+        }
+}
+
+// The same for all neighbors. The slopes hold numbers if `present`; returns whether they do now. A
+// function of its own keeps it out of the way of potentials without a core.
+[[gnu::noinline]] inline bool add_zbl(const Zbl& zbl, const Block& block, bool present, Vec* slopes,
+                                      Vec& energy) {
+    for (int w = 0; w < zbl.species_count(); ++w) {
+        const int first = block.segments[w], slots = block.segments[w + 1] - first;
+        const double outer = zbl.radii(block.species, w).outer;
+        if (!any_nearer(block.distance + first, slots, outer)) continue;
+        if (!present) clear(slopes, block.slots);
+        present = true;
+        add_zbl(zbl, block, w, slopes, energy);
+    }
+    return present;
+}
+
 // The part of the energy without parameters is added, its dE/dr written; false if there is none.
 inline bool core(const CompiledPotential& compiled, const Block& block, Vec* slopes, Vec& energy) {
     bool present = false;
@@ -102,7 +141,8 @@ inline bool core(const CompiledPotential& compiled, const Block& block, Vec* slo
             }
         }
     });
-    return present;
+    const auto& zbl = compiled.potential.zbl;
+    return zbl ? add_zbl(*zbl, block, present, slopes, energy) : present;
 }
 
 }  // namespace

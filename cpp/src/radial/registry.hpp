@@ -3,6 +3,7 @@
 #pragma once
 
 #include "radial/chebyshev.hpp"
+#include "radial/chebyshev_clamped.hpp"
 #include "radial/chebyshev_repulsive.hpp"
 
 namespace mtpot::radial {
@@ -20,7 +21,7 @@ struct List {
     }
 };
 
-using Registry = List<Chebyshev, ChebyshevRepulsive>;
+using Registry = List<Chebyshev, ChebyshevRepulsive, ChebyshevClamped>;
 
 }  // namespace
 }  // namespace mtpot::radial

@@ -60,6 +60,7 @@ def describe(potential: MTP) -> dict[str, Any]:
         "min_distance": core.min_distance,
         "radial_basis": core.radial_basis,
         "radial_size": core.radial_size,
+        "core": _repulsion(potential),
         "radial_functions": core.radial_function_count,
         "basic_moments": len(core.basics),
         "products": len(core.products),
@@ -78,6 +79,14 @@ def _couples_pairs(core: _core.Potential) -> bool:
     if not core.trained:
         core = core.with_parameters([1.0] * len(core.parameters))
     return _core.Evaluator(core).couples_pairs
+
+
+def _repulsion(potential: MTP) -> dict[str, Any] | None:
+    """Inner and outer radii by pairs, as "Al-Ni"."""
+    radii = potential.core_radii
+    if radii is None:
+        return None
+    return {"kind": "ZBL", "radii": {"-".join(pair): list(found) for pair, found in radii.items()}}
 
 
 def _active_set(potential: MTP) -> dict[str, Any] | None:
@@ -99,6 +108,9 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(value)
+    if isinstance(value, dict) and "radii" in value:
+        spans = (f"{pair} {a:.4g} to {b:.4g} Å" for pair, (a, b) in value["radii"].items())
+        return f"{value['kind']}, {', '.join(spans)}"
     if isinstance(value, dict):
         return ", ".join(f"{key.replace('_', ' ')} {entry}" for key, entry in value.items())
     return str(value)

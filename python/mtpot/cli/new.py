@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 SUMMARY = "make an untrained potential"
 
 _REQUIRED = ("level", "species", "cutoff")
-_HELP = {"species": "elements, in the order of the types"}
+_HELP = {
+    "species": "elements, in the order of the types",
+    "core_outer": "distance in angstrom from which on the core is zero; auto: 0.7 times the sum of "
+    "covalent radii",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

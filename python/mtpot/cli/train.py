@@ -218,6 +218,7 @@ def _train(settings: Settings) -> int:
     print(_ending(result))
     if result.chosen:
         print("chosen:", ", ".join(f"{name} {value:.3g}" for name, value in result.chosen.items()))
+    _warn_of_holes(result.potential, data.train)
     seconds = time.perf_counter() - started
     potential = result.potential
     if result.stop != "interrupted":
@@ -309,6 +310,22 @@ def _warn(
         messages.append(f"--validation leaves {len(data.train)} of {len(frames)} frames")
     for message in messages:
         print(f"warning: {message}", flush=True)
+
+
+def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
+    """Tell where atoms attract each other closer than the data, and what helps."""
+    from mtpot.neighbors import shortest_distances
+    from mtpot.short_range import find_holes
+
+    shortest = shortest_distances(frames, potential.species, potential.cutoff)
+    holes = find_holes(potential, shortest)
+    for hole in holes[:3]:
+        print(f"warning: {hole}")
+    if holes and potential.core_radii is None:
+        print("--core zbl with --radial-basis RBChebyshev_clamped keeps atoms out of there")
+    elif holes:
+        begin = f"{1.06 * shortest.min():.2f}"
+        print(f"--min-distance {begin} --core-outer {begin} begins before the hole does")
 
 
 def _ending(result: TrainingResult) -> str:

@@ -16,6 +16,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from mtpot.elements import SYMBOLS
 from mtpot.errors import FormatError, InputError
 from mtpot.train.solvers import SOLVERS
 
@@ -23,13 +24,6 @@ Parser = Callable[[Any], Any]
 Weighting = Literal["vibrations", "molecules", "structures"]
 _INFINITY = float("inf")
 _LARGEST = 2**31 - 1
-_SYMBOLS = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "
-    "Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb "
-    "Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm "
-    "Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"
-)
-_ELEMENTS = frozenset(_SYMBOLS.split())
 
 
 def parse_species(value: Any) -> tuple[str, ...]:
@@ -41,9 +35,9 @@ def parse_species(value: Any) -> tuple[str, ...]:
     if not all(symbols):
         raise ValueError("expected element symbols, as in Al,Ni")
     for symbol in symbols:
-        if symbol not in _ELEMENTS:
+        if symbol not in SYMBOLS:
             meant = symbol.capitalize()
-            hint = f"; did you mean {meant}?" if meant in _ELEMENTS else ""
+            hint = f"; did you mean {meant}?" if meant in SYMBOLS else ""
             raise ValueError(f"no element {symbol}{hint}")
     if len(set(symbols)) != len(symbols):
         raise ValueError("an element appears twice")
@@ -284,6 +278,27 @@ class Settings:
             "NAME",
         ),
     )
+    core: Literal["none", "zbl"] = field(
+        default="none",
+        metadata=_about(
+            "potential",
+            "repulsion of nuclei at short distances: zbl (Ziegler, Biersack and Littmark; other "
+            "programs cannot read such a potential) or none",
+            choice("none", "zbl"),
+            "NAME",
+        ),
+    )
+    core_outer: float | Literal["auto"] = field(
+        default="auto",
+        metadata=_about(
+            "potential",
+            "distance in angstrom from which on the core is zero; auto: for each pair of "
+            "elements the shortest of the data",
+            _distance,
+            "R|auto",
+            unit="Å",
+        ),
+    )
     max_factors: int = field(
         default=4, metadata=_about("potential", "most moments in one product", integer(1))
     )
@@ -493,6 +508,8 @@ SHAPE = (
     "max_factors",
     "max_mu",
     "max_nu",
+    "core",
+    "core_outer",
 )
 """Fields that a starting potential fixes."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtpot import _core
 from mtpot.errors import InputError
-from mtpot.neighbors import shortest_distance
+from mtpot.neighbors import shortest_distance, shortest_distances
 from mtpot.potential import MTP
 from mtpot.train.checkpoint import Checkpoint, Outcome, Standing, State
 from mtpot.train.gauge import normalize
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mtpot.data.frame import Frame
+    from mtpot.short_range import Outer
     from mtpot.train.settings import Settings
 
 Floats = NDArray[np.float64]
@@ -308,6 +309,9 @@ def _new_potential(settings: Settings, frames: Sequence[Frame]) -> MTP:
     shortest = settings.min_distance
     if shortest == "auto":
         shortest = shortest_distance(frames, settings.cutoff)
+    outer: Outer = settings.core_outer
+    if settings.core == "zbl" and outer == "auto":
+        outer = outer_radii(settings, frames)
     return MTP.new(
         level=settings.level,
         species=settings.species,
@@ -318,4 +322,14 @@ def _new_potential(settings: Settings, frames: Sequence[Frame]) -> MTP:
         max_factors=settings.max_factors,
         max_mu=settings.max_mu,
         max_nu=settings.max_nu,
+        core=settings.core,
+        core_outer=outer,
     )
+
+
+def outer_radii(settings: Settings, frames: Sequence[Frame]) -> dict[tuple[str, str], float]:
+    """Shortest distance in the frames of each pair of elements that they have."""
+    species = settings.species
+    shortest = shortest_distances(frames, species, settings.cutoff)
+    found = np.argwhere(np.isfinite(shortest))
+    return {(species[i], species[j]): float(shortest[i, j]) for i, j in found}

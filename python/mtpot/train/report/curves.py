@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from mtpot.train.dimers import dimer_curve, radial_functions
+from mtpot.short_range import dimer_curve
 from mtpot.train.pairs import species_pairs
+from mtpot.train.radial_functions import radial_functions
 from mtpot.train.report.style import CYCLE, Drawing, line_style, literal
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtpot.train.dimers import dimer_curve
+from mtpot.short_range import find_holes
 from mtpot.train.metrics import energy_pairs, force_pairs
 from mtpot.train.pairs import species_pairs
 from mtpot.train.quantities import QUANTITIES, group_name
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mtpot.data.frame import Floats
-    from mtpot.potential import MTP
     from mtpot.train.metrics import Summary
-    from mtpot.train.pairs import Pair
     from mtpot.train.report.judged import Evaluated, Judged
 
 FAR_ABOVE = 3.0
@@ -30,9 +28,6 @@ FEWEST_LABELS = 10
 """Labels for each parameter below which a fit is likely to follow their noise."""
 
 FEWEST_FRAMES = 20
-
-HOLE = 3.0
-"""Times the depth of a dimer's well, as far as the data reach, from which another is a hole."""
 
 _BASIS = {
     "test": "On {}",
@@ -204,28 +199,14 @@ def _unseen_pairs(judged: Judged) -> Iterator[str]:
 
 
 def _holes(judged: Judged) -> Iterator[str]:
-    """Name the pairs that no wall keeps apart at distances shorter than those of the data."""
-    found = [
-        f"{pair[0]}-{pair[1]} (below {shortest:.2f} Å)"
-        for pair, shortest in judged.distances.shortest.items()
-        if _has_hole(judged.potential, pair, shortest)
-    ]
-    if found:
-        yield (
-            f"Dimer energies of {', '.join(found)} fall where there are no data: atoms that come "
-            "so close, in a hot liquid or a collision, collapse. Add frames with short distances, "
-            "or a repulsive core."
-        )
-
-
-def _has_hole(potential: MTP, pair: Pair, shortest: float) -> bool:
-    """Whether there is no wall, or before it a well far deeper than the data's.
-
-    A well alone is no fault: many free dimers are shorter than any distance in a crystal.
-    """
-    inside = dimer_curve(potential, *pair, np.linspace(0.6 * shortest, shortest, 100))
-    outside = dimer_curve(potential, *pair, np.linspace(shortest, potential.cutoff, 100))
-    return bool(inside[0] < outside.max() or inside.min() < HOLE * min(outside.min(), 0.0))
+    """Name the pairs that fall into a hole at distances shorter than those of the data."""
+    species = judged.potential.species
+    shortest = np.full((len(species), len(species)), np.inf)
+    for pair, distance in judged.distances.shortest.items():
+        i, j = sorted(species.index(symbol) for symbol in pair)
+        shortest[i, j] = distance
+    for hole in find_holes(judged.potential, shortest):
+        yield f"{hole}. Add frames with short distances, or a repulsive core (--core zbl)."
 
 
 _CHECKS = (
