@@ -118,7 +118,7 @@ def tables(found: Sequence[Run]) -> str:
         seconds, count = (_mean([getattr(r, k) for r in last]) for k in ("seconds", "coefficients"))
         errors = [_errors(last, kind) for kind in ("train", "test")]
         second.append([label, *errors, f"{count:.0f}", f"{seconds:.1f}"])
-    return f"{_markdown(first)}\n\n{_markdown(second)}\n"
+    return f"{_markdown(first)}\n\nThe largest size, {sizes[-1]} frames:\n\n{_markdown(second)}\n"
 
 
 def _errors(found: Sequence[Run], kind: str) -> str:

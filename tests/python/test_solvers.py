@@ -150,7 +150,7 @@ def test_regressions_begin_with_variable_projection_where_nothing_is_trained(
 def test_ctrl_c_leaves_the_last_step(name: str, fit: Fit) -> None:
     seen = []
 
-    def interrupt(step: int, loss: float, _: np.ndarray) -> None:
+    def interrupt(step: int, loss: float, *_: object) -> None:
         seen.append(loss)
         if step == 1:
             raise KeyboardInterrupt

@@ -117,7 +117,7 @@ class CorrelatedProblem(Problem):
         total = self._independent.normal_equations(parameters, linear_only)
         potential = self.potential.with_parameters(parameters)
         for part in self._parts:
-            rows = part.rows(potential, linear_only)
+            rows = part.rows(potential, linear_only, self.threads)
             gram = rows.T @ rows
             total += NormalEquations(gram[:-1, :-1], gram[:-1, -1], float(gram[-1, -1]))
         return total
@@ -127,7 +127,7 @@ class CorrelatedProblem(Problem):
         loss, gradient = self._independent.loss_and_gradient(parameters)
         potential = self.potential.with_parameters(parameters)
         for part in self._parts:
-            rows = part.rows(potential, linear_only=False)
+            rows = part.rows(potential, linear_only=False, threads=self.threads)
             sums = rows.T @ rows[:, -1]
             loss, gradient = loss + float(sums[-1]), gradient - 2.0 * sums[:-1]
         return loss, gradient
@@ -181,14 +181,19 @@ class _Whitened:
         frames = [place[int(each)] for each in self._block.frames[kept]]
         return Block(np.array(frames, dtype=np.int64), self._block.matrix[np.ix_(rows, rows)])
 
-    def rows(self, potential: _core.Potential, linear_only: bool) -> Floats:
+    def rows(self, potential: _core.Potential, linear_only: bool, threads: int) -> Floats:
         """Whitened [J | label - prediction]."""
         design = _core.Design(potential)
-        find = _energy_rows if self._energies_only else _all_rows
-        rows = np.vstack([find(design, potential, each, linear_only) for each in self._frames])
+        if self._energies_only:
+            found = [_energy_row(potential, design, each, threads) for each in self._frames]
+            radial = len(potential.parameters) - potential.species_count - len(potential.scalars)
+            rows = np.array(found)[:, radial if linear_only else 0 :]
+        else:
+            tangents = [design.tangents(each.neighborhoods, linear_only) for each in self._frames]
+            rows = np.vstack([np.column_stack(each) for each in tangents])
         rows[:, -1] = self._labels - rows[:, -1]
-        found: Floats = self._whitener @ (self._roots[:, None] * rows[self._labeled])
-        return found
+        whitened: Floats = self._whitener @ (self._roots[:, None] * rows[self._labeled])
+        return whitened
 
 
 def _labels(frame: _core.LabeledFrame) -> Floats:
@@ -212,18 +217,10 @@ def _without_labels(frame: _core.LabeledFrame, energies_only: bool) -> _core.Lab
     )
 
 
-def _energy_rows(
-    design: _core.Design, potential: _core.Potential, frame: _core.LabeledFrame, linear_only: bool
+def _energy_row(
+    potential: _core.Potential, design: _core.Design, frame: _core.LabeledFrame, threads: int
 ) -> Floats:
-    """Find the derivatives of the energy and the energy, shape [1, columns + 1]."""
-    row = design.rows(frame.neighborhoods, threads=1).sum(axis=0)
+    """Find the derivatives of the energy in all parameters, and the energy; [parameters + 1]."""
+    row = design.rows(frame.neighborhoods, threads).sum(axis=0)
     linear = potential.species_count + len(potential.scalars)
-    energy = row[-linear:] @ potential.parameters[-linear:]
-    return np.append(row[-linear:] if linear_only else row, energy)[None, :]
-
-
-def _all_rows(
-    design: _core.Design, _: _core.Potential, frame: _core.LabeledFrame, linear_only: bool
-) -> Floats:
-    """Find the derivatives of all labels and the labels, shape [1 + 3 n + 6, columns + 1]."""
-    return np.column_stack(design.tangents(frame.neighborhoods, linear_only))
+    return np.append(row, row[-linear:] @ potential.parameters[-linear:])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mtpot.train.centered import Centered
     from mtpot.train.solvers.common import Floats
 
-MOST_ITERATIONS = 1000
+MOST_ITERATIONS = 300  # each of the relevance determination costs a diagonalization
 CONVERGED = 1e-4  # sum of changes of coefficients in standard units
 IRRELEVANT = 1e8  # inverse prior variance in standard units above which a coefficient is zero
 
