@@ -28,7 +28,8 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
 
     Labels are the results of its calculator, else ``info`` and ``arrays`` under the keys energy
     (else free_energy), forces, and stress or virial. The virial is W = -V stress in eV. The
-    group is ``info["group"]``, else ``info["config_type"]``, else "all".
+    group is ``info["group"]``, else ``info["config_type"]``, else "all"; the trajectory
+    is ``info["trajectory"]``.
 
     Raises
     ------
@@ -48,6 +49,7 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
             stress=_stress(atoms),
             group=str(atoms.info.get("group", atoms.info.get("config_type", "all"))),
             source=source,
+            trajectory=str(atoms.info.get("trajectory", "")),
             lookalikes=dict(_lookalikes(atoms)),
         )
     except ValueError as error:
