@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with 2, without the usage that argparse would print first."""
         if message.startswith("unrecognized arguments"):
-            message += "; a flag takes one value: join several data files"
+            message += "; a flag takes one value, but --data and --test several"
         self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
     def check_flags(self, words: Sequence[str]) -> None:

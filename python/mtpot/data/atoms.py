@@ -29,7 +29,7 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
     Labels are the results of its calculator, else ``info`` and ``arrays`` under the keys energy
     (else free_energy), forces, and stress or virial. The virial is W = -V stress in eV. The
     group is ``info["group"]``, else ``info["config_type"]``, else "all"; the trajectory
-    is ``info["trajectory"]``.
+    is ``info["trajectory"]``. With ``info["unconverged"]`` there are no labels.
 
     Raises
     ------
@@ -38,18 +38,20 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
         disagree, or the cell has no volume along its periodic directions; the message begins
         with `source`.
     """
+    unconverged = str(atoms.info.get("unconverged")) in ("True", "T", "1")
     try:
         return Frame(
             symbols=_symbols(atoms),
             positions=finite_array(atoms.positions, "position", (len(atoms), 3)),
             cell=check_cell(np.array(atoms.cell), np.array(atoms.pbc)),
             pbc=np.array(atoms.pbc),
-            energy=_energy(atoms),
-            forces=_forces(atoms),
-            stress=_stress(atoms),
+            energy=None if unconverged else _energy(atoms),
+            forces=None if unconverged else _forces(atoms),
+            stress=None if unconverged else _stress(atoms),
             group=str(atoms.info.get("group", atoms.info.get("config_type", "all"))),
             source=source,
             trajectory=str(atoms.info.get("trajectory", "")),
+            unconverged=unconverged,
             lookalikes=dict(_lookalikes(atoms)),
         )
     except ValueError as error:

@@ -12,7 +12,7 @@ from mtpot.stress import cell_volume
 
 Floats = NDArray[np.float64]
 
-_PLACE = re.compile(r"(:\d+)?( \(frame \d+\))?$")
+_PLACE = re.compile(r"(:\d+)?( \((?:frame|row) \d+\))?$")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +39,8 @@ class Frame:
         Where it came from, for messages: "train.xyz:131 (frame 3)".
     trajectory
         Name of the run of dynamics or relaxation that it is a snapshot of, if the file tells.
+    unconverged
+        The electrons did not converge: a structure without labels.
     lookalikes
         For a missing label ("energy", "forces", "stress"), the key of what looks like it.
     """
@@ -53,6 +55,7 @@ class Frame:
     group: str = "all"
     source: str = ""
     trajectory: str = ""
+    unconverged: bool = False
     lookalikes: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
