@@ -51,6 +51,7 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
             group=str(atoms.info.get("group", atoms.info.get("config_type", "all"))),
             source=source,
             trajectory=str(atoms.info.get("trajectory", "")),
+            free_energy=_free_energy(atoms),
             unconverged=unconverged,
             lookalikes=dict(_lookalikes(atoms)),
         )
@@ -141,6 +142,11 @@ def _symbols(atoms: Atoms) -> tuple[str, ...]:
 def _energy(atoms: Atoms) -> float | None:
     value = _label(atoms, "energy", "free_energy")
     return None if value is None else float(finite_array(value, "energy", ()))
+
+
+def _free_energy(atoms: Atoms) -> float | None:
+    value = _label(atoms, "free_energy")
+    return None if value is None else float(finite_array(value, "free_energy", ()))
 
 
 def _forces(atoms: Atoms) -> Floats | None:

@@ -39,6 +39,8 @@ class Frame:
         Where it came from, for messages: "train.xyz:131 (frame 3)".
     trajectory
         Name of the run of dynamics or relaxation that it is a snapshot of, if the file tells.
+    free_energy
+        The energy whose derivatives the forces are, in eV, where the file names one beside another.
     unconverged
         The electrons did not converge: a structure without labels.
     lookalikes
@@ -55,6 +57,7 @@ class Frame:
     group: str = "all"
     source: str = ""
     trajectory: str = ""
+    free_energy: float | None = None
     unconverged: bool = False
     lookalikes: dict[str, str] = field(default_factory=dict)
 
