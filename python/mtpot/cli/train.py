@@ -270,8 +270,9 @@ def _short(found: Sequence[object]) -> list[str]:
 def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: list[str]) -> None:
     """Tell of what can be trained on but is hardly meant, after the messages of the reading."""
     from mtpot.data.check import find_conflicts, find_lookalikes
+    from mtpot.data.findings import find_serious
 
-    messages = [*messages, *_short(find_conflicts(frames))]
+    messages = [*messages, *_short(find_conflicts(frames)), *map(str, find_serious(frames))]
     messages += find_lookalikes([*frames, *data.test])
     if settings.validation > 0.0 and not data.validation:
         messages.append("--validation sets no frame aside: the groups are too small")

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from mtpot.data.frame import Floats, Frame
     from mtpot.data.survey import Survey
 
-_PAIRS = 3
+_PAIRS, _MANY = 3, 20
+"""Strained pairs that can tell a factor, and that can tell noise."""
 _AGREES = 0.9
 """Cosine between two sets of numbers that are proportional but for noise."""
 _FACTORS = (0.67, 1.5)
 """Between these a factor is one, but for the noise of a calculation."""
 _NOISE = 5e-5
 """eV per atom; smaller changes of the energy say nothing."""
-_ORDERS = ("yz xz xy", "yz xy xz", "xz yz xy", "xz xy yz", "xy yz xz", "xy xz yz")
 _STRESS_UNITS = {
     "GPa": GPa,
     "kbar": 0.1 * GPa,
@@ -65,8 +65,10 @@ _STRONG = 0.1
 """eV/angstrom; frames with smaller forces tell nothing of energies."""
 _UNLIKE_ENERGY = 0.15
 """eV per atom; where a rough potential is wrong by less, nothing is said."""
-_WELL = 0.5
-"""Relative error of forces below which a rough potential knows a frame."""
+_ODD = 6
+"""Times the usual error."""
+_WELL, _BADLY = 0.5, 0.6
+"""Relative errors of forces below which a rough potential knows a frame, and above which not."""
 _MOST_FRAMES = 20000
 _SECOND_LOOK = 1000
 """Frames beside those in question, which say what is usual."""
@@ -131,7 +133,7 @@ def _judge_pairs(found: Survey, kind: str, pairs: Pairs) -> Iterator[Finding]:
             "check sign and convergence, or remove their stress",
             sources(found.frames, frames),
         )
-    elif fit.cosine < 0.5 and _rms(pairs.changes - work) > 4 * _NOISE:
+    elif fit.cosine < 0.5 and len(work) >= _MANY and _rms(pairs.changes - work) > 4 * _NOISE:
         yield Finding(
             "warning",
             "stress",
@@ -181,18 +183,20 @@ def _proportion(x: Floats, y: Floats) -> _Fit:
 
 
 def _order(pairs: Pairs) -> str:
-    """Name the order of shear components that fits far better than the right one, or none."""
+    """Name the orders of shear components that fit far better than the right one, or none."""
     straight = pairs.changes - pairs.work[:, :3].sum(axis=1)
+    orders = list(itertools.permutations(range(3)))
     errors = [
         _rms(straight - (pairs.shear_stress[:, order] * pairs.shear_strain).sum(axis=1))
-        for order in itertools.permutations(range(3))
+        for order in orders
     ]
-    best = int(np.argmin(errors))
-    clear = errors[0] > max(3.0 * errors[best], 0.1 * _rms(pairs.changes), _NOISE)
-    # The permutation says where each component is found: the order in the file is its inverse.
-    inverse = np.argsort(list(itertools.permutations(range(3)))[best])
-    names = np.array(_ORDERS[0].split())
-    return " ".join(names[inverse]) if clear else ""
+    best = min(errors)
+    if errors[0] < max(3.0 * best, 0.1 * _rms(pairs.changes), _NOISE):
+        return ""
+    # A permutation says where each component is found: the order in the file is its inverse.
+    names = np.array(("yz", "xz", "xy"))
+    fitting = [order for order, error in zip(orders, errors, strict=True) if error < 1.3 * best]
+    return " or ".join(" ".join(names[np.argsort(order)]) for order in fitting)
 
 
 def _contradicting(pairs: Pairs, work: Floats) -> list[int]:
@@ -347,16 +351,16 @@ def _suspects(frames: Sequence[Frame], reference: Reference) -> NDArray[np.int64
     energy = energy - _constants(frames, energy)
     groups = np.array([frame.group for frame in frames], dtype=object)
     flags = np.zeros(len(frames), dtype=np.int64)
-    everywhere = max(8 * _spread(energy), _UNLIKE_ENERGY)
+    everywhere = max(_ODD * _spread(energy), _UNLIKE_ENERGY)
     for group in dict.fromkeys(groups):
         here = np.flatnonzero(groups == group)
         if len(here) < _FEW:
             continue
         off = np.abs(energy[here] - np.median(energy[here]))
-        limit = max(12 * _spread(energy[here]), everywhere)
-        wild = (force[here] > max(15 * np.median(force[here]), 2.0)) & (relative[here] > _WELL)
+        limit = max(_ODD * _spread(energy[here]), everywhere)
+        wild = force[here] > max(_ODD * np.median(force[here]), 2.0)
         flags[here[(off > limit) & (relative[here] < _WELL)]] = _ENERGY
-        flags[here[wild & (off < 0.3 * limit)]] = _FORCE
+        flags[here[wild & (relative[here] > _BADLY) & (off < 0.5 * limit)]] = _FORCE
     return flags
 
 

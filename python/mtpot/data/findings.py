@@ -50,6 +50,21 @@ def find_in(surveyed: Survey) -> list[Finding]:
     return by_severity(found for check in CHECKS for found in check(surveyed))
 
 
+def find_serious(frames: Sequence[Frame]) -> list[Finding]:
+    """Run the checks that take next to no time, and leave out notes: for every training.
+
+    Conflicts and labels under other names, of which a training tells anyway, are not among them.
+
+    Raises
+    ------
+    InputError
+        As `find`.
+    """
+    surveyed = survey(frames)
+    found = by_severity(finding for check in SERIOUS for finding in check(surveyed))
+    return [finding for finding in found if finding.severity != "note"]
+
+
 def _missing(found: Survey) -> Iterator[Finding]:
     frames = found.frames
     unconverged = [i for i, frame in enumerate(frames) if frame.unconverged]
@@ -370,4 +385,15 @@ CHECKS = (
     _drifts,
     _distances,
     _rare_elements,
+)
+
+SERIOUS = (
+    _zeros,
+    _isolated_atoms,
+    _periodicity,
+    _files,
+    check_strained_pairs,
+    check_volumes,
+    _free_energies,
+    _drifts,
 )

@@ -32,7 +32,8 @@ _DRAWS = 6
 _MOST_DRAWS = 12
 _ATOMS, _FRAMES = 4000, 300
 """Of the sample that is fitted."""
-_RIDGE = 1e-5
+_RIDGE = 1e-9
+"""Of the normal equations, whose diagonal is one."""
 _FORCE_FLOOR = 0.05
 """eV/angstrom; smaller forces weigh as this one."""
 
@@ -127,10 +128,8 @@ class Sample:
                 targets.append(np.array([scale * frame.energy]))
         matrix, target = np.vstack(rows), np.concatenate(targets)
         size = np.linalg.norm(matrix, axis=0) + 1e-300
-        ridge = _RIDGE * np.eye(len(size)) * np.sqrt(len(self.frames))
-        padded = np.concatenate([target, np.zeros(len(size))])
-        scaled = np.linalg.lstsq(np.vstack([matrix / size, ridge]), padded, rcond=None)[0]
-        solution: Floats = scaled / size
+        normal = (matrix / size).T @ (matrix / size) + _RIDGE * np.eye(len(size))
+        solution: Floats = np.linalg.solve(normal, (matrix / size).T @ target) / size
         return solution if energy_weight else solution[: self._count]
 
 
