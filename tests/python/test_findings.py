@@ -96,8 +96,22 @@ def moved(frame: Frame) -> Frame:
     )
 
 
-def same_sites(frame: Frame) -> bool:
-    return frame.group == "strained"
+DYNAMICS = {
+    "GPa": (lambda f: f.stress / GPa, "is in GPa; "),
+    "kbar-of-vasp": (lambda f: -10 * f.stress / GPa, "is in kbar and has the opposite sign"),
+    "flipped": (lambda f: -f.stress, "opposite sign"),
+    "order-of-vasp": (lambda f: f.stress[VASP_ORDER], "as xy yz xz"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), DYNAMICS.values(), ids=DYNAMICS)
+def test_stress_is_judged_without_strained_pairs(
+    silicon: list[Frame], change: Callable[[Frame], Any], words: str
+) -> None:
+    frames = [f for f in silicon if f.group in ("md", "liquid", "random", "vacancy")]
+    assert suspicious(frames) == []
+    findings = [str(finding) for finding in suspicious(every(stress=change)(frames))]
+    assert any(words in finding for finding in findings), findings
 
 
 # Name: fault, kind of the finding, severity, words of its message.

@@ -70,6 +70,10 @@ _ODD = 6
 _WELL, _BADLY = 0.5, 0.6
 """Relative errors of forces below which a rough potential knows a frame, and above which not."""
 _MOST_FRAMES = 20000
+_STRESSES = 150
+"""Stresses that are compared with those of a rough potential."""
+_SHEARS_AGREE, _SHEARS_DIFFER = 0.95, 0.7
+"""Cosines between shears of labels and of a rough potential."""
 _SECOND_LOOK = 1000
 """Frames beside those in question, which say what is usual."""
 _FEW = 5
@@ -111,7 +115,7 @@ def _judge_pairs(found: Survey, kind: str, pairs: Pairs) -> Iterator[Finding]:
         volume = float(
             np.nanmedian(found.volumes[pairs.indices[:, 0]] * found.sizes[pairs.indices[:, 0]])
         )
-        yield _wrong_stress(kind, len(work), fit.factor, volume)
+        yield _wrong_stress(kind, f"over {len(work)} strained pairs", fit.factor, volume)
         return
     order = _order(pairs)
     if order:
@@ -144,8 +148,10 @@ def _judge_pairs(found: Survey, kind: str, pairs: Pairs) -> Iterator[Finding]:
         )
 
 
-def _wrong_stress(kind: str, count: int, factor: float, volume: float) -> Finding:
-    wrong = [f"is in {unit}" for unit, size in _STRESS_UNITS.items() if _near(abs(factor), size)]
+def _wrong_stress(kind: str, where: str, factor: float, volume: float) -> Finding:
+    wrong = [
+        f"is in {unit}" for unit, size in _STRESS_UNITS.items() if _near(abs(factor), size, 0.3)
+    ]
     sign = factor < 0.0
     if _near(factor, -1.0 / volume) and not wrong:
         wrong, sign = ["is a virial (eV), which belongs under the key virial"], False
@@ -154,8 +160,8 @@ def _wrong_stress(kind: str, count: int, factor: float, volume: float) -> Findin
     return Finding(
         "error",
         "stress",
-        f"{kind}: over {count} strained pairs the energy changes {factor:.3g} times as much "
-        f"as the stress says; the stress {' and '.join(wrong) or 'does not belong to the energy'}",
+        f"{kind}: {where} the energy changes {factor:.3g} times as much as the stress says; "
+        f"the stress {' and '.join(wrong) or 'does not belong to the energy'}",
         "stress is dE/d(strain)/V in eV/angstrom^3",
     )
 
@@ -255,7 +261,10 @@ def _compare(name: str, frames: list[Frame], shortest: float) -> list[Finding]:
     sample = Sample(frames, shortest)
     if wrong := _energy_and_forces(name, sample):
         return wrong
-    suspects = _suspects(frames, sample.reference())
+    reference = sample.reference()
+    if wrong := list(_stress_by_reference(name, frames, reference)):
+        return wrong
+    suspects = _suspects(frames, reference)
     if suspects.any():
         # What the potential has not seen it may not know; what still is odd then is wrong.
         odd = np.flatnonzero(suspects)
@@ -269,6 +278,35 @@ def _compare(name: str, frames: list[Frame], shortest: float) -> list[Finding]:
         for kind, flagged in (("energy", suspects == _ENERGY), ("force", suspects == _FORCE))
         for finding in _outliers(frames, kind, flagged)
     ]
+
+
+def _stress_by_reference(
+    name: str, frames: Sequence[Frame], reference: Reference
+) -> Iterator[Finding]:
+    """Compare shears, which a rough potential knows better than pressures, if no strain tells."""
+    labeled = [frame for frame in frames if frame.stress is not None]
+    if len(labeled) < _LEAST or len(strained_pairs(frames).changes):
+        return
+    labeled = labeled[:: -(-len(labeled) // _STRESSES)]
+    predicted = np.array([-reference.predict(f)[2][3:] / f.volume for f in labeled])
+    shears = np.array([frame.stress[3:] for frame in labeled if frame.stress is not None])
+    orders = list(itertools.permutations(range(3)))
+    fits = [_proportion(shears[:, order].ravel(), predicted.ravel()) for order in orders]
+    best = max(range(len(fits)), key=lambda place: fits[place].cosine)
+    if fits[best].cosine < _SHEARS_AGREE:
+        return
+    if best and fits[0].cosine < _SHEARS_DIFFER:
+        found = " ".join(np.array(("yz", "xz", "xy"))[np.argsort(orders[best])])
+        yield Finding(
+            "error",
+            "stress",
+            f"{name}: the shear components of the stress are in another order: they fit energies "
+            f"and forces as {found}",
+            "write the tensor as nine numbers, or as xx yy zz yz xz xy",
+        )
+    elif not best and not _FACTORS[0] / 1.5 < fits[0].factor < _FACTORS[1] * 1.5:
+        volume = float(np.median([frame.volume for frame in labeled]))
+        yield _wrong_stress(name, f"in {len(labeled)} frames", fits[0].factor, volume)
 
 
 def _outliers(frames: Sequence[Frame], kind: str, flagged: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -389,8 +427,8 @@ def _constants(frames: Sequence[Frame], energies: Floats) -> Floats:
     return explained
 
 
-def _near(value: float, expected: float) -> bool:
-    return value * expected > 0 and abs(np.log(value / expected)) < 0.2
+def _near(value: float, expected: float, tolerance: float = 0.2) -> bool:
+    return value * expected > 0 and bool(abs(np.log(value / expected)) < tolerance)
 
 
 def _spread(values: Floats) -> float:
