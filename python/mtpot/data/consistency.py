@@ -65,6 +65,8 @@ _STRONG = 0.1
 """eV/angstrom; frames with smaller forces tell nothing of energies."""
 _UNLIKE_ENERGY = 0.15
 """eV per atom; where a rough potential is wrong by less, nothing is said."""
+_UNLIKE_FORCE = 0.5
+"""eV/angstrom; as for energies."""
 _ODD = 6
 """Times the usual error."""
 _WELL, _BADLY = 0.5, 0.6
@@ -396,7 +398,7 @@ def _suspects(frames: Sequence[Frame], reference: Reference) -> NDArray[np.int64
             continue
         off = np.abs(energy[here] - np.median(energy[here]))
         limit = max(_ODD * _spread(energy[here]), everywhere)
-        wild = force[here] > max(_ODD * np.median(force[here]), 2.0)
+        wild = force[here] > max(_ODD * np.median(force[here]), _UNLIKE_FORCE)
         flags[here[(off > limit) & (relative[here] < _WELL)]] = _ENERGY
         flags[here[wild & (relative[here] > _BADLY) & (off < 0.5 * limit)]] = _FORCE
     return flags
