@@ -140,7 +140,7 @@ class _Search:
         if not finite.all():
             atom = int(np.argmin(finite))
             raise InputError(f"the position of atom {atom} is not finite: {self.positions[atom]}")
-        self.cell = _complete(np.asarray(cell, dtype=np.float64), self.pbc)
+        self.cell = complete_cell(np.asarray(cell, dtype=np.float64), self.pbc)
 
     def run(self, finder: NeighborList, quantities: str) -> tuple[Any, ...]:
         self._refuse_explosion(finder.cutoff)
@@ -161,7 +161,7 @@ class _Search:
             )
 
 
-def _complete(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
+def complete_cell(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Replace the cell vectors of directions without periodicity so that the cell spans space.
 
     A vector that no image uses may point anywhere; orthogonal to the periodic ones it can never

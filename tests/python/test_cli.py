@@ -203,6 +203,18 @@ def test_molecules_without_cell_are_trained_on(tmp_path: Path) -> None:
     assert metrics["train"]["stress_mae"] is None
 
 
+def test_several_files_are_one_set(data: Path, tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "other.db", [sample(7, "Ni"), Atoms("Ni")])
+    (tmp_path / "s.toml").write_text(
+        "level = 4\ncutoff = 4.0\nmax-steps = 2\nactive-set = 'none'\n"
+    )
+    files = ("--data", data / "train.xyz", tmp_path / "*.db", tmp_path / "s.toml")
+    out = succeed("train", "--output", tmp_path / "run", *files)
+    assert "species Al, Ni; frames: 13 training" in out
+    assert "warning: 1 of 14 frames are left out: rows of a database without energy" in out
+    assert "other.db (row 2)" in out
+
+
 def test_conflicting_duplicates_are_reported(data: Path, tmp_path: Path) -> None:
     images = ase.io.read(data / "train.xyz", ":")
     copy = images[0].copy()
@@ -407,7 +419,8 @@ NONSENSE = {
     "level": (["--level", "7"], "even number from 2 to 32"),
     "weights": ([f"--{w}-weight=0" for w in ("energy", "force", "stress")], "nothing to fit"),
     "species": (["--species", "al"], "did you mean Al?"),
-    "two-files": (["--data", "a.xyz", "b.xyz"], "b.xyz"),
+    "no-file": (["--data", "b.xyz"], "b.xyz: no such file"),
+    "no-match": (["--test", "runs/*/OUTCAR"], "runs/*/OUTCAR: no file matches"),
 }
 
 

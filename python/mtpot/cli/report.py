@@ -150,6 +150,7 @@ def _frames_of_run(
     path: Path, training: Training, arguments: argparse.Namespace
 ) -> dict[str, list[Frame]]:
     """Read and split the data as the training did."""
+    from mtpot.data.sets import find_files
     from mtpot.errors import InputError
 
     given = {"data": arguments.data, "test": arguments.test}
@@ -159,12 +160,13 @@ def _frames_of_run(
     values |= {name: str(file) for name, file in given.items() if file is not None}
     settings = load_settings(None, values)
     for name in ("data", "test"):
-        file = getattr(settings, name)
-        if file is not None and not file.exists():
+        try:
+            find_files(getattr(settings, name))
+        except InputError as error:
             raise InputError(
-                f"{file}: no such file, though {path / 'metrics.json'} names it; give --{name}, or "
-                "run this in the folder of the training"
-            )
+                f"{error}, though {path / 'metrics.json'} names it; give --{name}, or run this in "
+                "the folder of the training"
+            ) from error
     _, data = read_data(settings)
     return data.sets()
 

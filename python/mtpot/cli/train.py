@@ -22,7 +22,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import print_errors, to_json
-from mtpot.train.settings import NOTHING, SHAPE, Option, Settings, load_settings, options, template
+from mtpot.train.settings import (
+    NOTHING,
+    SHAPE,
+    Option,
+    Settings,
+    load_settings,
+    options,
+    parse_paths,
+    template,
+)
 from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:
@@ -70,7 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, option, default in options():
         if option.section not in groups:
             groups[option.section] = parser.add_argument_group(option.section)
-        add_flag(groups[option.section], name, option, default)
+        # The shell makes several words of a pattern.
+        several: dict[str, Any] = (
+            {"nargs": "+", "action": "extend"} if option.parse is parse_paths else {}
+        )
+        add_flag(groups[option.section], name, option, default, **several)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     NumericalError
         The training has no finite result.
     """
+    _take_settings_from_data(arguments)
     if arguments.template is not None:
         _write_template(arguments.template, bool(getattr(arguments, "overwrite", False)))
         return 0
@@ -100,8 +114,18 @@ def run(arguments: argparse.Namespace) -> int:
     return _train(settings)
 
 
-def add_flag(group: argparse._ArgumentGroup, name: str, option: Option, default: Any) -> None:
-    """Add the flag of a field of `Settings`."""
+def _take_settings_from_data(arguments: argparse.Namespace) -> None:
+    """Find the settings file behind a flag that takes several files."""
+    for name in ("data", "test"):
+        files = getattr(arguments, name, [])
+        if arguments.settings is None and files and files[-1].endswith(".toml"):
+            arguments.settings = Path(files.pop())
+
+
+def add_flag(
+    group: argparse._ArgumentGroup, name: str, option: Option, default: Any, **further: Any
+) -> None:
+    """Add the flag of a field of `Settings`; `further` goes to argparse."""
     flag = "--" + name.replace("_", "-")
     # SUPPRESS leaves a flag that is not given out of the namespace: the file's value then holds.
     if isinstance(default, bool):
@@ -117,6 +141,7 @@ def add_flag(group: argparse._ArgumentGroup, name: str, option: Option, default:
         default=argparse.SUPPRESS,
         metavar=option.metavar,
         help=text.replace("%", "%%"),
+        **further,
     )
 
 
@@ -183,10 +208,12 @@ def _probe_outputs(settings: Settings) -> None:
 
 def check_inputs(settings: Settings, file: Path | None) -> None:
     """Refuse missing files before the first of them is read."""
+    from mtpot.data.sets import find_files
     from mtpot.errors import InputError
 
-    for path in (settings.data, settings.test, settings.start):
-        if path is not None and not path.exists():
+    start = () if settings.start is None else (settings.start,)
+    for path in (*find_files((*settings.data, *settings.test)), *start):
+        if not path.exists():
             hint = f"; paths in {file} are relative to the current folder, {Path.cwd()}"
             raise InputError(f"{path}: no such file{hint if file else ''}")
 
@@ -246,22 +273,22 @@ def _checkpoint(settings: Settings, data: Data) -> Checkpoint:
 
 def read_data(settings: Settings) -> tuple[Settings, Data]:
     """Read, check and split the data; the settings then name the species."""
-    from mtpot.data import read_frames
     from mtpot.data.check import check_distances, check_elements, check_trainable, elements_of
+    from mtpot.data.sets import leave_out, read_sets
     from mtpot.data.split import split_off
 
     known = settings.species if settings.start is None else _start_species(settings)
-    frames = read_frames(settings.data, known)
+    frames, left_out = leave_out(read_sets(settings.data, known))
     check_trainable(frames)
     species = known or elements_of(frames)
-    test = read_frames(settings.test, species) if settings.test is not None else []
+    test = read_sets(settings.test, species)
     check_elements([*frames, *test], species, _advice(settings))
     suspicious = check_distances([*frames, *test])
     settings = replace(settings, species=species)
     kept, aside = split_off(frames, settings.validation, settings.seed)
     data = Data(kept, aside, test)
     _tell(settings, data)
-    _warn(settings, frames, data, suspicious)
+    _warn(settings, frames, data, [*_short(suspicious), *left_out])
     return settings, data
 
 
@@ -281,7 +308,7 @@ def _advice(settings: Settings) -> str:
         return f"leave out --start: {settings.start} fixes the elements"
     if settings.species:
         return "name the element in --species"
-    return f"add frames with the element to {settings.data}"
+    return f"add frames with the element to {settings.data[0]}"
 
 
 def _tell(settings: Settings, data: Data) -> None:
@@ -292,17 +319,18 @@ def _tell(settings: Settings, data: Data) -> None:
     print(f"species {', '.join(settings.species)}; frames: {', '.join(sizes)}", flush=True)
 
 
-def _warn(
-    settings: Settings, frames: Sequence[Frame], data: Data, suspicious: Sequence[str]
-) -> None:
-    """Tell of what can be trained on but is hardly meant."""
-    from mtpot.data.check import find_conflicts, find_lookalikes
+def _short(found: Sequence[object]) -> list[str]:
+    """Name the first three, and say how many there are beside."""
+    more = [f"{len(found) - 3} more frames like that"] if len(found) > 3 else []
+    return [*map(str, found[:3]), *more]
 
-    messages = []
-    for each in (suspicious, find_conflicts(frames)):
-        messages += [str(found) for found in each[:3]]
-        if len(each) > 3:
-            messages.append(f"{len(each) - 3} more frames like that")
+
+def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: list[str]) -> None:
+    """Tell of what can be trained on but is hardly meant, after the messages of the reading."""
+    from mtpot.data.check import find_conflicts, find_lookalikes
+    from mtpot.data.findings import find_serious
+
+    messages = [*messages, *_short(find_conflicts(frames)), *map(str, find_serious(frames))]
     messages += find_lookalikes([*frames, *data.test])
     if settings.validation > 0.0 and not data.validation:
         messages.append("--validation sets no frame aside: the groups are too small")

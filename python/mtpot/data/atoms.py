@@ -33,7 +33,8 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
     (else free_energy), forces, and stress or virial. The virial is W = -V stress in eV. The
     group is ``info["group"]``, else ``info["config_type"]``, else "all"; the trajectory
     is ``info["trajectory"]``. Factors on the weights in a loss are ``info["weight"]`` times
-    ``energy_weight``, ``force_weight``, ``stress_weight``.
+    ``energy_weight``, ``force_weight``, ``stress_weight``. With ``info["unconverged"]`` there are
+    no labels.
 
     Raises
     ------
@@ -42,19 +43,22 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
         stress and virial disagree, or the cell has no volume along its periodic directions; the
         message begins with `source`.
     """
+    unconverged = str(atoms.info.get("unconverged")) in ("True", "T", "1")
     try:
         return Frame(
             symbols=_symbols(atoms),
             positions=finite_array(atoms.positions, "position", (len(atoms), 3)),
             cell=check_cell(np.array(atoms.cell), np.array(atoms.pbc)),
             pbc=np.array(atoms.pbc),
-            energy=_energy(atoms),
-            forces=_forces(atoms),
-            stress=_stress(atoms),
+            energy=None if unconverged else _energy(atoms),
+            forces=None if unconverged else _forces(atoms),
+            stress=None if unconverged else _stress(atoms),
             group=str(atoms.info.get("group", atoms.info.get("config_type", "all"))),
             source=source,
             weights=_weights(atoms),
             trajectory=str(atoms.info.get("trajectory", "")),
+            free_energy=_free_energy(atoms),
+            unconverged=unconverged,
             lookalikes=dict(_lookalikes(atoms)),
         )
     except ValueError as error:
@@ -144,6 +148,11 @@ def _symbols(atoms: Atoms) -> tuple[str, ...]:
 def _energy(atoms: Atoms) -> float | None:
     value = _label(atoms, "energy", "free_energy")
     return None if value is None else float(finite_array(value, "energy", ()))
+
+
+def _free_energy(atoms: Atoms) -> float | None:
+    value = _label(atoms, "free_energy")
+    return None if value is None else float(finite_array(value, "free_energy", ()))
 
 
 def _forces(atoms: Atoms) -> Floats | None:

@@ -12,7 +12,7 @@ from mtpot.stress import cell_volume
 
 Floats = NDArray[np.float64]
 
-_PLACE = re.compile(r"(:\d+)?( \(frame \d+\))?$")
+_PLACE = re.compile(r"(:\d+)?( \((?:frame|row) \d+\))?$")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +41,10 @@ class Frame:
         Factors on the weights of its energy, forces and stress in a loss.
     trajectory
         Name of the run of dynamics or relaxation that it is a snapshot of, if the file tells.
+    free_energy
+        The energy whose derivatives the forces are, in eV, where the file names one beside another.
+    unconverged
+        The electrons did not converge: a structure without labels.
     lookalikes
         For a missing label ("energy", "forces", "stress"), the key of what looks like it.
     """
@@ -56,6 +60,8 @@ class Frame:
     source: str = ""
     weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
     trajectory: str = ""
+    free_energy: float | None = None
+    unconverged: bool = False
     lookalikes: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -129,6 +129,19 @@ def _path(value: Any) -> Path:
     return Path(value)
 
 
+def parse_paths(value: Any) -> tuple[Path, ...]:
+    """Paths from ``"a.xyz,runs/*/OUTCAR"``, or from a list of such; a file may have a comma."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)) or not values:
+        raise ValueError("expected the paths of files")
+    if not all(isinstance(each, str) and each for each in values):
+        raise ValueError("expected the paths of files")
+    parts = [p for v in values for p in ([v] if Path(v).exists() else v.split(","))]
+    if not all(part.strip() for part in parts):
+        raise ValueError("expected the paths of files, as in a.xyz,b.db")
+    return tuple(Path(part.strip() if not Path(part).exists() else part) for part in parts)
+
+
 def _switch(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("expected true or false")
@@ -174,23 +187,24 @@ class Settings:
     of ``start`` or of the data; ``threads = 0`` means every core.
     """
 
-    data: Path = field(
+    data: tuple[Path, ...] = field(
         metadata=_about(
             "files",
-            "frames to train on: extended XYZ, MLIP .cfg or anything that ASE reads",
-            _path,
+            "frames to train on: extended XYZ, MLIP .cfg, ASE databases, outputs of programs; "
+            "files, folders or patterns, several with commas",
+            parse_paths,
             "FILE",
-            '"train.xyz"',
+            '["train.xyz"]',
         )
     )
-    test: Path | None = field(
-        default=None,
+    test: tuple[Path, ...] = field(
+        default=(),
         metadata=_about(
             "files",
-            "frames to judge the result by, never trained on",
-            _path,
+            "frames to judge the result by, never trained on; as in data",
+            parse_paths,
             "FILE",
-            '"test.xyz"',
+            '["test.xyz"]',
         ),
     )
     output: Path = field(
@@ -570,7 +584,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        hint = "" if path.suffix == ".toml" else "; to give --data several files, join them"
+        hint = "" if path.suffix == ".toml" else "; frames to train on are given by --data"
         raise FormatError(f"{path}: not a TOML file: {error}{hint}") from error
     result: dict[str, Any] = {}
     for key, value in content.items():
@@ -686,4 +700,4 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return dict(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
