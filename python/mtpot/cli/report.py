@@ -160,13 +160,12 @@ def _frames_of_run(
     values |= {name: str(file) for name, file in given.items() if file is not None}
     settings = load_settings(None, values)
     for name in ("data", "test"):
-        try:
-            find_files(getattr(settings, name))
-        except InputError as error:
-            raise InputError(
-                f"{error}, though {path / 'metrics.json'} names it; give --{name}, or run this in "
-                "the folder of the training"
-            ) from error
+        for file in find_files(getattr(settings, name)):
+            if not file.exists():
+                raise InputError(
+                    f"{file}: no such file, though {path / 'metrics.json'} names it; give --{name},"
+                    " or run this in the folder of the training"
+                )
     _, data = read_data(settings)
     return data.sets()
 

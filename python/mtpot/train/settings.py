@@ -139,7 +139,7 @@ def parse_paths(value: Any) -> tuple[Path, ...]:
     parts = [p for v in values for p in ([v] if Path(v).exists() else v.split(","))]
     if not all(part.strip() for part in parts):
         raise ValueError("expected the paths of files, as in a.xyz,b.db")
-    return tuple(Path(part.strip() if not Path(part).exists() else part) for part in parts)
+    return tuple(Path(part if Path(part).exists() else part.strip(" ")) for part in parts)
 
 
 def _switch(value: Any) -> bool:
