@@ -55,7 +55,7 @@ PUBLISHED = {
 FOLDS = 5
 LEVEL = 28  # of which the most useful scalars are kept
 TRIAL_LEVEL = 16  # of cross-validation
-WEIGHTS = {"energy_weight": (1.0, 3.0, 10.0, 30.0), "stress_weight": (1e-3, 1e-4)}
+WEIGHTS = {"energy_weight": (1.0, 3.0, 10.0), "stress_weight": (1e-3, 1e-4)}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def cross_validate(element: str, frames: Sequence[Frame]) -> Iterator[Trial]:
     for values in product(*WEIGHTS.values()):
         weights = dict(zip(WEIGHTS, values, strict=True))
         settings = Settings(
-            data=Path(),
+            data=(),
             output=Path(),
             species=(element,),
             level=TRIAL_LEVEL,

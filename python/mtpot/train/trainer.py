@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -249,25 +249,13 @@ def options_of(settings: Settings, name: str) -> Options:
 
 
 def _outcome_of(result: TrainingResult) -> Outcome:
-    return Outcome(
-        _text_of(result.potential),
-        result.loss,
-        result.stop,
-        result.seed,
-        result.validation_loss,
-        result.chosen,
-    )
+    same = {item.name: getattr(result, item.name) for item in fields(Outcome)}
+    return Outcome(**same | {"potential": _text_of(result.potential)})
 
 
 def _result_of(outcome: Outcome) -> TrainingResult:
-    return TrainingResult(
-        _potential_of(outcome.potential),
-        outcome.loss,
-        outcome.stop,
-        outcome.seed,
-        outcome.validation_loss,
-        outcome.chosen,
-    )
+    same = {item.name: getattr(outcome, item.name) for item in fields(Outcome)}
+    return TrainingResult(**same | {"potential": _potential_of(outcome.potential)})
 
 
 def _text_of(potential: MTP) -> str:
