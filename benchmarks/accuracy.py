@@ -54,8 +54,8 @@ PUBLISHED = {
 
 FOLDS = 5
 LEVEL = 28  # of which the most useful scalars are kept
-TRIAL_LEVEL = 16  # of cross-validation
-WEIGHTS = {"energy_weight": (1.0, 3.0, 10.0), "stress_weight": (1e-3, 1e-4)}
+TRIAL_LEVEL = 12  # of cross-validation
+WEIGHTS = {"energy_weight": (1.0, 3.0, 10.0, 30.0)}
 
 
 @dataclass(frozen=True)
