@@ -91,7 +91,7 @@ class Potential:
     def member(self, number: int) -> Potential:
         """One of the members, without the others."""
     def deviation(self, number: int) -> Potential:
-        """What a member has more than the potential, which is linear in it; no core."""
+        """Subtract the potential from a member: energies are linear in it; no core."""
     def keep_scalars(self, kept: list[int]) -> Potential:
         """Leave out the other scalars, and all that only they need; ascending positions."""
 
@@ -256,9 +256,7 @@ class ImageLists:
     def shifts(self) -> NDArray[np.int32]:
         """Shifts of the images in cell vectors, shape [images, 3]."""
 
-ListResults: TypeAlias = tuple[
-    Floats, Floats, Floats, Floats | None, Floats | None, Floats | None
-]
+ListResults: TypeAlias = tuple[Floats, Floats, Floats, Floats | None, Floats | None, Floats | None]
 
 @final
 class ListEvaluator:

@@ -213,7 +213,7 @@ class MTPCalculator(Calculator):
         self.results = results
 
     def _spreads(self, deviations: Floats, with_forces: bool) -> dict[str, Any]:
-        """Standard deviations from how far the members are from the potential, [n, members]."""
+        """Take standard deviations of how far the members are from the potential, [n, members]."""
         intervals = self.potential.intervals
         energy, sites = energy_spread(deviations)
         if intervals:

@@ -94,5 +94,5 @@ class Intervals(NamedTuple):
 
     def energy_sigma(self, spread: float, atoms: int) -> float:
         """Error in eV that is expected of the total energy of so many atoms."""
-        root = max(atoms, 1) ** 0.5
+        root = float(np.sqrt(max(atoms, 1)))
         return root * float(self.energy.sigma(spread / root))

@@ -54,7 +54,7 @@ def relaxed(
     NumericalError
         If it finds no equilibrium.
     """
-    result = atoms.copy()
+    result: Atoms = atoms.copy()
     result.calc = calculator
     if cell:
         _check_periodic(atoms)

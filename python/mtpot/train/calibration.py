@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+TOLD = (0.5, 0.68, 0.9, 0.95)
+"""Levels of the intervals that tables show."""
+
 FEWEST = 8
 """Errors that it takes to learn from them."""
 
@@ -118,6 +121,43 @@ def coverage(model: ErrorModel, spread: ArrayLike, errors: ArrayLike, level: flo
     """Share of errors inside their intervals of a level."""
     widths = model.factor(level) * model.sigma(spread)
     return float(np.mean(np.abs(np.asarray(errors)) <= widths))
+
+
+def expected_errors(
+    intervals: Intervals | None, found: Sequence[Spread]
+) -> list[tuple[float, Floats]]:
+    """Find standard deviations of the energy (eV) and of the force components of each frame.
+
+    The mere spread of the members where there are no intervals.
+    """
+    if intervals is None:
+        return [(each.energy, each.forces) for each in found]
+    return [
+        (
+            intervals.energy_sigma(each.energy, len(each.sites)),
+            intervals.forces.sigma(each.forces),
+        )
+        for each in found
+    ]
+
+
+def describe_coverage(intervals: Intervals | None, judged: Judged) -> list[str]:
+    """Tell how many errors lie inside their intervals, a line for each kind of label."""
+    if intervals is None:
+        return ["the spread of the members is not calibrated: expect errors to be larger by far"]
+    kinds = {
+        "energies": (intervals.energy, judged.energy_spread, judged.energy_errors),
+        "force components": (intervals.forces, judged.force_spread, judged.force_errors),
+    }
+    lines = []
+    for name, (model, spread, errors) in kinds.items():
+        if len(errors):
+            shares = (f"{100 * coverage(model, spread, errors, level):.1f}" for level in TOLD)
+            levels = ", ".join(f"{100 * level:.0f}" for level in TOLD)
+            lines.append(
+                f"intervals of {levels} % hold {', '.join(shares)} % of {len(errors)} {name}"
+            )
+    return lines
 
 
 def _scale_and_floor(spread: Floats, errors: Floats) -> tuple[float, float]:
