@@ -165,6 +165,7 @@ void append_ensemble(std::string& content, const Potential& potential) {
 
 std::string format_potential(const Potential& potential, const Selection* selection) {
     check(potential);
+    require(!potential.bare, "a bare potential cannot be written");
     std::string content;
     append_head(content, potential, selection != nullptr);
     append_radial_basis(content, potential);

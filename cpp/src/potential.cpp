@@ -170,7 +170,7 @@ Potential member(const Potential& potential, std::size_t number) {
 
 Potential deviation(const Potential& potential, std::size_t number) {
     Potential result = member(potential, number);
-    result.zbl.reset();
+    result.bare = true;
     const auto subtract = [](std::vector<double>& from, const std::vector<double>& what) {
         std::transform(from.begin(), from.end(), what.begin(), from.begin(), std::minus<>());
     };

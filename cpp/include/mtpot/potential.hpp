@@ -43,6 +43,7 @@ struct Potential {
     std::vector<double> linear_coefficients;   // xi, [scalars]
     bool trained = false;                      // an untrained one has all parameters zero
     std::shared_ptr<const Ensemble> ensemble;  // none: null
+    bool bare = false;  // leaves out what has no parameters: cores, of the radial basis too
 
     int radial_function_count() const { return contractions->radial_function_count(); }  // K
     std::size_t parameter_count() const;
@@ -60,8 +61,8 @@ void check(const Potential& potential);
 // One of the ensemble as a potential of its own; InputError if there is none of this number.
 Potential member(const Potential& potential, std::size_t number);
 
-// What a member has more than the potential: a potential without a core, in the parameters of which
-// energies and forces are linear.
+// What a member has more than the potential: a bare one, in whose linear parameters energies and
+// forces are linear. No file holds such a potential.
 Potential deviation(const Potential& potential, std::size_t number);
 
 // xi of the potential, then those of every member less the potential's: [1 + members][scalars].

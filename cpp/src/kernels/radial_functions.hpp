@@ -117,6 +117,7 @@ inline bool any_nearer(const Vec* distance, int slots, double limit) {
 // The part of the energy without parameters is added, its dE/dr written; false if there is none.
 inline bool core(const CompiledPotential& compiled, const Block& block, Vec* slopes, Vec& energy) {
     const Potential& potential = compiled.potential;
+    if (potential.bare) return false;
     bool present = false;
     radial::Registry::visit(potential.radial.kind, [&](auto kind) {
         if constexpr (kind.has_core) {
