@@ -29,6 +29,9 @@ INNER = 0.8
 """Inner radius as a share of the outer one."""
 
 
+WALL = 20.0
+"""Height that keeps atoms of a simulation apart, eV."""
+
 LEAST_DEPTH = 0.5
 """Of a hole that is worth a warning, eV: what hot atoms do not bring along."""
 
@@ -119,7 +122,8 @@ def dimer_curve(potential: MTP, a: str, b: str, distances: ArrayLike) -> Floats:
 def find_holes(potential: MTP, shortest: ArrayLike) -> list[str]:
     """Name the pairs of elements that attract each other where no data are.
 
-    Looked at are two atoms alone in space, closer than the data and than a bond.
+    Looked at are two atoms alone in space, closer than the data and than a bond, up to the wall
+    that hot atoms do not climb.
 
     Parameters
     ----------
@@ -137,12 +141,16 @@ def find_holes(potential: MTP, shortest: ArrayLike) -> list[str]:
         bond = covalent_radius(species[i]) + covalent_radius(species[j])
         edge = min(float(np.asarray(shortest)[i, j]), bond, potential.cutoff)
         distances = np.linspace(0.2 * edge, edge, 200)
-        curve = dimer_curve(potential, species[i], species[j], distances)
-        depth = curve[-1] - curve.min()
-        if depth > LEAST_DEPTH:
+        inward = dimer_curve(potential, species[i], species[j], distances)[::-1]
+        inward -= inward[0]
+        walls = np.flatnonzero(inward > WALL)
+        within_reach = inward[: walls[0]] if len(walls) else inward
+        deepest = int(within_reach.argmin())
+        if within_reach[deepest] < -LEAST_DEPTH:
             found.append(
-                f"{species[i]} and {species[j]} alone in space fall into a hole of {depth:.3g} eV "
-                f"at {distances[curve.argmin()]:.2f} angstrom, closer than any data"
+                f"{species[i]} and {species[j]} alone in space fall into a hole of "
+                f"{-within_reach[deepest]:.3g} eV at {distances[::-1][deepest]:.2f} angstrom, "
+                "closer than any data"
             )
     return found
 

@@ -322,7 +322,8 @@ def test_active_set_cut_at_any_byte_is_refused(read):
 BASICS = "{{0, 0, 0, 0}, {0, 1, 0, 0}"
 HOSTILE = [
     ("MTP\n", "MTq\n", 1, "expected 'MTP', found 'MTq'"),
-    ("1.1.0", "1.1.0+mtpot", 2, "use a newer release"),
+    ("1.1.0", "1.1.0+mtpot", 2, "is the file cut short"),
+    ("1.1.0", "1.1.0+mtpot2", 2, "use a newer release"),
     ("1.1.0", "2.0", 2, "version '2.0' is not 1.1.0"),
     ("version = ", "version: ", 2, "expected '='"),
     ("by_hand", "by # hand", 3, "potential_name"),

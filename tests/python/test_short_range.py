@@ -404,6 +404,17 @@ def test_no_disordered_compressed_cell_lies_below_the_crystal():
             assert calculator.results["energy"] > ground
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_fitted_only_the_core_acts_below_the_clamped_distance(seed):
+    """From 0.95 times the minimum distance down, two atoms repel each other."""
+    potential = Case("RBChebyshev_clamped", 12, 2).potential(seed)  # minimum distance 1.9
+    distances = np.linspace(0.1, 0.95 * 1.9, 200)
+    for pair in (("Si", "Si"), ("Si", "Al"), ("Al", "Al")):
+        without = dimer_curve(potential, *pair, distances)
+        np.testing.assert_allclose(without, without[0], rtol=1e-10)
+        assert (np.diff(dimer_curve(potential.with_core(1.9), *pair, distances)) < 0).all()
+
+
 def test_a_hole_is_found_and_named():
     potential = pair_potential("RBChebyshev")
     radial = np.zeros(len(potential.parameters))

@@ -100,8 +100,7 @@ inline bool any_nearer(const Vec* distance, int slots, double limit) {
 }
 
 // Half of the repulsion of nuclei. Few pairs are that near, so it is done for one at a time.
-[[gnu::noinline]] inline void add_zbl(const Zbl& zbl, const Block& block, int w, Vec* slopes,
-                                      Vec& energy) {
+inline void add_zbl(const Zbl& zbl, const Block& block, int w, Vec* slopes, Vec& energy) {
     const double outer = zbl.radii(block.species, w).outer;
     for (int slot = block.segments[w]; slot < block.segments[w + 1]; ++slot)
         for (int lane = 0; lane < lanes; ++lane) {
@@ -114,30 +113,36 @@ inline bool any_nearer(const Vec* distance, int slots, double limit) {
         }
 }
 
+// The same for all neighbors. The slopes hold numbers if `present`; returns whether they do now. A
+// function of its own keeps it out of the way of potentials without a core.
+[[gnu::noinline]] inline bool add_zbl(const Zbl& zbl, const Block& block, bool present, Vec* slopes,
+                                      Vec& energy) {
+    for (int w = 0; w < zbl.species_count(); ++w) {
+        const int first = block.segments[w], slots = block.segments[w + 1] - first;
+        const double outer = zbl.radii(block.species, w).outer;
+        if (!any_nearer(block.distance + first, slots, outer)) continue;
+        if (!present) clear(slopes, block.slots);
+        present = true;
+        add_zbl(zbl, block, w, slopes, energy);
+    }
+    return present;
+}
+
 // The part of the energy without parameters is added, its dE/dr written; false if there is none.
 inline bool core(const CompiledPotential& compiled, const Block& block, Vec* slopes, Vec& energy) {
-    const Potential& potential = compiled.potential;
-    if (potential.bare) return false;
     bool present = false;
-    radial::Registry::visit(potential.radial.kind, [&](auto kind) {
+    radial::Registry::visit(compiled.potential.radial.kind, [&](auto kind) {
         if constexpr (kind.has_core) {
             present = true;
             for (int slot = 0; slot < block.slots; ++slot) {
                 Vec e;
-                kind.core(potential.radial, block.distance[slot], e, slopes[slot]);
+                kind.core(compiled.potential.radial, block.distance[slot], e, slopes[slot]);
                 energy += e;
             }
         }
     });
-    for (int w = 0; potential.zbl && w < potential.species_count; ++w) {
-        const int first = block.segments[w], slots = block.segments[w + 1] - first;
-        const double outer = potential.zbl->radii(block.species, w).outer;
-        if (!any_nearer(block.distance + first, slots, outer)) continue;
-        if (!present) clear(slopes, block.slots);
-        present = true;
-        add_zbl(*potential.zbl, block, w, slopes, energy);
-    }
-    return present;
+    const auto& zbl = compiled.potential.zbl;
+    return zbl ? add_zbl(*zbl, block, present, slopes, energy) : present;
 }
 
 }  // namespace

@@ -264,11 +264,15 @@ def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
     from mtpot.neighbors import shortest_distances
     from mtpot.short_range import find_holes
 
-    holes = find_holes(potential, shortest_distances(frames, potential.species, potential.cutoff))
+    shortest = shortest_distances(frames, potential.species, potential.cutoff)
+    holes = find_holes(potential, shortest)
     for hole in holes[:3]:
         print(f"warning: {hole}")
     if holes and potential.core_radii is None:
         print("--core zbl with --radial-basis RBChebyshev_clamped keeps atoms out of there")
+    elif holes:
+        begin = f"{1.06 * shortest.min():.2f}"
+        print(f"--min-distance {begin} --core-outer {begin} begins before the hole does")
 
 
 def _ending(settings: Settings, result: TrainingResult) -> str:
