@@ -55,7 +55,6 @@ private:
     void read_extensions();
     void read_core();
     void read_ensemble();
-    std::vector<double> read_errors();
     void check_version(bool selection) const;
     Zbl::Radii read_core_radii(int i, int j);
     std::optional<Selection> read_end();
@@ -361,26 +360,20 @@ void Reader::check_version(bool selection) const {
 }
 
 void Reader::read_ensemble() {
-    key("members");
     const std::size_t numbers_each =
         potential_.species_energies.size() + potential_.linear_coefficients.size();
-    const int count = scanner_.count("members", 2 * numbers_each);
+    const int count = scanner_.count("the number of members", 2 * numbers_each);
     Ensemble ensemble;
     for (int k = 0; k < count; ++k) {
         const std::vector<double> member = numbers(numbers_each);
         ensemble.members.insert(ensemble.members.end(), member.begin(), member.end());
     }
     if (scanner_.accept("energy_errors")) {
-        ensemble.energy_errors = read_errors();
+        ensemble.energy_errors = numbers(error_numbers);
         scanner_.expect("force_errors");
-        ensemble.force_errors = read_errors();
+        ensemble.force_errors = numbers(error_numbers);
     }
     potential_.ensemble = std::make_shared<const Ensemble>(std::move(ensemble));
-}
-
-std::vector<double> Reader::read_errors() {
-    scanner_.expect("=");
-    return numbers(error_numbers);
 }
 
 void Reader::read_core() {

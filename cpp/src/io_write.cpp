@@ -140,13 +140,12 @@ void append_core(std::string& content, const Zbl& zbl) {
         }
 }
 
-// Without '=' and familiar keys before the members' numbers: programs that read "key = value" lines
-// up to the end of the file must not take them for those of the potential.
+// Without a "key = value", which some programs take for theirs wherever it stands.
 void append_ensemble(std::string& content, const Potential& potential) {
     const Ensemble& ensemble = *potential.ensemble;
     const std::size_t count = potential.member_count();
     std::span<const double> rest = ensemble.members;
-    append_line(content, "#mtpot ensemble\n\tmembers = ", count);
+    append_line(content, "#mtpot ensemble ", count);
     for (std::size_t k = 0; k < count; ++k) {
         content += "\t\t";
         append_numbers(content, rest.first(ensemble.members.size() / count));
@@ -154,9 +153,9 @@ void append_ensemble(std::string& content, const Potential& potential) {
         rest = rest.subspan(ensemble.members.size() / count);
     }
     if (ensemble.energy_errors.empty()) return;
-    content += "\tenergy_errors = ";
+    content += "\tenergy_errors ";
     append_numbers(content, ensemble.energy_errors);
-    content += "\n\tforce_errors = ";
+    content += "\n\tforce_errors ";
     append_numbers(content, ensemble.force_errors);
     content += '\n';
 }

@@ -338,9 +338,9 @@ def test_other_programs_refuse_members_only_beside_an_active_set(tmp_path) -> No
 
 
 FAULTS = [
-    ("members = 5", "members = 6", "expected '{'"),
-    ("members = 5", "members = 0", "do not fit"),
-    ("members = 5", "members = 2000000000", "members"),
+    ("ensemble 5", "ensemble 6", "expected '{'"),
+    ("ensemble 5", "ensemble 0", "do not fit"),
+    ("ensemble 5", "ensemble 2000000000", "number of members"),
     ("energy_errors", "errors", "unexpected 'errors'"),
     ("force_errors", "errors", "expected 'force_errors'"),
     ("#mtpot ensemble", "#mtpot ensembles", "is unknown"),
