@@ -150,6 +150,7 @@ def test_an_energy_spreads_as_the_calculator_says(scale: float | None) -> None:
     assert found.samples.shape == (6,)
     assert found.value == calculator.results["energy"]
     assert found.deviation == pytest.approx(calculator.results["energy_std"])
+    assert found.half_width(0.9) == pytest.approx(normal_factor(0.9) * found.deviation)
 
 
 def test_nothing_propagates_without_members(silicon) -> None:

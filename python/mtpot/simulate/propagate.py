@@ -9,6 +9,7 @@ import numpy as np
 
 from mtpot.calculator import MTPCalculator
 from mtpot.errors import InputError
+from mtpot.intervals import normal_factor
 from mtpot.potential import MTP
 from mtpot.spread import root_mean_square
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
+
+    from mtpot.intervals import ErrorModel
 
     Floats = NDArray[np.float64]
 
@@ -34,11 +37,25 @@ class Propagated:
         the value, times the scale of the forces' errors if the potential is calibrated.
     samples
         With each member, shape [members, ...].
+    errors
+        How forces err for a spread of the members; None if the potential is not calibrated.
     """
 
     value: Floats
     deviation: Floats
     samples: Floats
+    errors: ErrorModel | None = None
+
+    def half_width(self, level: float = 0.9) -> Floats:
+        """Half widths of the intervals of a level, of the shape of errors of forces or normal.
+
+        Raises
+        ------
+        InputError
+            Unless 0 < level < 1.
+        """
+        factor = self.errors.factor(level) if self.errors else normal_factor(level)
+        return factor * self.deviation
 
 
 def propagate(
@@ -73,6 +90,7 @@ def propagate(
         np.asarray(quantity(MTPCalculator(each, threads=threads)), dtype=np.float64)
         for each in (loaded, *members)
     )
-    scale = loaded.intervals.forces.scale if loaded.intervals else 1.0
+    errors = loaded.intervals.forces if loaded.intervals else None
+    scale = errors.scale if errors else 1.0
     found = np.array(samples)
-    return Propagated(value, scale * root_mean_square(found - value), found)
+    return Propagated(value, scale * root_mean_square(found - value), found, errors)
