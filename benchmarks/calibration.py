@@ -60,7 +60,7 @@ def methods(settings: Settings, potential: MTP, frames: Sequence[Frame]) -> list
     with timed("posterior"):
         posterior = laplace(potential, frames, weights)
     with timed("committee"):
-        members = bag(potential, frames, weights, count=settings.ensemble)
+        members = bag(potential, frames, weights, count=settings.ensemble, seed=settings.seed)
     with timed("active set"):
         selection = build_selection(potential, frames, "nbh", 0)
     by_posterior = PosteriorSpread(potential, posterior)
@@ -150,6 +150,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cutoff", type=float, default=5.0)
     parser.add_argument("--validation", type=float, default=0.2, help="share to set aside (0.2)")
     parser.add_argument("--members", type=int, default=8, help="of the committee (8)")
+    parser.add_argument("--seed", type=int, default=0, help="of start, split and draws (0)")
     parser.add_argument("--figure", type=Path, help="where to draw, .svg or .png")
     return parser.parse_args()
 
@@ -165,6 +166,7 @@ def main() -> None:
         level=arguments.level,
         cutoff=arguments.cutoff,
         ensemble=arguments.members,
+        seed=arguments.seed,
     )
     kept, aside = split_off(frames, arguments.validation, settings.seed)
     result = train(settings, kept)

@@ -309,7 +309,7 @@ def _save_committee(settings: Settings, potential: MTP, data: Data) -> MTP:
     if committee.intervals is None:
         print(
             "warning: the spread of the members is not calibrated, and far smaller than errors: "
-            "set frames aside by --validation 0.1"
+            "set frames with energies and forces aside by --validation 0.1, or more of them"
         )
     return committee
 

@@ -105,7 +105,7 @@ def _distance(value: Any) -> float | Literal["auto"]:
 
 
 def _ensemble(value: Any) -> int:
-    count: int = integer(0, 1000)(value)
+    count: int = integer(0, 100)(value)
     if count == 1:
         raise ValueError("expected 0, or 2 and more members")
     return count
