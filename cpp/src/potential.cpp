@@ -100,11 +100,14 @@ void check_ensemble(const Potential& potential) {
     require(potential.trained, "an untrained potential has no ensemble");
     require(!members.empty() && members.size() % linear_count(potential) == 0,
             "the ensemble's parameters do not fit the potential");
-    for (const auto* errors : {&energy_errors, &force_errors})
+    require(all_finite(members), "a number of the ensemble is not finite");
+    for (const auto* errors : {&energy_errors, &force_errors}) {
         require(errors->size() == (energy_errors.empty() ? 0 : error_numbers),
                 "the ensemble's errors have a wrong number");
-    require(all_finite(members) && all_finite(energy_errors) && all_finite(force_errors),
-            "a number of the ensemble is not finite");
+        require(std::all_of(errors->begin(), errors->end(),
+                            [](double x) { return std::isfinite(x) && x >= 0.0; }),
+                "the ensemble's errors must be finite and not negative");
+    }
 }
 
 void check_parameters(const Potential& potential) {

@@ -375,6 +375,13 @@ def test_members_that_do_not_fit_are_refused(members) -> None:
         CASE.potential().with_members(members)
 
 
+@pytest.mark.parametrize("number", [-1.0, np.nan])
+def test_errors_are_not_negative(number: float) -> None:
+    wrong = replace(MODEL, floor=number)
+    with pytest.raises(InputError, match="finite and not negative"):
+        CASE.potential().with_members(np.ones((2, 6)), Intervals(MODEL, wrong))
+
+
 # --- calibration ---
 
 
