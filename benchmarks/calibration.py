@@ -26,9 +26,10 @@ from mtpot.potential import MTP
 from mtpot.spread import Spread
 from mtpot.train.calibration import TOLD, Judged, coverage, fit_error_model, judge, spreads
 from mtpot.train.committee import bag
+from mtpot.train.loss import weights_of
 from mtpot.train.posterior import PosteriorSpread, laplace
 from mtpot.train.settings import Settings
-from mtpot.train.trainer import train, weights_of
+from mtpot.train.trainer import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -35,11 +35,41 @@ public:
         return frame;
     }
 
+    std::shared_ptr<OwnedNeighborhoods> neighborhoods() const { return neighborhoods_; }
+
 private:
     std::shared_ptr<OwnedNeighborhoods> neighborhoods_;
     std::vector<double> forces_, force_weights_;
     LabeledFrame frame_;
 };
+
+template <class Numbers>
+py::array_t<double> copied(const Numbers& numbers, const std::vector<py::ssize_t>& shape) {
+    py::array_t<double> out(shape);
+    std::copy(numbers.begin(), numbers.end(), out.mutable_data());
+    return out;
+}
+
+void bind_labels(py::class_<OwnedFrame, std::shared_ptr<OwnedFrame>>& frame) {
+    const auto atoms = [](const OwnedFrame& self) {
+        return static_cast<py::ssize_t>(self.neighborhoods()->atom_count());
+    };
+    frame.def_property_readonly("neighborhoods", &OwnedFrame::neighborhoods)
+        .def_property_readonly("energy", [](const OwnedFrame& self) { return self.get().energy; })
+        .def_property_readonly(
+            "forces",
+            [atoms](const OwnedFrame& self) { return copied(self.get().forces, {atoms(self), 3}); })
+        .def_property_readonly(
+            "virial", [](const OwnedFrame& self) { return copied(self.get().virial, {6}); })
+        .def_property_readonly("energy_weight",
+                               [](const OwnedFrame& self) { return self.get().energy_weight; })
+        .def_property_readonly("force_weights",
+                               [atoms](const OwnedFrame& self) {
+                                   return copied(self.get().force_weights, {atoms(self)});
+                               })
+        .def_property_readonly("virial_weight",
+                               [](const OwnedFrame& self) { return self.get().virial_weight; });
+}
 
 py::array_t<double> rows(const Design& design, const OwnedNeighborhoods& neighborhoods,
                          int threads) {
@@ -53,54 +83,75 @@ py::array_t<double> rows(const Design& design, const OwnedNeighborhoods& neighbo
     return out;
 }
 
-py::tuple tangents(const Design& design, const OwnedNeighborhoods& neighborhoods) {
+Design::Columns columns_of(bool linear_only) {
+    return linear_only ? Design::Columns::linear : Design::Columns::all;
+}
+
+py::tuple tangents(const Design& design, const OwnedNeighborhoods& neighborhoods,
+                   bool linear_only) {
     const Neighborhoods view = neighborhoods.view();
     const auto values = static_cast<py::ssize_t>(1 + 3 * view.center_count() + 6);
-    const auto columns = static_cast<py::ssize_t>(design.parameter_count());
+    const auto columns = static_cast<py::ssize_t>(design.column_count(columns_of(linear_only)));
     py::array_t<double> out({values, columns}), predictions(values);
     std::span<double> tangent_span(out.mutable_data(), static_cast<std::size_t>(out.size()));
     std::span<double> value_span(predictions.mutable_data(), static_cast<std::size_t>(values));
     {
         const py::gil_scoped_release release;
-        design.tangents(view, tangent_span, value_span);
+        design.tangents(view, columns_of(linear_only), tangent_span, value_span);
     }
     return py::make_tuple(out, predictions);
 }
 
-py::array_t<double> normal_equations(const Design& design,
-                                     const std::vector<std::shared_ptr<OwnedFrame>>& frames,
-                                     bool linear_only, int threads) {
-    const auto columns = linear_only ? Design::Columns::linear : Design::Columns::all;
+using Frames = std::vector<std::shared_ptr<OwnedFrame>>;
+
+std::vector<LabeledFrame> views_of(const Frames& frames) {
+    std::vector<LabeledFrame> views;
+    for (const auto& frame : frames) {
+        require(frame != nullptr, "a frame is None");
+        views.push_back(frame->get());
+    }
+    return views;
+}
+
+py::array_t<double> normal_equations(const Design& design, const Frames& frames, bool linear_only,
+                                     int threads) {
     std::vector<double> gram;
     {
         const py::gil_scoped_release release;
-        std::vector<LabeledFrame> views;
-        for (const auto& frame : frames) {
-            require(frame != nullptr, "a frame is None");
-            views.push_back(frame->get());
-        }
-        gram = design.normal_equations(views, columns, threads);
+        gram = design.normal_equations(views_of(frames), columns_of(linear_only), threads);
     }
-    const auto size = static_cast<py::ssize_t>(design.column_count(columns)) + 1;
+    const auto size = static_cast<py::ssize_t>(design.column_count(columns_of(linear_only))) + 1;
     return to_array(std::move(gram), {size, size});
+}
+
+py::array_t<double> gradient(const Design& design, const Frames& frames, int threads) {
+    std::vector<double> sums;
+    {
+        const py::gil_scoped_release release;
+        sums = design.gradient(views_of(frames), threads);
+    }
+    const auto size = static_cast<py::ssize_t>(sums.size());
+    return to_array(std::move(sums), {size});
 }
 
 }  // namespace
 
 void bind_design(py::module_& module) {
-    py::class_<OwnedFrame, std::shared_ptr<OwnedFrame>>(module, "LabeledFrame")
-        .def(py::init<std::shared_ptr<OwnedNeighborhoods>, double, const Array<double>&,
-                      const Array<double>&, double, const Array<double>&, double>(),
-             py::arg("neighborhoods").none(false), py::arg("energy"), py::arg("forces"),
-             py::arg("virial"), py::arg("energy_weight"), py::arg("force_weights"),
-             py::arg("virial_weight"));
+    py::class_<OwnedFrame, std::shared_ptr<OwnedFrame>> frame(module, "LabeledFrame");
+    frame.def(py::init<std::shared_ptr<OwnedNeighborhoods>, double, const Array<double>&,
+                       const Array<double>&, double, const Array<double>&, double>(),
+              py::arg("neighborhoods").none(false), py::arg("energy"), py::arg("forces"),
+              py::arg("virial"), py::arg("energy_weight"), py::arg("force_weights"),
+              py::arg("virial_weight"));
+    bind_labels(frame);
     py::class_<Design> design(module, "Design");
     share_copies(design);
     design.def(py::init<const Potential&>(), py::arg("potential"))
         .def("rows", &rows, py::arg("neighborhoods"), py::arg("threads") = 0)
-        .def("tangents", &tangents, py::arg("neighborhoods"))
+        .def("tangents", &tangents, py::arg("neighborhoods"), py::arg("linear_only") = false)
         .def("normal_equations", &normal_equations, py::arg("frames"), py::arg("linear_only"),
-             py::arg("threads") = 0);
+             py::arg("threads") = 0)
+        .def("gradient", &gradient, py::arg("frames"), py::arg("threads") = 0);
 }
 
 }  // namespace mtpot::bindings

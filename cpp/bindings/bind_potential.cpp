@@ -150,6 +150,18 @@ Selection new_selection(const ActiveSet& active_set, bool per_site,
     return result;
 }
 
+py::array_t<double> radial_values(const Potential& self, const Array<double>& distances) {
+    require_shape(distances, {-1}, "distances");
+    const std::size_t size = static_cast<std::size_t>(self.radial.size);
+    std::vector<double> values(distances.size() * size), derivatives(size);
+    double* row = values.data();
+    for (const double distance : view(distances)) {
+        self.radial.evaluate(distance, row, derivatives.data());
+        row += size;
+    }
+    return to_array(std::move(values), {distances.size(), self.radial.size});
+}
+
 py::array_t<std::int64_t> origins(const Selection& selection) {
     return table<2>(selection.origins, [](const auto& origin) { return origin; });
 }
@@ -200,6 +212,7 @@ void bind_potential_class(py::module_& module) {
                 return self.with_parameters(view(parameters));
             },
             py::arg("parameters"))
+        .def("radial_values", &radial_values, py::arg("distances"))
         .def("with_species", &with_species, py::arg("species"))
         .def("with_zbl", &with_zbl, py::arg("inner"), py::arg("outer"))
         .def_property_readonly("zbl_radii", &zbl_radii)

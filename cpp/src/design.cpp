@@ -79,8 +79,9 @@ void check_frame(const LabeledFrame& frame) {
         require(usable(component, frame.virial_weight), "the virial or its weight is unusable");
 }
 
-void add_frame(const CompiledPotential& compiled, const LabeledFrame& frame, std::size_t columns,
-               TangentMatrix& tangents, double* gram) {
+// The weighted matrix [J | label - prediction] of a frame.
+void compute_weighted(const CompiledPotential& compiled, const LabeledFrame& frame,
+                      std::size_t columns, TangentMatrix& tangents) {
     tangents.compute(compiled, frame.neighborhoods);
     weigh(tangents.row(0), columns, frame.energy, frame.energy_weight);
     for (std::size_t k = 0; k < frame.forces.size(); ++k)
@@ -88,7 +89,48 @@ void add_frame(const CompiledPotential& compiled, const LabeledFrame& frame, std
     for (std::size_t v = 0; v < virial_components; ++v)
         weigh(tangents.row(1 + frame.forces.size() + v), columns, frame.virial[v],
               frame.virial_weight * virial_multiplicity[v]);
-    kernels().accumulate_gram(tangents.data(), tangents.rows(), tangents.stride(), gram);
+}
+
+// sum += rows^T (last column)
+void accumulate_last(const TangentMatrix& tangents, std::size_t columns, double* sum) {
+    for (std::size_t k = 0; k < tangents.rows(); ++k) {
+        const double* row = tangents.data() + k * tangents.stride();
+        const double residual = row[columns];
+        for (std::size_t j = 0; j <= columns; ++j) sum[j] += row[j] * residual;
+    }
+}
+
+// Sums over frames what add(tangents, sum[size]) adds of each; threads work on frames.
+template <class Add>
+void sum_over_frames(const CompiledPotential& compiled, std::span<const LabeledFrame> frames,
+                     std::size_t columns, bool linear_only, int threads, std::span<double> total,
+                     Add&& add) {
+    for (const auto& frame : frames) check_frame(frame);
+    const int team_count = useful_threads(threads, frames.size());
+    std::vector<Workspace> memory(team_count);
+    std::vector<std::exception_ptr> failures(team_count);
+    std::vector<double*> sums(team_count);
+    for (auto& sum : sums) {
+        sum = static_cast<double*>(memory[&sum - sums.data()].reserve(total.size_bytes()));
+        std::fill_n(sum, total.size(), 0.0);
+    }
+#pragma omp parallel for num_threads(team_count) schedule(static, 1)
+    for (int team = 0; team < team_count; ++team) {
+        // Frames are dealt out in a fixed order, so the same number of threads gives the same bits.
+        try {
+            TangentMatrix tangents(columns + 1, linear_only);
+            for (std::size_t k = team; k < frames.size(); k += team_count) {
+                compute_weighted(compiled, frames[k], columns, tangents);
+                add(tangents, sums[team]);
+            }
+        } catch (...) {
+            failures[team] = std::current_exception();
+        }
+    }
+    for (const auto& failure : failures)
+        if (failure) std::rethrow_exception(failure);
+    for (const double* sum : sums)
+        for (std::size_t k = 0; k < total.size(); ++k) total[k] += sum[k];
 }
 
 // The upper triangle of a padded matrix as a full symmetric one.
@@ -129,16 +171,16 @@ void Design::rows(const Neighborhoods& neighborhoods, std::span<double> rows, in
                        });
 }
 
-void Design::tangents(const Neighborhoods& neighborhoods, std::span<double> tangents,
-                      std::span<double> predictions) const {
-    const std::size_t columns = parameter_count();
-    TangentMatrix matrix(columns + 1, false);
+void Design::tangents(const Neighborhoods& neighborhoods, Columns columns,
+                      std::span<double> tangents, std::span<double> predictions) const {
+    const std::size_t count = column_count(columns);
+    TangentMatrix matrix(count + 1, columns == Columns::linear);
     matrix.compute(*compiled_, neighborhoods);
-    require(predictions.size() == matrix.rows() && tangents.size() == matrix.rows() * columns,
+    require(predictions.size() == matrix.rows() && tangents.size() == matrix.rows() * count,
             "the tangents' arrays do not fit the neighborhoods");
     for (std::size_t k = 0; k < matrix.rows(); ++k) {
-        std::copy_n(matrix.row(k), columns, tangents.begin() + k * columns);
-        predictions[k] = matrix.row(k)[columns];
+        std::copy_n(matrix.row(k), count, tangents.begin() + k * count);
+        predictions[k] = matrix.row(k)[count];
     }
 }
 
@@ -146,33 +188,24 @@ std::vector<double> Design::normal_equations(std::span<const LabeledFrame> frame
                                              int threads) const {
     const bool linear_only = columns == Columns::linear;
     const std::size_t count = column_count(columns);
-    for (const auto& frame : frames) check_frame(frame);
-
-    const int team_count = useful_threads(threads, frames.size());
-    std::vector<Workspace> memory(team_count);
-    std::vector<std::exception_ptr> failures(team_count);
     const std::size_t stride = TangentMatrix(count + 1, linear_only).stride();
-    std::vector<double*> grams(team_count);
-    for (int team = 0; team < team_count; ++team) {
-        grams[team] = static_cast<double*>(memory[team].reserve(stride * stride * sizeof(double)));
-        std::fill_n(grams[team], stride * stride, 0.0);
-    }
-#pragma omp parallel for num_threads(team_count) schedule(static, 1)
-    for (int team = 0; team < team_count; ++team) {
-        // Frames are dealt out in a fixed order, so the same number of threads gives the same bits.
-        try {
-            TangentMatrix tangents(count + 1, linear_only);
-            for (std::size_t k = team; k < frames.size(); k += team_count)
-                add_frame(*compiled_, frames[k], count, tangents, grams[team]);
-        } catch (...) {
-            failures[team] = std::current_exception();
-        }
-    }
-    for (const auto& failure : failures)
-        if (failure) std::rethrow_exception(failure);
-    for (int team = 1; team < team_count; ++team)
-        for (std::size_t k = 0; k < stride * stride; ++k) grams[0][k] += grams[team][k];
-    return symmetric(grams[0], stride, count + 1);
+    std::vector<double> gram(stride * stride);
+    sum_over_frames(*compiled_, frames, count, linear_only, threads, gram,
+                    [](const TangentMatrix& tangents, double* sum) {
+                        kernels().accumulate_gram(tangents.data(), tangents.rows(),
+                                                  tangents.stride(), sum);
+                    });
+    return symmetric(gram.data(), stride, count + 1);
+}
+
+std::vector<double> Design::gradient(std::span<const LabeledFrame> frames, int threads) const {
+    const std::size_t count = parameter_count();
+    std::vector<double> sums(count + 1);
+    sum_over_frames(*compiled_, frames, count, false, threads, sums,
+                    [count](const TangentMatrix& tangents, double* sum) {
+                        accumulate_last(tangents, count, sum);
+                    });
+    return sums;
 }
 
 }  // namespace mtpot

@@ -72,6 +72,8 @@ class Potential:
     @property
     def moment_count(self) -> int: ...
     def with_parameters(self, parameters: ArrayLike) -> Potential: ...
+    def radial_values(self, distances: ArrayLike) -> Floats:
+        """Radial basis at distances [n] in angstrom, without coefficients, shape [n, size]."""
     def with_species(self, species: list[str]) -> Potential: ...
     def with_zbl(self, inner: ArrayLike, outer: ArrayLike) -> Potential:
         """With a ZBL core between the species; radii in angstrom, shape [species, species]."""
@@ -215,14 +217,33 @@ class LabeledFrame:
         force_weights: ArrayLike,
         virial_weight: float,
     ) -> None: ...
+    @property
+    def neighborhoods(self) -> Neighborhoods: ...
+    @property
+    def energy(self) -> float: ...
+    @property
+    def forces(self) -> Floats:
+        """A copy, shape [n, 3]."""
+    @property
+    def virial(self) -> Floats:
+        """A copy, shape [6]."""
+    @property
+    def energy_weight(self) -> float: ...
+    @property
+    def force_weights(self) -> Floats:
+        """A copy, shape [n]."""
+    @property
+    def virial_weight(self) -> float: ...
 
 @final
 class Design:
     def __init__(self, potential: Potential) -> None: ...
     def rows(self, neighborhoods: Neighborhoods, threads: int = 0) -> Floats:
         """dV_i/dtheta, shape [n, parameters]."""
-    def tangents(self, neighborhoods: Neighborhoods) -> tuple[Floats, Floats]:
-        """Differentiate: [1 + 3 n + 6, parameters] and the values [1 + 3 n + 6].
+    def tangents(
+        self, neighborhoods: Neighborhoods, linear_only: bool = False
+    ) -> tuple[Floats, Floats]:
+        """Differentiate: [1 + 3 n + 6, columns] and the values [1 + 3 n + 6].
 
         Rows: energy, force components, virial xx yy zz yz xz xy.
         """
@@ -234,6 +255,8 @@ class Design:
         The virial's nine components count: the off-diagonal ones twice.
         J has the columns species | linear, or radial | species | linear.
         """
+    def gradient(self, frames: list[LabeledFrame], threads: int = 0) -> Floats:
+        """Last column of that matrix with all columns, in less time; shape [m + 1]."""
 
 @final
 class ImageLists:

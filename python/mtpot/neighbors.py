@@ -140,7 +140,7 @@ class _Search:
         if not finite.all():
             atom = int(np.argmin(finite))
             raise InputError(f"the position of atom {atom} is not finite: {self.positions[atom]}")
-        self.cell = _complete(np.asarray(cell, dtype=np.float64), self.pbc)
+        self.cell = complete_cell(np.asarray(cell, dtype=np.float64), self.pbc)
 
     def run(self, finder: NeighborList, quantities: str) -> tuple[Any, ...]:
         self._refuse_explosion(finder.cutoff)
@@ -161,7 +161,7 @@ class _Search:
             )
 
 
-def _complete(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
+def complete_cell(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Replace the cell vectors of directions without periodicity so that the cell spans space.
 
     A vector that no image uses may point anywhere; orthogonal to the periodic ones it can never
@@ -187,6 +187,24 @@ def _refuse_coincidence(pairs: NDArray[np.int64], vectors: NDArray[np.float64]) 
     if len(squared) and squared.min() < 1e-12:
         first, second = pairs[int(np.argmin(squared))]
         raise NumericalError(f"atoms {first} and {second} are less than 1e-6 angstrom apart")
+
+
+def pair_distances(
+    structure: Structure, cutoff: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs of atoms nearer than the cutoff, each once: indexes [m, 2] and distances [m].
+
+    Raises
+    ------
+    InputError, NumericalError
+        The structure is not sound, as in `neighborhoods`.
+    """
+    finder = NeighborList(cutoff=cutoff, full_list=False)  # owns the arrays that it returns
+    search = _Search(structure.positions, structure.cell, structure.pbc)
+    if len(search.positions) == 0:
+        return np.zeros((0, 2), np.int64), np.zeros(0)
+    pairs, distances = search.run(finder, "Pd")
+    return pairs.astype(np.int64), distances.copy()
 
 
 def shortest_distance(frames: Iterable[Structure], cutoff: float) -> float:

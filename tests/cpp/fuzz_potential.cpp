@@ -45,7 +45,7 @@ void differentiate(const mtpot::Potential& potential, const mtpot::Neighborhoods
     std::vector<double> rows(pair.center_count() * design.parameter_count());
     std::vector<double> tangents(values * design.parameter_count()), predictions(values);
     design.rows(pair, rows, 1);
-    design.tangents(pair, tangents, predictions);
+    design.tangents(pair, mtpot::Design::Columns::all, tangents, predictions);
 }
 
 // Only crashes are a finding: numbers of a file may be too large to compute with.

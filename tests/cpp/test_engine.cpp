@@ -87,7 +87,7 @@ Tangents tangents(const mtpot::Design& design, const mtpot::Neighborhoods& clust
     const std::size_t values = 1 + 3 * cluster.center_count() + virial_components;
     Tangents result{std::vector<double>(values * design.parameter_count()),
                     std::vector<double>(values)};
-    design.tangents(cluster, result.matrix, result.predictions);
+    design.tangents(cluster, mtpot::Design::Columns::all, result.matrix, result.predictions);
     return result;
 }
 

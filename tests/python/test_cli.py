@@ -22,7 +22,7 @@ from ase.calculators.morse import MorsePotential
 from mtpot import MTP, MTPCalculator
 from mtpot.cli import main_train
 from mtpot.cli.progress import describe
-from mtpot.train.trainer import Step
+from mtpot.train.monitor import Step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_training_leaves_what_the_interface_promises(trained: Path) -> None:
     names = {path.name for path in trained.iterdir()}
     assert names == {"potential.mtp", "potential.almtp", "metrics.json", "report"}
-    assert (trained / "report" / "summary.md").is_file()
+    assert (trained / "report" / "report.html").is_file()
     assert MTP.load(trained / "potential.mtp").species == ("Al",)
     assert MTP.load(trained / "potential.almtp").selection is not None
 
@@ -146,13 +146,15 @@ def test_a_committee_of_one_is_refused(data: Path, tmp_path) -> None:
 def test_metrics_have_the_promised_keys(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}
-    assert set(metrics) == keys | {"stop", "threads", "potential", "validation"}
+    more = {"stop", "threads", "potential", "validation", "neighbors", "versions", "history"}
+    more |= {"chosen"}
+    assert set(metrics) == keys | more
     assert metrics["validation"] is None
     assert metrics["stop"] == "max-steps"
     assert metrics["settings"]["min_distance"] == "auto"
     assert 2.0 < metrics["potential"]["min_distance"] < 2.6
     kinds = ("energy_{}_per_atom", "force_{}", "stress_{}")
-    inner = {"frames", "atoms", *(kind.format(e) for kind in kinds for e in ("mae", "rmse"))}
+    inner = {"frames", "atoms", *(kind.format(e) for kind in kinds for e in ("mae", "rmse", "max"))}
     for part, frames in (("train", 12), ("test", 4)):
         assert set(metrics[part]) == inner | {"groups"}
         assert metrics[part]["frames"] == frames
@@ -242,6 +244,18 @@ def test_molecules_without_cell_are_trained_on(tmp_path: Path) -> None:
     assert "species H, O" in out
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["train"]["stress_mae"] is None
+
+
+def test_several_files_are_one_set(data: Path, tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "other.db", [sample(7, "Ni"), Atoms("Ni")])
+    (tmp_path / "s.toml").write_text(
+        "level = 4\ncutoff = 4.0\nmax-steps = 2\nactive-set = 'none'\n"
+    )
+    files = ("--data", data / "train.xyz", tmp_path / "*.db", tmp_path / "s.toml")
+    out = succeed("train", "--output", tmp_path / "run", *files)
+    assert "species Al, Ni; frames: 13 training" in out
+    assert "warning: 1 of 14 frames are left out: rows of a database without energy" in out
+    assert "other.db (row 2)" in out
 
 
 def test_conflicting_duplicates_are_reported(data: Path, tmp_path: Path) -> None:
@@ -448,7 +462,8 @@ NONSENSE = {
     "level": (["--level", "7"], "even number from 2 to 32"),
     "weights": ([f"--{w}-weight=0" for w in ("energy", "force", "stress")], "nothing to fit"),
     "species": (["--species", "al"], "did you mean Al?"),
-    "two-files": (["--data", "a.xyz", "b.xyz"], "b.xyz"),
+    "no-file": (["--data", "b.xyz"], "b.xyz: no such file"),
+    "no-match": (["--test", "runs/*/OUTCAR"], "runs/*/OUTCAR: no file matches"),
 }
 
 
@@ -546,16 +561,22 @@ def test_ctrl_c_leaves_the_best_potential_so_far(data: Path, tmp_path: Path) -> 
     assert process.returncode == 1, error
     assert "interrupted: the best potential so far is written" in out
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"potential.mtp", "metrics.json", "report"}
+    assert names - {"checkpoint", "checkpoint.previous"} == {
+        "potential.mtp",
+        "metrics.json",
+        "report",
+    }
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["stop"] == "interrupted"
     succeed("evaluate", tmp_path / "run" / "potential.mtp", data / "test.xyz")
 
 
-def test_a_killed_training_leaves_no_folder(data: Path, tmp_path: Path) -> None:
+def test_a_killed_training_leaves_its_checkpoint_alone(data: Path, tmp_path: Path) -> None:
     process = start_long_training(data, tmp_path / "run")
-    process.terminate()
+    process.kill()
     process.communicate(timeout=60)
-    assert list(tmp_path.iterdir()) == []
+    # A name with a leading dot is what was being written.
+    left = {path.name for path in (tmp_path / "run").glob("[!.]*")}
+    assert left == {"checkpoint", "checkpoint.previous"}
 
 
 def test_a_terminal_without_the_characters_is_no_obstacle(data: Path, trained: Path) -> None:
@@ -605,9 +626,10 @@ WRITERS = {
         *("--train", "{data}/train.xyz", "--output", "{target}"),
     ],
     "convert": ["convert", "{data}/test.xyz", "{target}"],
+    "report": ["report", "{run}", "--output", "{target}"],
     "prune": ["prune", "{run}/potential.mtp", "--data", "{data}/train.xyz", "--output", "{target}"],
 }
-FOLDER_WRITERS = ("train", "prune")
+FOLDER_WRITERS = ("train", "prune", "report")
 
 
 def fill(words: list[str], data: Path, trained: Path, target: Path) -> list[str]:
@@ -676,7 +698,8 @@ def test_a_failing_save_leaves_nothing_of_another_potential(
     monkeypatch.setattr(MTP, "save", fail)
     words = ["--data", data / "train.xyz", "--output", output, *FAST, "--overwrite"]
     assert main_train(list(map(str, words))) == 1
-    assert {path.name for path in output.rglob("*")} == {"potential.mtp", "report"}
+    left = {path.name for path in output.rglob("*")}
+    assert left == {"potential.mtp", "report", "checkpoint", "checkpoint.previous"}
 
 
 def test_output_and_json_are_two_files(data: Path, trained: Path, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 from ase.build import bulk
 from models import Case
 
+from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.frame import Frame
-from mtpot.errors import InputError
+from mtpot.errors import FormatError, InputError
 from mtpot.train.loss import Problem, Weights, labeled_frames
 from mtpot.train.metrics import evaluate_frames
 
@@ -63,6 +64,50 @@ def test_loss_is_the_formula(weighting: str, p: int, q: int, scale: float) -> No
     problem = Problem(POTENTIAL.core, labeled, threads=1)
     found_loss = problem.normal_equations(POTENTIAL.parameters, linear_only=False).loss
     assert found_loss == pytest.approx(expected / len(frames), rel=1e-10)
+
+
+def test_factors_of_frames_groups_and_energies_multiply_the_terms_of_the_loss() -> None:
+    frames = random_frames()
+    own = [(1.0, 1.0, 1.0), (2.0, 3.0, 1.0), (0.5, 0.0, 4.0)]
+    frames = [
+        replace(frame, weights=weights, group=group)
+        for frame, weights, group in zip(frames, own, ("bulk", "slab", "bulk"), strict=True)
+    ]
+    weights = Weights(0.9, 0.03, 0.007, scale_by_energy=0.2, groups={"slab": 5.0})
+    counts = np.array([[f.symbols.count(s) for s in POTENTIAL.species] for f in frames])
+    energies = np.array([frame.energy for frame in frames])
+    rest = (energies - counts @ np.linalg.pinv(counts) @ energies) / counts.sum(axis=1)
+    expected = 0.0
+    predictions = evaluate_frames(POTENTIAL, frames)
+    for frame, found, above in zip(frames, predictions, rest - rest.min(), strict=True):
+        factor = (5.0 if frame.group == "slab" else 1.0) * 0.2 / (above + 0.2)
+        energy, force, stress = factor * np.array(frame.weights)
+        expected += energy * 0.9 / len(frame) * (found.energy - frame.energy) ** 2
+        if frame.forces is not None:
+            expected += force * 0.03 * ((found.forces - frame.forces) ** 2).sum()
+        if frame.stress is not None:
+            squares = (frame.volume * (found.stress - frame.stress)) ** 2
+            expected += stress * 0.007 / len(frame) * (squares @ [1, 1, 1, 2, 2, 2])
+    labeled, _ = labeled_frames(POTENTIAL, frames, weights)
+    equations = Problem(POTENTIAL.core, labeled, threads=1).normal_equations(
+        POTENTIAL.parameters, linear_only=True
+    )
+    assert equations.loss == pytest.approx(expected / len(frames), rel=1e-10)
+
+
+def test_a_factor_of_no_group_is_refused_with_the_groups_there_are() -> None:
+    frames = [replace(frame, group="bulk") for frame in random_frames()]
+    with pytest.raises(InputError, match=r"slab.*bulk"):
+        Weights(groups={"slab": 2.0}).check_groups(frames)
+
+
+def test_weights_of_a_frame_come_from_its_info_and_are_not_negative() -> None:
+    atoms = bulk("Al")
+    atoms.info.update(energy=1.0, weight=2, force_weight=0.5, stress_weight=0)
+    assert frame_from_atoms(atoms).weights == (2.0, 1.0, 0.0)
+    atoms.info["energy_weight"] = -1.0
+    with pytest.raises(FormatError, match=r"frame 3.*energy_weight is -1"):
+        frame_from_atoms(atoms, "frame 3")
 
 
 def test_a_frame_without_energy_is_named() -> None:

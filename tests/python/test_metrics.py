@@ -1,7 +1,8 @@
-"""Errors are what their names say, and the report shows them."""
+"""Errors are what their names say."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,11 @@ from models import CASES, Case, crystal
 from mtpot import InputError, MTPCalculator
 from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.frame import Frame
-from mtpot.train.metrics import Errors, Prediction, evaluate_frames, measure
-from mtpot.train.report import GPA, Evaluated, error_cells, error_rows, write_report
-from mtpot.train.trainer import Step
+from mtpot.train.metrics import Errors, Metrics, Prediction, evaluate_frames, measure
+from mtpot.train.quantities import GPA, error_cells, error_rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
-
-    from mtpot.train.metrics import Metrics
 
 
 def frame(atoms: int, group: str, energy: float | None, stress: bool = True) -> Frame:
@@ -70,6 +66,7 @@ def test_energies_count_per_atom_and_forces_per_component(
     assert total["energy_rmse_per_atom"] == pytest.approx(np.sqrt((0.01 + 0.09) / 2))
     assert total["force_mae"] == pytest.approx((2 * 0.1 + 4 * 0.3 + 2 * 0.2) / 8)
     assert total["force_rmse"] == pytest.approx(np.sqrt((2 * 0.01 + 4 * 0.09 + 2 * 0.04) / 8))
+    assert total["energy_max_per_atom"] == pytest.approx(0.3)
     assert total["stress_mae"] == pytest.approx(0.06 / 12)
     assert total["stress_rmse"] == pytest.approx(0.06 / np.sqrt(12))
 
@@ -85,13 +82,21 @@ def test_groups_have_the_keys_of_the_total(
     assert groups["b"]["frames"] == 2
 
 
+def test_metrics_survive_their_file(example: tuple[list[Frame], list[Prediction]]) -> None:
+    frames, predictions = example
+    bare = [replace(f, stress=None) for f in frames]
+    metrics = measure(bare, predictions)
+    assert Metrics.from_dict(json.loads(json.dumps(metrics.as_dict()))) == metrics
+
+
 def test_a_missing_kind_of_label_gives_null(
     example: tuple[list[Frame], list[Prediction]],
 ) -> None:
     frames, predictions = example
     bare = [replace(f, energy=None, forces=None, stress=None) for f in frames]
     total = measure(bare, predictions).as_dict()
-    values = {value for key, value in total.items() if key.endswith(("per_atom", "mae", "rmse"))}
+    kinds = ("per_atom", "mae", "rmse", "max")
+    values = {value for key, value in total.items() if key.endswith(kinds)}
     assert values == {None}
 
 
@@ -112,33 +117,6 @@ def test_frames_without_group_have_a_row_only_beside_others(
     assert list(error_rows(metrics)) == ["total"]
     metrics = measure([frames[0], *ungrouped[1:]], predictions)
     assert list(error_rows(metrics)) == ["a", "no group", "total"]
-
-
-def test_report_shows_every_figure(
-    tmp_path: Path, example: tuple[list[Frame], list[Prediction]]
-) -> None:
-    steps = [Step(k, 0.5**k, 0.1 * k, 0.1 / (k + 1), 0.2, 0.3, None) for k in range(4)]
-    sets = {name: Evaluated(*example) for name in ("train", "validation", "test")}
-    write_report(tmp_path / "report", sets, steps, {"Result": {"loss": 0.125}})
-    names = {path.name for path in (tmp_path / "report").iterdir()}
-    figures = {f"parity_{kind}.png" for kind in ("energy", "force", "stress")}
-    assert names == figures | {"learning_curve.png", "errors_by_group.png", "summary.md"}
-    page = (tmp_path / "report" / "summary.md").read_text(encoding="utf-8")
-    assert all(f"({name})" in page for name in names - {"summary.md"})
-    assert "## Result\n\n| | |\n|---|---|\n| loss | 0.125 |" in page
-    assert all(f"## Errors, {name}" in page for name in sets)
-    for name in names - {"summary.md"}:
-        assert (tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG")
-
-
-def test_report_leaves_out_what_has_no_labels(
-    tmp_path: Path, example: tuple[list[Frame], list[Prediction]]
-) -> None:
-    frames = [replace(f, stress=None, group="all") for f in example[0]]
-    (tmp_path / "parity_stress.png").write_text("of an earlier report")
-    write_report(tmp_path, {"train": Evaluated(frames, example[1])}, [], {})
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"parity_energy.png", "parity_force.png", "summary.md"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

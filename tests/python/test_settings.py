@@ -24,7 +24,7 @@ def settings_file(folder: Path, text: str) -> Path:
 
 def test_flags_alone_suffice() -> None:
     settings = load_settings(None, FLAGS)
-    assert settings == Settings(data=Path("train.xyz"), output=Path("run"))
+    assert settings == Settings(data=(Path("train.xyz"),), output=Path("run"))
 
 
 def test_defaults_are_those_of_mlip() -> None:
@@ -58,13 +58,13 @@ def test_the_template_is_a_settings_file_with_every_key(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(template())
     defaults = load_settings(path, {})
-    assert defaults == Settings(data=Path("train.xyz"), output=Path("run"))
+    assert defaults == Settings(data=(Path("train.xyz"),), output=Path("run"))
     # The lines of optional files, which are commented out, are valid as well.
     optional = [
         line for line in template().splitlines() if line.startswith(("# test =", "# start ="))
     ]
     path.write_text(template() + "\n".join(line[2:] for line in optional))
-    assert load_settings(path, {}).test == Path("test.xyz")
+    assert load_settings(path, {}).test == (Path("test.xyz"),)
     for name, _, _ in options():
         assert f"{name.replace('_', '-')} = " in template()
 
@@ -143,9 +143,24 @@ def test_the_weightings_are_those_of_the_loss() -> None:
     assert set(get_args(Weighting)) == set(EXPONENTS)
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["a.xyz,runs/*/OUTCAR,one,two.db", ["a.xyz", "runs/*/OUTCAR", "one,two.db"]],
+    ids=["flag", "list"],
+)
+def test_several_data_files(tmp_path: Path, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain = Path("a.xyz"), Path("runs/*/OUTCAR"), Path("one"), Path("two.db")
+    assert load_settings(None, {"data": value, "output": "run"}).data == plain
+    Path("one,two.db").touch()
+    if isinstance(value, list):
+        expected = (*plain[:2], Path("one,two.db"))
+        assert load_settings(None, {"data": value, "output": "run"}).data == expected
+
+
 def test_a_data_file_in_place_of_settings_is_explained(tmp_path: Path) -> None:
     (tmp_path / "b.xyz").write_text("2\n\nSi 0 0 0\nSi 1 1 1\n")
-    with pytest.raises(FormatError, match="to give --data several files, join them"):
+    with pytest.raises(FormatError, match="frames to train on are given by --data"):
         load_settings(tmp_path / "b.xyz", {"data": "a.xyz"})
 
 

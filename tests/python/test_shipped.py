@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtpot import MTP, potential_path
-from mtpot.data import read_frames
+from mtpot.data.sets import read_sets
 from mtpot.errors import InputError
 from mtpot.train.metrics import Metrics, evaluate_frames, measure
 
@@ -34,7 +34,7 @@ def test_the_installed_file_is_the_one_in_the_repository(folder: Path) -> None:
 def test_errors_are_those_of_its_metrics(folder: Path) -> None:
     stated = json.loads((folder / "metrics.json").read_text())
     potential = MTP.load(potential_path(folder.name))
-    frames = read_frames(ROOT / stated["settings"]["test"], potential.species)
+    frames = read_sets([ROOT / each for each in stated["settings"]["test"]], potential.species)
     metrics: Metrics = measure(frames, evaluate_frames(potential, frames))
     found, expected = metrics.as_dict(), stated["test"]
     for key in ("energy_rmse_per_atom", "force_rmse", "stress_rmse"):

@@ -143,3 +143,42 @@ def test_normal_equations_are_the_gram_matrix_of_the_weighted_tangents(case, lin
     gram = design.normal_equations(frames, linear_only, threads)
     scale = np.sqrt(np.outer(*[np.sum(matrix**2, axis=0)] * 2))
     assert (np.abs(gram - matrix.T @ matrix) <= 1e-11 * scale.clip(1e-30)).all()
+
+
+@pytest.mark.parametrize("case", ALL_SPECIES, ids=str)
+@pytest.mark.parametrize("threads", [1, 2], ids=["1thread", "2threads"])
+def test_the_gradient_is_the_last_column_of_the_normal_equations(case, threads):
+    potential = case.potential()
+    design, rng = _core.Design(potential.core), np.random.default_rng(5)
+    weights = [(1.0, 0.1, 0.01), (0.5, 0.0, 0.0), (0.0, 0.2, 0.0)]
+    symbols = "".join(case.species) + "Si"
+    frames = [
+        labeled(potential, crystal(symbols, seed=seed), rng, each)[0]
+        for seed, each in enumerate(weights)
+    ]
+    gram = design.normal_equations(frames, False, threads)
+    scale = np.sqrt(np.diag(gram) * gram[-1, -1])
+    difference = np.abs(design.gradient(frames, threads) - gram[:, -1])
+    assert (difference <= 1e-13 * scale.clip(1e-30)).all()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_linear_tangents_are_the_last_columns(case):
+    potential = case.potential()
+    design, around = _core.Design(potential.core), hoods(potential, structure(case, crystal))
+    tangents, values = design.tangents(around)
+    linear, same = design.tangents(around, linear_only=True)
+    assert linear.shape[1] == case.species_count + len(potential.core.scalars)
+    assert_close(linear, tangents[:, -linear.shape[1] :], 1e-13)
+    assert_close(same, values, 1e-13)
+
+
+def test_labeled_frames_show_what_they_were_given():
+    potential = CASES[0].potential()
+    atoms = structure(CASES[0], crystal)
+    frame, labels, _ = labeled(potential, atoms, np.random.default_rng(6), (0.7, 0.2, 0.1))
+    np.testing.assert_array_equal(frame.forces, labels[1:-6].reshape(-1, 3))
+    np.testing.assert_array_equal(frame.virial, labels[-6:])
+    assert (frame.energy, frame.energy_weight, frame.virial_weight) == (labels[0], 0.7, 0.1)
+    assert frame.force_weights.shape == (len(atoms),)
+    assert frame.neighborhoods.pair_count > 0

@@ -37,19 +37,22 @@ public:
     // rows[centers * parameters]: dV_i/dtheta.
     void rows(const Neighborhoods& neighborhoods, std::span<double> rows, int threads = 0) const;
 
-    // tangents[(1 + 3 * atoms + 6) * parameters]: derivatives of the energy, the forces and the
-    // virial (xx yy zz yz xz xy); predictions[1 + 3 * atoms + 6] the quantities themselves.
-    void tangents(const Neighborhoods& neighborhoods, std::span<double> tangents,
-                  std::span<double> predictions) const;
-
     enum class Columns { linear, all };
     std::size_t column_count(Columns columns) const;
+
+    // tangents[(1 + 3 * atoms + 6) * columns]: derivatives of the energy, the forces and the
+    // virial (xx yy zz yz xz xy); predictions[1 + 3 * atoms + 6] the quantities themselves.
+    void tangents(const Neighborhoods& neighborhoods, Columns columns, std::span<double> tangents,
+                  std::span<double> predictions) const;
+
     // Gram matrix [(m + 1) * (m + 1)] of the weighted matrix [J | label - prediction], summed
     // over the frames; J has the columns species | linear, or all. Threads work on frames;
     // memory is one frame and one Gram matrix a thread. The same frames and number of threads
     // give the same bits.
     std::vector<double> normal_equations(std::span<const LabeledFrame> frames, Columns columns,
                                          int threads = 0) const;
+    // The last column [m + 1] of that matrix with all columns, in less time than the whole.
+    std::vector<double> gradient(std::span<const LabeledFrame> frames, int threads = 0) const;
 
 private:
     friend class ListEvaluator;

@@ -15,21 +15,25 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import mtpot
-from mtpot.cli import convert, evaluate, grade, info, new, prune, select, train
+from mtpot.cli import convert, data, evaluate, grade, info, new, prune, report, select, train
 from mtpot.errors import FormatError, InputError, MtpotError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
+_Subparsers = argparse._SubParsersAction
+
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
     "new": new,
     "evaluate": evaluate,
+    "report": report,
     "grade": grade,
     "select": select,
     "prune": prune,
     "convert": convert,
+    "data": data,
     "info": info,
 }
 
@@ -47,11 +51,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with 2, without the usage that argparse would print first."""
         if message.startswith("unrecognized arguments"):
-            message += "; a flag takes one value: join several data files"
+            message += "; a flag takes one value, but --data and --test several"
         self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
     def check_flags(self, words: Sequence[str]) -> None:
         """Refuse an unknown flag before argparse complains of whatever it lacks without it."""
+        nested = next((a.choices for a in self._actions if isinstance(a, _Subparsers)), None)
+        if nested and words and words[0] in nested:
+            nested[words[0]].check_flags(words[1:])
+            return
         known = list(self._option_string_actions)
         given = itertools.takewhile(lambda word: word != "--", words)
         for flag in (word.split("=")[0] for word in given if word.startswith("--")):

@@ -127,7 +127,7 @@ def print_errors(title: str, metrics: Metrics) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mtpot.train.report import QUANTITIES, error_cells, error_rows
+    from mtpot.train.quantities import QUANTITIES, error_cells, error_rows
 
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("group", no_wrap=True)

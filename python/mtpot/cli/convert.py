@@ -5,7 +5,8 @@ MLIP's .cfg and anything that ASE reads or writes go both ways:
   mlp convert OUTCAR train.cfg --species Al,Ni
 An .xyz file has 8 decimals of positions and forces. A .cfg file keeps simple values as features
 and site_en, charge, nbh_grades and magmom_* as columns, drops other arrays, and cannot hold the
-stress of a slab, because it has no place for a cell vector without periodicity.
+stress of a slab, because it has no place for a cell vector without periodicity. Steps of a program
+whose electrons did not converge are left out.
 """
 
 from __future__ import annotations
@@ -46,14 +47,21 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from mtpot.data import check_format, read_atoms, write_atoms
     from mtpot.data.read import kind
+    from mtpot.errors import InputError
     from mtpot.files import check_target
 
     check_target(arguments.output, arguments.overwrite, (arguments.input,))
     check_format(arguments.output)
-    pairs = read_atoms(arguments.input, arguments.species)
+    everything = read_atoms(arguments.input, arguments.species)
+    pairs = [(atoms, frame) for atoms, frame in everything if not frame.unconverged]
+    if not pairs:
+        raise InputError(f"{arguments.input}: the electrons converged in no frame")
     images = [atoms for atoms, _ in pairs]
     write_atoms(arguments.output, images, arguments.overwrite, arguments.species)
     print(f"{arguments.output}: {len(images)} frames")
+    if len(pairs) < len(everything):
+        lost = len(everything) - len(pairs)
+        print(f"warning: {lost} frames are left out, because their electrons did not converge")
     slabs = [frame for _, frame in pairs if frame.stress is not None and not frame.pbc.all()]
     if slabs and kind(arguments.output) == ".cfg":
         print(f"warning: .cfg cannot hold the stress of a slab; {len(slabs)} frames lose it")

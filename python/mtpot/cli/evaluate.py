@@ -26,9 +26,11 @@ from mtpot.cli.common import (
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from mtpot.data.frame import Floats, Frame
     from mtpot.potential import MTP
+    from mtpot.train.metrics import Prediction
 
 SUMMARY = "predict frames and measure errors"
 
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     predictions = evaluate_frames(potential, frames, arguments.threads, arguments.precision)
     metrics = measure(frames, predictions)
     print_errors(f"Errors, {arguments.frames}", metrics)
-    expected = _expected_errors(arguments, potential, frames) if potential.members else None
+    expected = _expected_errors(arguments, potential, frames, predictions)
     if arguments.output:
         predicted = [
             with_predictions(atoms, frame, each.energy, each.forces, each.stress)
@@ -92,14 +94,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _expected_errors(
-    arguments: argparse.Namespace, potential: MTP, frames: list[Frame]
+    arguments: argparse.Namespace,
+    potential: MTP,
+    frames: Sequence[Frame],
+    predictions: Sequence[Prediction],
 ) -> list[tuple[float, Floats]]:
-    """Find the standard deviations of energies and forces, and tell how they fare."""
-    from mtpot.train.calibration import describe_coverage, expected_errors, judge, spreads
+    """Find the standard deviations of energies and forces by members, and tell how they fare."""
+    from mtpot.train.calibration import beside, describe_coverage, expected_errors, spreads
 
+    if not potential.members:
+        return []
     found = spreads(potential, frames, arguments.threads)
-    judged = judge(potential, frames, found, arguments.threads)
-    for line in describe_coverage(potential.intervals, judged):
+    for line in describe_coverage(potential.intervals, beside(frames, predictions, found)):
         print(line)
     return expected_errors(potential.intervals, found)
 

@@ -11,7 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mtpot.train.trainer import Step
+    from mtpot.train.monitor import Step
 
 Item = TypeVar("Item")
 
@@ -46,8 +46,12 @@ class Progress(Generic[Item]):
 
 
 def describe(step: Step) -> str:
-    """One line of less than 80 columns: step, loss, RMSEs of training and validation, seconds."""
-    line = f"step {step.number:3d} loss {step.loss:.4g} train"
+    """One line: stage, step, loss, RMSEs of training and validation, seconds.
+
+    Less than 80 columns where there are no stages.
+    """
+    line = f"{step.stage} step" if step.stage else "step"
+    line += f" {step.number:3d} loss {step.loss:.4g} train"
     line += _error(step.energy_rmse_per_atom, 1e3, 2, " meV")
     line += _error(step.force_rmse, 1.0, 4, " eV/Å")
     if step.validation_energy_rmse_per_atom is not None:

@@ -76,8 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from mtpot.cli.progress import Progress
     from mtpot.files import probe_folder
+    from mtpot.train.loss import weights_of
     from mtpot.train.prune import PruneOptions, prune
-    from mtpot.train.trainer import weights_of
+    from mtpot.train.solvers.common import number_of
 
     settings = _settings(arguments)
     _check_outputs(settings, arguments.potential)
@@ -92,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         force_error=arguments.force_error,
         energy_error=math.inf if energy_error is None else energy_error,
         weights=weights_of(settings),
-        ridge=settings.ridge,
+        ridge=number_of(settings.ridge),
         threads=settings.threads,
         seed=settings.seed,
     )

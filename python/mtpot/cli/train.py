@@ -5,9 +5,10 @@
   mlp-train settings.toml --level 20     its keys are the flags' names; flags override it
 
 Leaves in the output folder: potential.mtp; potential.almtp, the same with its active set, for
-extrapolation grades; metrics.json, the errors; report/summary.md with figures. Every frame needs
+extrapolation grades; metrics.json, the errors; report/report.html with figures. Every frame needs
 an energy; forces and stresses are used where they are. Errors are told apart by the frames'
-info key "group", else "config_type". Ctrl-C ends the training and writes the best potential so far.
+info key "group", else "config_type". Ctrl-C ends the training and writes the best potential so far;
+after that, and after a crash, the same command with --resume goes on.
 With --ensemble 8 --validation 0.1 the potential has members, and gives error bars.
 """
 
@@ -15,21 +16,35 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import time
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import print_errors, to_json
-from mtpot.train.settings import SHAPE, Option, Settings, load_settings, options, template
+from mtpot.train.settings import (
+    NOTHING,
+    SHAPE,
+    Option,
+    Settings,
+    load_settings,
+    options,
+    parse_paths,
+    template,
+)
+from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
-    from mtpot.train.report import Evaluated
+    from mtpot.train.checkpoint import Checkpoint
     from mtpot.train.trainer import TrainingResult
+
+CHECKPOINT = "checkpoint"
+"""File in the output folder, there only while a training is not finished."""
 
 SUMMARY = "train a potential (mlp-train is short for it)"
 
@@ -65,7 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, option, default in options():
         if option.section not in groups:
             groups[option.section] = parser.add_argument_group(option.section)
-        add_flag(groups[option.section], name, option, default)
+        # The shell makes several words of a pattern.
+        several: dict[str, Any] = (
+            {"nargs": "+", "action": "extend"} if option.parse is parse_paths else {}
+        )
+        add_flag(groups[option.section], name, option, default, **several)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,19 +97,36 @@ def run(arguments: argparse.Namespace) -> int:
     NumericalError
         The training has no finite result.
     """
+    _take_settings_from_data(arguments)
     if arguments.template is not None:
         _write_template(arguments.template, bool(getattr(arguments, "overwrite", False)))
         return 0
     flags = {name: getattr(arguments, name) for name, _, _ in options() if name in arguments}
     settings = load_settings(arguments.settings, flags)
+    result = settings.output / "potential.mtp"
+    if settings.resume and result.exists() and not _unfinished(settings):
+        print(f"{result} is complete: nothing to resume")
+        return 0
+    settings = _taking_up(settings)
     _check_outputs(settings)
     check_inputs(settings, arguments.settings)
     _check_shape(settings)
+    _ = SOLVERS[settings.solver].minimize  # refused if it needs what is not installed
     return _train(settings)
 
 
-def add_flag(group: argparse._ArgumentGroup, name: str, option: Option, default: Any) -> None:
-    """Add the flag of a field of `Settings`."""
+def _take_settings_from_data(arguments: argparse.Namespace) -> None:
+    """Find the settings file behind a flag that takes several files."""
+    for name in ("data", "test"):
+        files = getattr(arguments, name, [])
+        if arguments.settings is None and files and files[-1].endswith(".toml"):
+            arguments.settings = Path(files.pop())
+
+
+def add_flag(
+    group: argparse._ArgumentGroup, name: str, option: Option, default: Any, **further: Any
+) -> None:
+    """Add the flag of a field of `Settings`; `further` goes to argparse."""
     flag = "--" + name.replace("_", "-")
     # SUPPRESS leaves a flag that is not given out of the namespace: the file's value then holds.
     if isinstance(default, bool):
@@ -98,7 +134,7 @@ def add_flag(group: argparse._ArgumentGroup, name: str, option: Option, default:
             flag, dest=name, action="store_true", default=argparse.SUPPRESS, help=option.help
         )
         return
-    shown = default is not MISSING and default is not None and default != ()
+    shown = default is not MISSING and default not in NOTHING
     text = f"{option.help} (default: {default})" if shown else option.help
     group.add_argument(
         flag,
@@ -106,6 +142,7 @@ def add_flag(group: argparse._ArgumentGroup, name: str, option: Option, default:
         default=argparse.SUPPRESS,
         metavar=option.metavar,
         help=text.replace("%", "%%"),
+        **further,
     )
 
 
@@ -117,6 +154,27 @@ def _write_template(target: Path, overwrite: bool) -> None:
     else:
         write_atomic(target, template(), overwrite)
         print(f"{target}: fill it in, then mlp-train {target}")
+
+
+def _unfinished(settings: Settings) -> bool:
+    """Whether the output folder holds a training that did not come to its end."""
+    from mtpot.train.checkpoint import exists
+
+    return exists(settings.output / CHECKPOINT)
+
+
+def _taking_up(settings: Settings) -> Settings:
+    """Let an unfinished training be replaced if it is resumed; refuse to touch it otherwise."""
+    from mtpot.errors import InputError
+
+    if not _unfinished(settings) or settings.overwrite:
+        return settings
+    if not settings.resume:
+        raise InputError(
+            f"{settings.output} holds an unfinished training: --resume goes on with it, "
+            "--overwrite begins anew"
+        )
+    return replace(settings, overwrite=True)
 
 
 def _check_outputs(settings: Settings) -> None:
@@ -151,10 +209,12 @@ def _probe_outputs(settings: Settings) -> None:
 
 def check_inputs(settings: Settings, file: Path | None) -> None:
     """Refuse missing files before the first of them is read."""
+    from mtpot.data.sets import find_files
     from mtpot.errors import InputError
 
-    for path in (settings.data, settings.test, settings.start):
-        if path is not None and not path.exists():
+    start = () if settings.start is None else (settings.start,)
+    for path in (*find_files((*settings.data, *settings.test)), *start):
+        if not path.exists():
             hint = f"; paths in {file} are relative to the current folder, {Path.cwd()}"
             raise InputError(f"{path}: no such file{hint if file else ''}")
 
@@ -177,38 +237,63 @@ def _train(settings: Settings) -> int:
     started = time.perf_counter()
     settings, data = read_data(settings)
     _probe_outputs(settings)
+    checkpoint = _checkpoint(settings, data)
+    # A batch system's end of time is as good a reason to stop as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress(describe) as progress:
-        result = train(settings, data.train, data.validation, progress)
+        result = train(settings, data.train, data.validation, progress, checkpoint)
     _save_potential(settings, result.potential)
-    print(_ending(settings, result))
+    print(_ending(result))
+    if result.chosen:
+        print("chosen:", ", ".join(f"{name} {value:.3g}" for name, value in result.chosen.items()))
     _warn_of_holes(result.potential, data.train)
     seconds = time.perf_counter() - started
     if settings.ensemble and result.stop != "interrupted":
-        result = replace(result, potential=_save_committee(settings, result.potential, data))
+        ridge = result.chosen.get("ridge", settings.ridge)
+        committee = _save_committee(replace(settings, ridge=ridge), result.potential, data)
+        result = replace(result, potential=committee)
+    potential = result.potential
     if result.stop != "interrupted":
-        save_active_set(settings, result.potential, data.train)
-    _save_metrics(settings, result, data, seconds)
-    return 1 if result.stop == "interrupted" else 0
+        potential = save_active_set(settings, potential, data.train)
+    _save_metrics(settings, result, potential, data, seconds)
+    if result.stop == "interrupted":
+        return 1
+    checkpoint.remove()
+    return 0
+
+
+def _checkpoint(settings: Settings, data: Data) -> Checkpoint:
+    """Take up the checkpoint of an earlier run if that is asked for, or begin one."""
+    from mtpot.files import make_folder
+    from mtpot.train.checkpoint import Checkpoint, exists, facts_of, resume
+
+    path = make_folder(settings.output) / CHECKPOINT
+    facts = facts_of(settings.as_dict(), [*data.train, *data.validation])
+    if settings.resume and exists(path):
+        return resume(path, facts, lambda line: print(f"warning: {line}", flush=True))
+    checkpoint = Checkpoint(path, facts)
+    checkpoint.remove()
+    return checkpoint
 
 
 def read_data(settings: Settings) -> tuple[Settings, Data]:
     """Read, check and split the data; the settings then name the species."""
-    from mtpot.data import read_frames
     from mtpot.data.check import check_distances, check_elements, check_trainable, elements_of
+    from mtpot.data.sets import leave_out, read_sets
     from mtpot.data.split import split_off
 
     known = settings.species if settings.start is None else _start_species(settings)
-    frames = read_frames(settings.data, known)
+    frames, left_out = leave_out(read_sets(settings.data, known))
     check_trainable(frames)
     species = known or elements_of(frames)
-    test = read_frames(settings.test, species) if settings.test is not None else []
+    test = read_sets(settings.test, species)
     check_elements([*frames, *test], species, _advice(settings))
     suspicious = check_distances([*frames, *test])
     settings = replace(settings, species=species)
     kept, aside = split_off(frames, settings.validation, settings.seed)
     data = Data(kept, aside, test)
     _tell(settings, data)
-    _warn(settings, frames, data, suspicious)
+    _warn(settings, frames, data, [*_short(suspicious), *left_out])
     return settings, data
 
 
@@ -228,7 +313,7 @@ def _advice(settings: Settings) -> str:
         return f"leave out --start: {settings.start} fixes the elements"
     if settings.species:
         return "name the element in --species"
-    return f"add frames with the element to {settings.data}"
+    return f"add frames with the element to {settings.data[0]}"
 
 
 def _tell(settings: Settings, data: Data) -> None:
@@ -239,17 +324,18 @@ def _tell(settings: Settings, data: Data) -> None:
     print(f"species {', '.join(settings.species)}; frames: {', '.join(sizes)}", flush=True)
 
 
-def _warn(
-    settings: Settings, frames: Sequence[Frame], data: Data, suspicious: Sequence[str]
-) -> None:
-    """Tell of what can be trained on but is hardly meant."""
-    from mtpot.data.check import find_conflicts, find_lookalikes
+def _short(found: Sequence[object]) -> list[str]:
+    """Name the first three, and say how many there are beside."""
+    more = [f"{len(found) - 3} more frames like that"] if len(found) > 3 else []
+    return [*map(str, found[:3]), *more]
 
-    messages = []
-    for each in (suspicious, find_conflicts(frames)):
-        messages += [str(found) for found in each[:3]]
-        if len(each) > 3:
-            messages.append(f"{len(each) - 3} more frames like that")
+
+def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: list[str]) -> None:
+    """Tell of what can be trained on but is hardly meant, after the messages of the reading."""
+    from mtpot.data.check import find_conflicts, find_lookalikes
+    from mtpot.data.findings import find_serious
+
+    messages = [*messages, *_short(find_conflicts(frames)), *map(str, find_serious(frames))]
     messages += find_lookalikes([*frames, *data.test])
     if settings.validation > 0.0 and not data.validation:
         messages.append("--validation sets no frame aside: the groups are too small")
@@ -275,12 +361,22 @@ def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
         print(f"--min-distance {begin} --core-outer {begin} begins before the hole does")
 
 
-def _ending(settings: Settings, result: TrainingResult) -> str:
+def _ending(result: TrainingResult) -> str:
     if result.stop == "interrupted":
-        return "interrupted: the best potential so far is written, without an active set"
+        return (
+            "interrupted: the best potential so far is written, without an active set; "
+            "--resume goes on"
+        )
     if result.stop == "converged":
-        return f"converged after {result.steps[-1].number} steps"
-    return f"stopped at --max-steps {settings.max_steps}, not converged"
+        return f"converged after {_steps(result)} steps"
+    if result.stop == "validation":
+        return f"stopped after {_steps(result)} steps: validation frames do no better any more"
+    return f"stopped after {_steps(result)} steps, not converged: raise --max-steps"
+
+
+def _steps(result: TrainingResult) -> int:
+    """Count the accepted steps of all stages, each of which begins with a step 0."""
+    return sum(step.number > 0 for step in result.steps)
 
 
 def _save_potential(settings: Settings, potential: MTP) -> None:
@@ -314,16 +410,20 @@ def _save_committee(settings: Settings, potential: MTP, data: Data) -> MTP:
     return committee
 
 
-def save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame]) -> None:
-    """Write potential.almtp, with an active set of the kind that the settings ask for."""
+def save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame]) -> MTP:
+    """Write potential.almtp, with an active set of the kind that the settings ask for.
+
+    Returns the potential with that active set, or without if none is asked for.
+    """
     if settings.active_set == "none":
-        return
+        return potential
     from mtpot.active.select import build_selection
     from mtpot.potential import MTP
 
     started = time.perf_counter()
     selection = build_selection(potential, frames, settings.active_set, settings.threads)
-    MTP(potential.core, selection).save(settings.output / "potential.almtp")
+    graded = MTP(potential.core, selection)
+    graded.save(settings.output / "potential.almtp")
     rows, filled = len(selection.origins), int((selection.origins[:, 0] >= 0).sum())
     seconds = time.perf_counter() - started
     print(f"active set ({settings.active_set}): {filled} of {rows} rows  {seconds:.1f} s")
@@ -332,46 +432,46 @@ def save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame])
             f"warning: cfg mode needs at least {rows} frames, one a parameter, and there are "
             f"{len(frames)}; grades will be too large (--active-set nbh needs fewer)"
         )
+    return graded
 
 
-def _save_metrics(settings: Settings, result: TrainingResult, data: Data, seconds: float) -> None:
+def _save_metrics(
+    settings: Settings, result: TrainingResult, potential: MTP, data: Data, seconds: float
+) -> None:
+    """Write errors and report; `potential` is that of the result, with its active set."""
     from mtpot.files import write_atomic
-    from mtpot.train.report import write_report
+    from mtpot.train.report import PAGE, judge, write_report
+    from mtpot.train.report.record import Training
+    from mtpot.train.uncertainty import calibrations
 
-    sets = _evaluate(settings, result.potential, data)
-    metrics = {name: each.metrics for name, each in sets.items()}
-    facts = _facts(settings, result, seconds)
-    content = facts | {"settings": settings.as_dict()}
+    name = settings.output.resolve().name
+    judged = judge(name, potential, data.sets(), threads=settings.threads)
+    metrics = {name: each.metrics for name, each in judged.sets.items()}
+    content = _facts(settings, result, seconds) | {"neighbors": judged.distances.neighbors}
+    content |= {"settings": settings.as_dict()}
     for name in ("train", "validation", "test"):
         content[name] = metrics[name].as_dict() if name in metrics else None
-    report = settings.output / "report"
     write_atomic(settings.output / "metrics.json", to_json(content))
-    tables = {"Result": _result_table(facts), "Settings": _settings_table(settings)}
-    write_report(report, sets, result.steps, tables)
+    report = settings.output / "report"
+    found = calibrations(judged, settings.threads)
+    write_report(report, replace(judged, training=Training.of(content)), found)
     for name, each in metrics.items():
         print_errors(f"Errors, {name}", each)
-    print(f"loss {result.loss:.6g} in {seconds:.1f} s; see {report / 'summary.md'}")
-
-
-def _evaluate(settings: Settings, potential: MTP, data: Data) -> dict[str, Evaluated]:
-    from mtpot.train.metrics import evaluate_frames
-    from mtpot.train.report import Evaluated
-
-    return {
-        name: Evaluated(frames, evaluate_frames(potential, frames, settings.threads))
-        for name, frames in data.sets().items()
-    }
+    print(f"loss {result.loss:.6g} in {seconds:.1f} s; see {report / PAGE}")
 
 
 def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[str, Any]:
+    from mtpot.train.report.record import history, versions
+
     core = result.potential.core
     return {
         "loss": result.loss,
         "seconds": seconds,
-        "steps": result.steps[-1].number,
+        "steps": _steps(result),
         "stop": result.stop,
+        "chosen": result.chosen,
         "parameters": len(core.parameters),
-        "seed": settings.seed,
+        "seed": result.seed,
         "threads": settings.threads or os.cpu_count(),
         "potential": {
             "species": core.species,
@@ -381,27 +481,6 @@ def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[s
             "radial_basis": core.radial_basis,
             "radial_size": core.radial_size,
         },
+        "versions": versions(),
+        "history": history(result.steps),
     }
-
-
-def _result_table(facts: dict[str, Any]) -> dict[str, Any]:
-    rounded = {"loss": f"{facts['loss']:.6g}", "seconds": f"{facts['seconds']:.1f}"}
-    lengths = {name: f"{facts['potential'][name]:.6g} Å" for name in ("cutoff", "min_distance")}
-    flat = facts | rounded | facts["potential"] | lengths
-    del flat["potential"]
-    return {name.replace("_", " "): _text(value) for name, value in flat.items()}
-
-
-def _settings_table(settings: Settings) -> dict[str, Any]:
-    values = settings.as_dict()
-    return {
-        name.replace("_", "-"): _text(values[name], option.unit)
-        for name, option, _ in options()
-        if values.get(name) not in (None, [], "")
-    }
-
-
-def _text(value: Any, unit: str = "") -> str:
-    if isinstance(value, float):
-        return f"{value:g} {unit}".rstrip()
-    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # Energies and virials are rounded in files; a wrong sign or unit is off by far more than this.
 _AGREEMENT = 1e-3
 
+LABELS = ("energy", "force", "stress")
+"""Kinds of labels, as they are called in names of weights."""
+
 _PREDICTED = ("energy", "free_energy", "energies", "forces", "stress", "stresses", "virial")
 
 
@@ -28,26 +31,34 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
 
     Labels are the results of its calculator, else ``info`` and ``arrays`` under the keys energy
     (else free_energy), forces, and stress or virial. The virial is W = -V stress in eV. The
-    group is ``info["group"]``, else ``info["config_type"]``, else "all".
+    group is ``info["group"]``, else ``info["config_type"]``, else "all"; the trajectory
+    is ``info["trajectory"]``. Factors on the weights in a loss are ``info["weight"]`` times
+    ``energy_weight``, ``force_weight``, ``stress_weight``. With ``info["unconverged"]`` there are
+    no labels.
 
     Raises
     ------
     FormatError
-        There are no atoms, a label has the wrong shape or is not finite, stress and virial
-        disagree, or the cell has no volume along its periodic directions; the message begins
-        with `source`.
+        There are no atoms, a label has the wrong shape or is not finite, a weight is negative,
+        stress and virial disagree, or the cell has no volume along its periodic directions; the
+        message begins with `source`.
     """
+    unconverged = str(atoms.info.get("unconverged")) in ("True", "T", "1")
     try:
         return Frame(
             symbols=_symbols(atoms),
             positions=finite_array(atoms.positions, "position", (len(atoms), 3)),
             cell=check_cell(np.array(atoms.cell), np.array(atoms.pbc)),
             pbc=np.array(atoms.pbc),
-            energy=_energy(atoms),
-            forces=_forces(atoms),
-            stress=_stress(atoms),
+            energy=None if unconverged else _energy(atoms),
+            forces=None if unconverged else _forces(atoms),
+            stress=None if unconverged else _stress(atoms),
             group=str(atoms.info.get("group", atoms.info.get("config_type", "all"))),
             source=source,
+            weights=_weights(atoms),
+            trajectory=str(atoms.info.get("trajectory", "")),
+            free_energy=_free_energy(atoms),
+            unconverged=unconverged,
             lookalikes=dict(_lookalikes(atoms)),
         )
     except ValueError as error:
@@ -139,9 +150,27 @@ def _energy(atoms: Atoms) -> float | None:
     return None if value is None else float(finite_array(value, "energy", ()))
 
 
+def _free_energy(atoms: Atoms) -> float | None:
+    value = _label(atoms, "free_energy")
+    return None if value is None else float(finite_array(value, "free_energy", ()))
+
+
 def _forces(atoms: Atoms) -> Floats | None:
     value = _label(atoms, "forces")
     return None if value is None else finite_array(value, "force", (len(atoms), 3))
+
+
+def _weights(atoms: Atoms) -> tuple[float, float, float]:
+    all_labels = _weight(atoms, "weight")
+    energy, force, stress = (_weight(atoms, f"{name}_weight") for name in LABELS)
+    return all_labels * energy, all_labels * force, all_labels * stress
+
+
+def _weight(atoms: Atoms, key: str) -> float:
+    value = float(finite_array(atoms.info.get(key, 1.0), key, ()))
+    if value < 0.0:
+        raise ValueError(f"{key} is {value:g}: weights are not negative")
+    return value
 
 
 def _stress(atoms: Atoms) -> Floats | None:

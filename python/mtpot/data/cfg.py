@@ -310,6 +310,7 @@ def _record(lines: _Lines, block: _Block, species: Sequence[str], source: str) -
         stress=_stress(block.virial, cell),
         group=block.features.get("group", block.features.get("config_type", "all")),
         source=source,
+        trajectory=block.features.get("trajectory", ""),
     )
     return CfgRecord(frame, block.features, block.columns)
 

@@ -130,14 +130,15 @@ def find_conflicts(frames: Sequence[Frame]) -> list[Conflict]:
     for frame in frames:
         if frame.energy is None:
             continue
-        earlier = first.setdefault(_fingerprint(frame), frame)
+        earlier = first.setdefault(fingerprint(frame), frame)
         difference = abs(frame.energy - (earlier.energy or 0.0)) / len(frame)
         if earlier is not frame and difference > _SAME_ENERGY:
             conflicts.append(Conflict(earlier.source, frame.source, difference))
     return conflicts
 
 
-def _fingerprint(frame: Frame) -> bytes:
+def fingerprint(frame: Frame) -> bytes:
+    """Return what two frames have in common if their atoms, cells and positions are the same."""
     geometry = np.vstack([frame.cell, frame.positions])
     # Adding zero turns -0.0, which rounding may leave, into 0.0.
     rounded = np.round(geometry / _SAME_PLACE) + 0.0

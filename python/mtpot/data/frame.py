@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from mtpot.stress import cell_volume
 
 Floats = NDArray[np.float64]
+
+_PLACE = re.compile(r"(:\d+)?( \((?:frame|row) \d+\))?$")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +37,14 @@ class Frame:
         Kind of structure, for error tables.
     source
         Where it came from, for messages: "train.xyz:131 (frame 3)".
+    weights
+        Factors on the weights of its energy, forces and stress in a loss.
+    trajectory
+        Name of the run of dynamics or relaxation that it is a snapshot of, if the file tells.
+    free_energy
+        The energy whose derivatives the forces are, in eV, where the file names one beside another.
+    unconverged
+        The electrons did not converge: a structure without labels.
     lookalikes
         For a missing label ("energy", "forces", "stress"), the key of what looks like it.
     """
@@ -47,10 +58,19 @@ class Frame:
     stress: Floats | None = None
     group: str = "all"
     source: str = ""
+    weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    trajectory: str = ""
+    free_energy: float | None = None
+    unconverged: bool = False
     lookalikes: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.symbols)
+
+    @property
+    def file(self) -> str:
+        """The file that it came from, without line and number."""
+        return _PLACE.sub("", self.source)
 
     @property
     def volume(self) -> float:

@@ -1,4 +1,7 @@
-"""One way in for every file of structures; the suffix decides who reads it."""
+"""One way in for every file of structures.
+
+The suffix tells .xyz and .cfg files, the content outputs of programs; ASE knows the rest.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,11 @@ from ase.calculators.calculator import all_properties
 
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.cfg import CfgRecord, read_records
+from mtpot.data.cp2k import is_cp2k_trajectory, read_cp2k_trajectory
 from mtpot.data.extxyz import read_extxyz
-from mtpot.errors import FormatError, InputError
+from mtpot.data.programs import force_consistent, recognize
+from mtpot.data.text import read_lines
+from mtpot.errors import FormatError, InputError, MtpotError
 
 if TYPE_CHECKING:
     import os
@@ -52,6 +58,8 @@ def read_atoms(
 ) -> list[tuple[Atoms, Frame]]:
     """Return both views of each structure: Atoms with all their info, and the checked frame.
 
+    Steps whose electrons did not converge are among them, without labels.
+
     Raises
     ------
     InputError, FormatError
@@ -64,6 +72,9 @@ def read_atoms(
         pairs = [(_atoms(record), record.frame) for record in read_records(file, species)]
     else:
         pairs = [(atoms, frame_from_atoms(atoms, where)) for where, atoms in _sourced(file)]
+    for atoms, frame in pairs:
+        if frame.unconverged:
+            atoms.calc = None
     if not pairs:
         raise InputError(f"{file}: there is no structure in this file")
     return pairs
@@ -77,14 +88,25 @@ def kind(path: Path) -> str:
 
 def _sourced(path: Path) -> list[tuple[str, Atoms]]:
     if kind(path) in (".xyz", ".extxyz"):
+        if is_cp2k_trajectory("".join(read_lines(path)[1:2])):
+            return read_cp2k_trajectory(path)
         return read_extxyz(path)
+    program = recognize(path)
     try:
+        if program is not None:
+            return program.read(path)
         images = ase.io.read(str(path), index=":", do_not_split_by_at_sign=True)
+    except MtpotError:
+        raise
     except Exception as error:
         # Each of ASE's readers fails in its own way.
+        what = "read this file" if program is None else f"read this output of {program.name}"
         detail = f"{type(error).__name__}: {error}"
-        raise FormatError(f"{path}: ASE cannot read this file: {detail}") from error
-    return [(f"{path} (frame {index})", atoms) for index, atoms in enumerate(images, start=1)]
+        raise FormatError(f"{path}: ASE cannot {what}: {detail}") from error
+    return [
+        (f"{path} (frame {index})", force_consistent(atoms))
+        for index, atoms in enumerate(images, start=1)
+    ]
 
 
 def _atoms(record: CfgRecord) -> Atoms:

@@ -18,8 +18,10 @@ _LONGEST = 18
 """Digits of a count; Python refuses to parse thousands of them."""
 
 
-def read_lines(path: Path) -> list[str]:
+def read_lines(path: Path, errors: str = "strict") -> list[str]:
     """Lines of a UTF-8 file with their newlines; .gz, .bz2 and .xz are unpacked.
+
+    With ``errors="replace"`` bytes that are no UTF-8 become question marks.
 
     Raises
     ------
@@ -30,7 +32,7 @@ def read_lines(path: Path) -> list[str]:
     """
     try:
         with open_with_compression(str(path), "rb") as file:
-            text = file.read().decode("utf-8")
+            text = file.read().decode("utf-8", errors)
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: not a text file: {error}") from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
+    from mtpot.train.metrics import Prediction
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +59,13 @@ def judge(
     potential: MTP, frames: Sequence[Frame], found: Sequence[Spread], threads: int = 0
 ) -> Judged:
     """Set spreads beside the errors of the potential's energies and forces."""
-    predictions = evaluate_frames(potential, frames, threads)
+    return beside(frames, evaluate_frames(potential, frames, threads), found)
+
+
+def beside(
+    frames: Sequence[Frame], predictions: Sequence[Prediction], found: Sequence[Spread]
+) -> Judged:
+    """Set spreads beside the errors of predictions."""
     energies, forces = [np.zeros((2, 0))], [np.zeros((2, 0))]
     for frame, spread, prediction in zip(frames, found, predictions, strict=True):
         if frame.energy is not None:

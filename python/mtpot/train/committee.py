@@ -45,7 +45,8 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
     Parameters
     ----------
     potential
-        At the minimum of the loss; its radial functions stay as they are.
+        At the minimum of the loss; its radial functions stay as they are, and so do coefficients
+        of zero, which a sparse solver has chosen.
     frames, weights
         The loss.
     count
@@ -85,7 +86,9 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
         for member in np.flatnonzero(draws[:, block]):
             totals[member] += draws[member, block] * gram
     start = potential.parameters[-linear:]
-    return np.array([start + _change(total, ridge) for total in totals])
+    used = start != 0.0
+    used[: potential.core.species_count] = True
+    return np.array([start + _change(total, used, ridge) for total in totals])
 
 
 def _draws(blocks: int, count: int, seed: int) -> Integers:
@@ -106,10 +109,10 @@ def _grams(
             yield from pool.map(lambda each: design.normal_equations([each], True, 1), some)
 
 
-def _change(gram: Floats, ridge: float) -> Floats:
+def _change(gram: Floats, used: NDArray[np.bool_], ridge: float) -> Floats:
     """Step from the potential to the minimum of another loss, with columns of unit norm."""
     equations = NormalEquations(gram[:-1, :-1], gram[:-1, -1], float(gram[-1, -1]))
-    scale = equations.column_scales()
+    scale = equations.column_scales() * used
     matrix = equations.matrix * np.outer(scale, scale)
     matrix[np.diag_indices_from(matrix)] += np.where(scale > 0.0, ridge, 1.0)
     change: Floats = scale * np.linalg.solve(matrix, scale * equations.gradient)

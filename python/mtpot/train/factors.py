@@ -23,3 +23,11 @@ def count_factors(core: _core.Potential, kinds: Integers) -> Integers:
     for left, right, _, target in core.products:
         counts[target] = counts[left] + counts[right]
     return counts[core.scalars]
+
+
+def scalar_levels(core: _core.Potential) -> Integers:
+    """Level of every scalar, the sum of 2 + 4 mu + nu over its factors; shape [scalars]."""
+    basics = core.basics
+    levels = 2 + 4 * basics[:, 0] + basics[:, 1:].sum(axis=1)
+    found: Integers = count_factors(core, levels) @ np.arange(levels.max(initial=0) + 1)
+    return found

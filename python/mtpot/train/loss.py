@@ -11,11 +11,17 @@ penalty; the exponents (p, q) belong to a weighting:
     structures (2, 1)   energies and forces per atom
 
 With `scale_by_force` s > 0, w_f,i = w_f s / (|F_i|^2 + s): large forces count less.
+
+All three weights of a frame are multiplied by the factor of its group, by the factors that its
+file gives (`Frame.weights`), and with `scale_by_energy` s > 0 by s / (d + s), where d is its
+energy per atom above the lowest of all frames: structures that nobody will meet count less.
+Energies of different compositions are compared after those of the species, by least squares,
+have been taken off.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,12 +32,14 @@ from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
+    from mtpot.train.settings import Settings
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 NOISE = 1e-13  # of the largest norm: a column below it is rounding, not data
 
@@ -48,12 +56,39 @@ class Weights:
     stress: float = 0.001
     weighting: str = "vibrations"
     scale_by_force: float = 0.0
+    scale_by_energy: float = 0.0
+    groups: Mapping[str, float] = field(default_factory=dict)
+
+    def factors_of(self, frames: Sequence[Frame], species: Sequence[str]) -> Floats:
+        """Factor of each frame for its group and its energy above the lowest, shape [frames]."""
+        factors = np.array([self.groups.get(frame.group, 1.0) for frame in frames])
+        if self.scale_by_energy > 0.0:
+            above = excess_energies(frames, species)
+            factors *= self.scale_by_energy / (above + self.scale_by_energy)
+        return factors
+
+    def check_groups(self, frames: Iterable[Frame]) -> None:
+        """Refuse factors of groups that no frame is in.
+
+        Raises
+        ------
+        InputError
+            Naming the group and those there are.
+        """
+        present = dict.fromkeys(frame.group for frame in frames)
+        for name in self.groups:
+            if name not in present:
+                raise InputError(
+                    f"group-weights: no frame is in the group {name}; there are "
+                    f"{', '.join(present)}"
+                )
 
     def forces_of(self, frame: Frame) -> Floats:
         """Weight of each atom's force, shape [n], without the factor 1/K."""
         if frame.forces is None:
             return np.zeros(len(frame))
-        weights = np.full(len(frame), self.force / len(frame) ** EXPONENTS[self.weighting][1])
+        weight = frame.weights[1] * self.force / len(frame) ** EXPONENTS[self.weighting][1]
+        weights = np.full(len(frame), weight)
         if self.scale_by_force > 0.0:
             squared = np.einsum("ij,ij->i", frame.forces, frame.forces)
             weights *= self.scale_by_force / (squared + self.scale_by_force)
@@ -61,11 +96,47 @@ class Weights:
 
     def energy_of(self, frame: Frame) -> float:
         """Weight of the energy, without the factor 1/K."""
-        return self.energy / float(len(frame) ** EXPONENTS[self.weighting][0])
+        return frame.weights[0] * self.energy / float(len(frame) ** EXPONENTS[self.weighting][0])
 
     def virial_of(self, frame: Frame) -> float:
         """Weight of each of the nine virial components, without the factor 1/K."""
-        return 0.0 if frame.stress is None else self.stress / len(frame)
+        return 0.0 if frame.stress is None else frame.weights[2] * self.stress / len(frame)
+
+
+def weights_of(settings: Settings) -> Weights:
+    """Return the weights of the loss that the settings ask for."""
+    return Weights(
+        settings.energy_weight,
+        settings.force_weight,
+        settings.stress_weight,
+        settings.weighting,
+        settings.scale_by_force,
+        settings.scale_by_energy,
+        settings.group_weights,
+    )
+
+
+def species_energies(species: Sequence[str], frames: Sequence[Frame]) -> Floats:
+    """Energy of each species, eV, by least squares of the frames' compositions.
+
+    The solution of smallest norm where compositions do not tell the species apart.
+    """
+    energies = np.array([frame.energy for frame in frames], float)
+    solution: Floats = np.linalg.lstsq(_compositions(species, frames), energies, rcond=None)[0]
+    return solution
+
+
+def excess_energies(frames: Sequence[Frame], species: Sequence[str]) -> Floats:
+    """Energy per atom above the lowest, eV, without `species_energies`; shape [frames]."""
+    counts = _compositions(species, frames)
+    energies = np.array([frame.energy for frame in frames], float)
+    rest = (energies - counts @ species_energies(species, frames)) / counts.sum(axis=1)
+    above: Floats = rest - rest.min()
+    return above
+
+
+def _compositions(species: Sequence[str], frames: Sequence[Frame]) -> Floats:
+    return np.array([[frame.symbols.count(s) for s in species] for frame in frames], float)
 
 
 def labeled_frames(
@@ -80,25 +151,31 @@ def labeled_frames(
     """
     if not frames:
         raise InputError("there are no frames to train on")
+    energies = [_energy(frame) for frame in frames]
+    factors = weights.factors_of(frames, potential.species)
     labeled, lists = [], []
-    for frame in frames:
-        if frame.energy is None:
-            raise InputError(f"{frame.source}: the frame has no energy; remove or label it")
+    for frame, energy, share in zip(frames, energies, factors / len(frames), strict=True):
         found = frame_neighborhoods(potential, frame)
         virial = frame.virial
         labeled.append(
             _core.LabeledFrame(
                 found,
-                frame.energy,
+                energy,
                 np.zeros((len(frame), 3)) if frame.forces is None else frame.forces,
                 np.zeros(6) if virial is None else virial,
-                weights.energy_of(frame) / len(frames),
-                weights.forces_of(frame) / len(frames),
-                weights.virial_of(frame) / len(frames),
+                share * weights.energy_of(frame),
+                share * weights.forces_of(frame),
+                share * weights.virial_of(frame),
             )
         )
         lists.append(found)
     return labeled, lists
+
+
+def _energy(frame: Frame) -> float:
+    if frame.energy is None:
+        raise InputError(f"{frame.source}: the frame has no energy; remove or label it")
+    return frame.energy
 
 
 class Problem:
@@ -106,25 +183,71 @@ class Problem:
 
     The parameters are radial | linear, where the linear ones are the species energies and the
     coefficients of the scalars, in which energies, forces and virials are linear.
+
+    Attributes
+    ----------
+    potential
+        Its form; what parameters it has does not matter.
+    frames
+        Labels and weights.
+    threads
+        0 takes every core.
+    folds
+        Parts of the frames for cross-validation, as positions in `frames`; each is in one.
     """
 
     def __init__(
-        self, potential: _core.Potential, frames: list[_core.LabeledFrame], threads: int
+        self,
+        potential: _core.Potential,
+        frames: Sequence[_core.LabeledFrame],
+        threads: int,
+        folds: Sequence[Integers] = (),
     ) -> None:
-        self._potential = potential
-        self._frames = frames
-        self._threads = threads
+        self.potential = potential
+        self.frames = list(frames)
+        self.folds = folds
+        self.threads = threads
         self.species_count = potential.species_count
         self.radial_count = (
             self.species_count**2 * potential.radial_function_count * potential.radial_size
         )
         self.parameter_count = len(potential.parameters)
 
+    @property
+    def row_count(self) -> int:
+        """Number of labels with a weight: energies, force and virial components."""
+        return sum(
+            (each.energy_weight > 0.0)
+            + 3 * int(np.count_nonzero(each.force_weights))
+            + 6 * (each.virial_weight > 0.0)
+            for each in self.frames
+        )
+
     def normal_equations(self, parameters: Floats, linear_only: bool) -> NormalEquations:
         """Set up those of the weighted residuals, label - prediction, at the parameters."""
-        design = _core.Design(self._potential.with_parameters(parameters))
-        gram = design.normal_equations(self._frames, linear_only, self._threads)
+        design = _core.Design(self.potential.with_parameters(parameters))
+        gram = design.normal_equations(self.frames, linear_only, self.threads)
         return NormalEquations(gram[:-1, :-1], gram[:-1, -1], float(gram[-1, -1]))
+
+    def loss_and_gradient(self, parameters: Floats) -> tuple[float, Floats]:
+        """Return r^T r and its derivatives in all parameters, without a Gram matrix."""
+        design = _core.Design(self.potential.with_parameters(parameters))
+        sums = design.gradient(self.frames, self.threads)
+        return float(sums[-1]), -2.0 * sums[:-1]
+
+    def without_coefficients(self, parameters: Floats) -> Floats:
+        """Return the parameters with species energies alone as the linear ones."""
+        bare = parameters.copy()
+        bare[self.radial_count + self.species_count :] = 0.0
+        return bare
+
+    def part(self, positions: Integers) -> Problem:
+        """Return the terms of the loss that belong to some of the frames."""
+        return Problem(self.potential, [self.frames[k] for k in positions], self.threads)
+
+    def with_frames(self, frames: Sequence[_core.LabeledFrame]) -> Problem:
+        """Return the same problem with other weights; frames in the same order."""
+        return Problem(self.potential, frames, self.threads, self.folds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +262,12 @@ class NormalEquations:
         """Loss if the residuals were linear in the change."""
         reduction = 2.0 * change @ self.gradient - change @ self.matrix @ change
         return self.loss - float(reduction)
+
+    def __add__(self, other: NormalEquations) -> NormalEquations:
+        """Return those of both sets of residuals together."""
+        return NormalEquations(
+            self.matrix + other.matrix, self.gradient + other.gradient, self.loss + other.loss
+        )
 
     def column_scales(self) -> Floats:
         """1 / norm of each column of J; 0 for a column of rounding noise.

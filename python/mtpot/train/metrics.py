@@ -13,7 +13,7 @@ from mtpot.errors import NumericalError
 from mtpot.stress import has_stress, voigt_stress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mtpot.data.frame import Floats, Frame
     from mtpot.potential import MTP
@@ -80,7 +80,19 @@ class Summary:
             suffix = "_per_atom" if name == "energy" else ""
             result[f"{name}_mae{suffix}"] = errors and errors.mae
             result[f"{name}_rmse{suffix}"] = errors and errors.rmse
+            result[f"{name}_max{suffix}"] = errors and errors.maximum
         return result
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Summary:
+        """Read what `as_dict` wrote; a KeyError names what is missing."""
+        kinds = (("energy", "_per_atom"), ("force", ""), ("stress", ""))
+        found = [
+            [content[f"{name}_{kind}{suffix}"] for kind in ("mae", "rmse", "max")]
+            for name, suffix in kinds
+        ]
+        errors = [None if None in each else Errors(*map(float, each)) for each in found]
+        return cls(int(content["frames"]), int(content["atoms"]), *errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,12 @@ class Metrics:
         """One of the objects "train" and "test" of metrics.json."""
         groups = {name: summary.as_dict() for name, summary in self.groups.items()}
         return self.total.as_dict() | {"groups": groups}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Metrics:
+        """Read what `as_dict` wrote; a KeyError names what is missing."""
+        groups = {name: Summary.from_dict(each) for name, each in content["groups"].items()}
+        return cls(Summary.from_dict(content), groups)
 
 
 def evaluate_frames(

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from mtpot import _core
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.train.metrics import evaluate_frames, measure
-from mtpot.train.report import COLORS, QUANTITIES, error_cells
+from mtpot.train.quantities import QUANTITIES, error_cells
+from mtpot.train.report import COLORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

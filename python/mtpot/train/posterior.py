@@ -138,18 +138,7 @@ def laplace(  # noqa: PLR0913 - what a loss is made of
     problem = Problem(potential.core, labeled, threads)
     equations = problem.normal_equations(potential.parameters, linear_only)
     first = problem.radial_count if linear_only else 0
-    labels = count_labels(frames, weights)
-    return Posterior(equations, potential.parameters[first:], labels, prior)
-
-
-def count_labels(frames: Sequence[Frame], weights: Weights) -> int:
-    """Count the numbers that have a weight; a stress has six."""
-    total = 0
-    for frame in frames:
-        total += weights.energy > 0.0
-        total += 3 * int(np.count_nonzero(weights.forces_of(frame)))
-        total += 6 * (weights.virial_of(frame) > 0.0)
-    return total
+    return Posterior(equations, potential.parameters[first:], problem.row_count, prior)
 
 
 class PosteriorSpread:
@@ -170,8 +159,8 @@ class PosteriorSpread:
             If the frame does not fit the potential.
         """
         around = frame_neighborhoods(self._potential, frame)
-        tangents, _ = self._design.tangents(around)
-        deviations = np.sqrt(self._posterior.variances(tangents[:, self._first :]))
+        tangents, _ = self._design.tangents(around, self._first > 0)
+        deviations = np.sqrt(self._posterior.variances(tangents))
         rows = self._design.rows(around)
         sites = np.sqrt(self._posterior.variances(rows[:, self._first :]))
         count = 3 * len(frame)

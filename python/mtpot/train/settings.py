@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -17,6 +18,7 @@ from typing import Any, Literal, get_args
 
 from mtpot.elements import SYMBOLS
 from mtpot.errors import FormatError, InputError
+from mtpot.train.solvers import SOLVERS
 
 Parser = Callable[[Any], Any]
 Weighting = Literal["vibrations", "molecules", "structures"]
@@ -40,6 +42,17 @@ def parse_species(value: Any) -> tuple[str, ...]:
     if len(set(symbols)) != len(symbols):
         raise ValueError("an element appears twice")
     return symbols
+
+
+def parse_factors(value: Any) -> dict[str, float]:
+    """Factors by name from ``"Surface=2,Elastic=0.5"`` or a TOML table; not negative."""
+    if isinstance(value, str):
+        parts = [part.rpartition("=") for part in value.split(",")]
+        value = {name.strip(): factor for name, _, factor in parts}
+    if not isinstance(value, dict) or not all(value):
+        raise ValueError("expected names with factors, as in Surface=2,Elastic=0.5")
+    parse = number(0.0)
+    return {name: parse(factor) for name, factor in value.items()}
 
 
 def integer(minimum: int, maximum: int = _LARGEST) -> Parser:
@@ -111,10 +124,29 @@ def _ensemble(value: Any) -> int:
     return count
 
 
+def _ridge(value: Any) -> float | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    return float(number(0.0, open_low=True)(value))
+
+
 def _path(value: Any) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("expected the path of a file")
     return Path(value)
+
+
+def parse_paths(value: Any) -> tuple[Path, ...]:
+    """Paths from ``"a.xyz,runs/*/OUTCAR"``, or from a list of such; a file may have a comma."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)) or not values:
+        raise ValueError("expected the paths of files")
+    if not all(isinstance(each, str) and each for each in values):
+        raise ValueError("expected the paths of files")
+    parts = [p for v in values for p in ([v] if Path(v).exists() else v.split(","))]
+    if not all(part.strip() for part in parts):
+        raise ValueError("expected the paths of files, as in a.xyz,b.db")
+    return tuple(Path(part if Path(part).exists() else part.strip(" ")) for part in parts)
 
 
 def _switch(value: Any) -> bool:
@@ -148,6 +180,12 @@ def _about(  # noqa: PLR0913, PLR0917 - the fields of `Option`
     return {"option": Option(section, text, parse, metavar, example, unit)}
 
 
+def _solver_help() -> str:
+    """Name every solver."""
+    each = "; ".join(f"{name}: {solver.phrase}" for name, solver in SOLVERS.items())
+    return f"how the parameters are found. {each}"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """One training, completely: the same settings and threads give the same potential.
@@ -156,23 +194,24 @@ class Settings:
     of ``start`` or of the data; ``threads = 0`` means every core.
     """
 
-    data: Path = field(
+    data: tuple[Path, ...] = field(
         metadata=_about(
             "files",
-            "frames to train on: extended XYZ, MLIP .cfg or anything that ASE reads",
-            _path,
+            "frames to train on: extended XYZ, MLIP .cfg, ASE databases, outputs of programs; "
+            "files, folders or patterns, several with commas",
+            parse_paths,
             "FILE",
-            '"train.xyz"',
+            '["train.xyz"]',
         )
     )
-    test: Path | None = field(
-        default=None,
+    test: tuple[Path, ...] = field(
+        default=(),
         metadata=_about(
             "files",
-            "frames to judge the result by, never trained on",
-            _path,
+            "frames to judge the result by, never trained on; as in data",
+            parse_paths,
             "FILE",
-            '"test.xyz"',
+            '["test.xyz"]',
         ),
     )
     output: Path = field(
@@ -187,6 +226,15 @@ class Settings:
     overwrite: bool = field(
         default=False,
         metadata=_about("files", "replace files of an earlier run in the output folder", _switch),
+    )
+    resume: bool = field(
+        default=False,
+        metadata=_about(
+            "files",
+            "go on with a training in the output folder that was killed or stopped; begin where "
+            "there is none",
+            _switch,
+        ),
     )
     start: Path | None = field(
         default=None,
@@ -281,6 +329,15 @@ class Settings:
     max_nu: int = field(
         default=10, metadata=_about("potential", "largest rank nu of a moment", integer(0))
     )
+    max_parameters: int = field(
+        default=0,
+        metadata=_about(
+            "potential",
+            "most parameters: of those of the level the most useful are kept, which beats all of "
+            "a lower level; 0: all of them",
+            integer(0),
+        ),
+    )
     energy_weight: float = field(
         default=1.0,
         metadata=_about("loss", "weight of energies, per eV^2", number(0.0), "W", unit="eV⁻²"),
@@ -322,14 +379,80 @@ class Settings:
             unit="(eV/Å)²",
         ),
     )
-    ridge: float = field(
-        default=1e-10,
+    scale_by_energy: float = field(
+        default=0.0,
         metadata=_about(
-            "loss", "ridge of the linear solves, relative", number(0.0, open_low=True), "X"
+            "loss",
+            "s > 0 multiplies the weights of a frame by s/(d + s), d its energy per atom above the "
+            "lowest of the data, so that structures nobody will meet count less; 0: off",
+            number(0.0),
+            "S",
+            unit="eV",
         ),
     )
-    max_steps: int = field(
-        default=60, metadata=_about("optimization", "most steps of the optimizer", integer(1))
+    group_weights: Mapping[str, float] = field(
+        default_factory=dict,
+        metadata=_about(
+            "loss",
+            "factors on the weights of groups; single frames have info keys for that: weight, or "
+            "energy_weight, force_weight, stress_weight",
+            parse_factors,
+            "NAME=X,...",
+            "{ Surface = 2.0, Elastic = 0.5 }",
+        ),
+    )
+    ridge: float | Literal["auto"] = field(
+        default=1e-10,
+        metadata=_about(
+            "loss",
+            "ridge of the linear solves, relative; auto: by five-fold cross-validation over frames",
+            _ridge,
+            "X|auto",
+        ),
+    )
+    solver: str = field(
+        default="variable-projection",
+        metadata=_about("optimization", _solver_help(), choice(*SOLVERS), "NAME"),
+    )
+    features: int | None = field(
+        default=None,
+        metadata=_about(
+            "optimization",
+            "coefficients of scalars that lasso and elimination keep; without, by five-fold "
+            "cross-validation over frames",
+            integer(1),
+            example="40",
+        ),
+    )
+    prior: Literal["flat", "level"] = field(
+        default="flat",
+        metadata=_about(
+            "optimization",
+            "prior width of the coefficients in ridge and bayesian-ridge: flat, or level, which "
+            "decays with the level of the scalar as fast as the data say",
+            choice("flat", "level"),
+            "NAME",
+        ),
+    )
+    energy_correlation: float = field(
+        default=0.0,
+        metadata=_about(
+            "optimization",
+            "correlation C of the errors of energies of neighbors in a trajectory, that of k-th "
+            "neighbors being C^k; 0: independent",
+            number(0.0, 1.0),
+            "C",
+        ),
+    )
+    max_steps: int | None = field(
+        default=None,
+        metadata=_about(
+            "optimization",
+            f"most steps of the solver; without, {SOLVERS['variable-projection'].max_steps}, and "
+            f"{SOLVERS['bfgs'].max_steps} for bfgs and l-bfgs",
+            integer(1),
+            example="60",
+        ),
     )
     tolerance: float = field(
         default=1e-4,
@@ -344,9 +467,17 @@ class Settings:
         default=0.0,
         metadata=_about(
             "optimization",
-            "share of every group of the data to set aside and watch while training",
+            "share of every group of the data to set aside: what does best on it is kept",
             number(0.0, 1.0),
             "SHARE",
+        ),
+    )
+    patience: int = field(
+        default=5,
+        metadata=_about(
+            "optimization",
+            "with --validation, stop after so many steps that do no better on it; 0: never",
+            integer(0),
         ),
     )
     active_set: Literal["nbh", "cfg", "none"] = field(
@@ -376,6 +507,15 @@ class Settings:
         default=0,
         metadata=_about("optimization", "seed of the start and of the validation", integer(0)),
     )
+    seeds: int = field(
+        default=1,
+        metadata=_about(
+            "optimization",
+            "starts to train from, with seeds from --seed on; the best is kept, by its validation "
+            "if there is one, else by its loss",
+            integer(1),
+        ),
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold, without the shape where ``start`` gives it."""
@@ -386,6 +526,9 @@ class Settings:
             if item.name not in omitted
         }
 
+
+NOTHING: tuple[Any, ...] = (None, (), {})
+"""Defaults that say nothing: there is no value to show."""
 
 SHAPE = (
     "level",
@@ -404,7 +547,11 @@ SHAPE = (
 
 def options() -> list[tuple[str, Option, Any]]:
     """Name, description and default (`dataclasses.MISSING` if required) of every setting."""
-    return [(item.name, option_of(item), item.default) for item in fields(Settings)]
+    return [(item.name, option_of(item), _default(item)) for item in fields(Settings)]
+
+
+def _default(item: Field[Any]) -> Any:
+    return item.default if item.default_factory is MISSING else item.default_factory()
 
 
 def option_of(item: Field[Any]) -> Option:
@@ -454,7 +601,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        hint = "" if path.suffix == ".toml" else "; to give --data several files, join them"
+        hint = "" if path.suffix == ".toml" else "; frames to train on are given by --data"
         raise FormatError(f"{path}: not a TOML file: {error}{hint}") from error
     result: dict[str, Any] = {}
     for key, value in content.items():
@@ -481,13 +628,30 @@ def template() -> str:
     return "\n".join(lines) + "\n"
 
 
+def format_settings(values: Mapping[str, Any]) -> str:
+    """Write a settings file with these values, as `Settings.as_dict` has them.
+
+    Leaves out what is not set, and ``overwrite``, which is for the hand at the keyboard.
+    """
+    lines: list[str] = []
+    section = ""
+    for name, option, _ in options():
+        if name == "overwrite" or values.get(name) in (None, []):
+            continue
+        if option.section != section:
+            section = option.section
+            lines += ["", f"# --- {section} ---"]
+        lines.append(f"{name.replace('_', '-')} = {_toml(values[name])}")
+    return "\n".join(lines[1:]) + "\n"
+
+
 def _template_lines(name: str, option: Option, default: Any) -> Iterable[str]:
     key = name.replace("_", "-")
     yield ""
-    yield f"# {option.help}"
+    yield from textwrap.wrap(option.help, 96, initial_indent="# ", subsequent_indent="# ")
     if default is MISSING:
         yield f"{key} = {option.example}"
-    elif default is None or default == ():
+    elif default in NOTHING:
         yield f"# {key} = {option.example}"
     else:
         yield f"{key} = {_toml(default)}"
@@ -533,14 +697,24 @@ def _check_start(values: Mapping[str, Any], flags: Mapping[str, Any]) -> None:
 def _check_sense(settings: Settings) -> None:
     if not (settings.energy_weight or settings.force_weight or settings.stress_weight):
         raise InputError("all three weights are zero: there is nothing to fit")
+    for name in ("ridge", "features", "prior"):
+        heeding = [each for each, solver in SOLVERS.items() if name in solver.heeds]
+        untouched = next(default for key, _, default in options() if key == name)
+        if settings.solver not in heeding and getattr(settings, name) != untouched:
+            raise InputError(
+                f"--solver {settings.solver} has no use for --{name}; it is for "
+                f"{', '.join(heeding)}"
+            )
 
 
 def _toml(value: Any) -> str:
     """Write a value as TOML does, which for these kinds is as JSON does."""
-    return repr(value) if isinstance(value, float) else json.dumps(value)
+    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtpot import _core
-from mtpot.data.neighborhoods import frame_neighborhoods
+from mtpot.errors import InputError
 from mtpot.neighbors import shortest_distance, shortest_distances
 from mtpot.potential import MTP
+from mtpot.train.checkpoint import Checkpoint, Outcome, Standing, State
 from mtpot.train.gauge import normalize
-from mtpot.train.loss import Problem, Weights, labeled_frames
-from mtpot.train.metrics import rms_errors
-from mtpot.train.solvers import Options, Stop, minimize
+from mtpot.train.loss import species_energies, weights_of
+from mtpot.train.monitor import Monitor, Step
+from mtpot.train.solvers import SOLVERS, Options, Stop
+from mtpot.train.thin import lower_level, raise_level, without_zeros
+from mtpot.train.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,30 +29,31 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+PROJECTION = "variable-projection"
 START_NOISE = 0.05  # of the radial coefficients, around the identity in (mu, beta)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Where training stands: errors are root mean squares, in eV per atom and eV/angstrom."""
-
-    number: int
-    loss: float
-    seconds: float
-    energy_rmse_per_atom: float
-    force_rmse: float | None
-    validation_energy_rmse_per_atom: float | None = None
-    validation_force_rmse: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """A trained potential, its loss on the training set, why training stopped, the way there."""
+    """A trained potential, its loss on the training set, why training stopped, the way there.
+
+    Of several seeds it is the one that did best, with the steps of all. `validation_loss` is
+    that on the frames set aside; `chosen` are the numbers that the solver has chosen by itself, by
+    name.
+    """
 
     potential: MTP
     loss: float
     stop: Stop
+    seed: int
+    validation_loss: float | None = None
+    chosen: dict[str, float] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        """What seeds are compared by."""
+        return self.loss if self.validation_loss is None else self.validation_loss
 
 
 def train(
@@ -58,20 +61,26 @@ def train(
     frames: Sequence[Frame],
     validation: Sequence[Frame] = (),
     progress: Callable[[Step], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train a potential on frames.
 
     Parameters
     ----------
     settings
-        Shape of the potential, weights of the loss, solver, seed and threads; its file names
+        Shape of the potential, weights of the loss, solver, seeds and threads; its file names
         are not looked at, except `start`.
     frames
         Trained on; every one needs an energy.
     validation
-        Watched only.
+        Not trained on. Of all steps and seeds, that with the least loss on these frames is kept,
+        and training ends when this loss has not fallen for `patience` steps.
     progress
         Called with every step.
+    checkpoint
+        Where to save the state of training after every step; what it has from an earlier
+        training is taken up. With the same threads the result is that of a training without
+        a pause, bit for bit.
 
     Raises
     ------
@@ -81,33 +90,197 @@ def train(
     NumericalError
         If the loss is not finite.
     """
-    started = time.perf_counter()
-    potential = starting_potential(settings, frames)
-    labeled, lists = labeled_frames(potential, frames, weights_of(settings))
-    monitor = _Monitor(potential, frames, lists, validation, settings.threads)
-    steps: list[Step] = []
+    weights_of(settings).check_groups([*frames, *validation])
+    _ = SOLVERS[settings.solver].minimize  # one that needs what is not installed is refused now
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    starts = [starting_potential(replace(settings, seed=seed), frames) for seed in seeds]
+    monitor = Monitor(starts[0], settings, frames, validation, progress)
+    saved = checkpoint.saved if checkpoint else None
+    results = [_result_of(outcome) for outcome in saved.finished] if saved else []
+    if saved:
+        monitor.take_up(saved.steps)
+    for seed, start in list(zip(seeds, starts, strict=True))[len(results) :]:
+        save = _saver(checkpoint, monitor, [_outcome_of(result) for result in results])
+        training = _Training(replace(settings, seed=seed), monitor, save)
+        results.append(training.run(start, saved))
+        saved = None
+        if results[-1].stop == "interrupted":
+            break
+    return replace(min(results, key=lambda result: result.score), steps=monitor.steps)
 
-    def report(number: int, loss: float, parameters: Floats) -> None:
-        step = monitor.step(number, loss, time.perf_counter() - started, parameters)
-        steps.append(step)
-        progress(step)
 
-    problem = Problem(potential.core, labeled, settings.threads)
-    options = Options(settings.max_steps, settings.tolerance, settings.ridge)
-    result = minimize(problem, potential.parameters, options, report)
-    trained = normalize(potential.core.with_parameters(result.parameters))
-    return TrainingResult(MTP(trained), result.loss, result.stop, steps)
+def _saver(
+    checkpoint: Checkpoint | None, monitor: Monitor, finished: list[Outcome]
+) -> Callable[[int, str, Standing], None]:
+    """Return what saves position, first potential and standing of a stage."""
+
+    def save(position: int, start: str, standing: Standing) -> None:
+        if checkpoint:
+            checkpoint.save(State(finished, position, start, standing, monitor.steps))
+
+    return save
 
 
-def weights_of(settings: Settings) -> Weights:
-    """Return the weights of the loss that the settings ask for."""
-    return Weights(
-        settings.energy_weight,
-        settings.force_weight,
-        settings.stress_weight,
-        settings.weighting,
-        settings.scale_by_force,
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A solver, and the potential that it begins with, made from that of the stage before."""
+
+    name: str
+    solver: str
+    begin: Callable[[MTP], MTP] = lambda potential: potential
+
+
+class _Training:
+    """The stages from one start to a trained potential."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        monitor: Monitor,
+        save: Callable[[int, str, Standing], None],
+    ) -> None:
+        """Make one; `save` takes position, first potential and standing of a stage."""
+        self._settings = settings
+        self._monitor = monitor
+        self._save = save
+
+    def run(self, start: MTP, saved: State | None) -> TrainingResult:
+        """Go through the stages, from where a saved state stands if there is one."""
+        result: TrainingResult | None = None
+        potential, standing = start, Standing()
+        stages = self._stages(start)
+        first = saved.position if saved else 0
+        for position in range(first, len(stages)):
+            stage = stages[position]
+            try:
+                potential = stage.begin(potential)
+            except KeyboardInterrupt:
+                if result is None:
+                    raise
+                return replace(result, stop="interrupted")
+            if saved and position == first:
+                potential, standing = _potential_of(saved.start), saved.standing
+            result = self._fit(potential, stage, position, standing)
+            if result.stop == "interrupted":
+                return result
+            potential, standing = result.potential, Standing()
+        assert result is not None
+        return result
+
+    def _stages(self, start: MTP) -> list[_Stage]:
+        """By way of a lower level if parameters are to be fewer; a regression comes last."""
+        name, most = self._settings.solver, self._settings.max_parameters
+        linear = SOLVERS[name].linear
+        nonlinear = PROJECTION if linear else name
+        fewer = 0 < most < len(start.parameters)
+        trained = self._settings.start is not None and _has_scalars(start.core)
+        stages = []
+        if fewer and not trained:
+            low = lower_level(start, most)
+            stages = [
+                _Stage(f"level {low.level}", nonlinear, lambda _: low),
+                _Stage(
+                    f"{most} parameters",
+                    nonlinear,
+                    lambda found: self._thinned(raise_level(found, start)),
+                ),
+            ]
+        elif fewer:
+            stages = [_Stage(f"{most} parameters", nonlinear, self._thinned)]
+        elif not (linear and trained):
+            stages = [_Stage("", nonlinear)]
+        return [*stages, _Stage(name, name)] if linear else stages
+
+    def _thinned(self, potential: MTP) -> MTP:
+        """Leave the scalars that serve the loss best at these radial functions."""
+        core, most = potential.core, self._settings.max_parameters
+        others = len(core.parameters) - len(core.scalars)
+        if most <= others:
+            raise InputError(
+                f"max-parameters {most}: radial functions and species alone have {others}; raise "
+                "it or lower radial-size"
+            )
+        problem = self._monitor.problem(core)
+        options = replace(options_of(self._settings, "elimination"), features=most - others)
+        result = SOLVERS["elimination"].minimize(
+            problem, potential.parameters, options, lambda *_: None
+        )
+        return MTP(without_zeros(core.with_parameters(result.parameters)))
+
+    def _fit(self, start: MTP, stage: _Stage, position: int, standing: Standing) -> TrainingResult:
+        """Run the solver of a stage from where it stands."""
+        settings = self._settings
+        name = f"seed {settings.seed} {stage.name}".strip() if settings.seeds > 1 else stage.name
+        solver = SOLVERS[stage.solver]
+
+        def record(number: int, loss: float, parameters: Floats) -> float | None:
+            core = start.core.with_parameters(parameters)
+            return self._monitor.record(core, number, loss, name).validation_loss
+
+        # The estimate of a regression is its last step, whatever validation frames say of it.
+        patience = None if solver.linear else settings.patience
+        text = _text_of(start)
+        watch = Watch(record, patience, lambda now: self._save(position, text, now), standing)
+        options = replace(options_of(settings, stage.solver), resumed=standing.mark)
+        problem = self._monitor.problem(start.core)
+        result = watch.best_of(lambda: solver.minimize(problem, start.parameters, options, watch))
+        core = start.core.with_parameters(result.parameters)
+        if solver.sparse and result.stop != "interrupted":
+            core = without_zeros(core)
+        return TrainingResult(
+            MTP(normalize(core)),
+            result.loss,
+            result.stop,
+            settings.seed,
+            watch.validation_loss,
+            result.chosen,
+        )
+
+
+def options_of(settings: Settings, name: str) -> Options:
+    """Return what the settings tell a solver."""
+    return Options(
+        settings.max_steps or SOLVERS[name].max_steps,
+        settings.tolerance,
+        settings.ridge,
+        settings.features,
+        settings.prior,
     )
+
+
+def _outcome_of(result: TrainingResult) -> Outcome:
+    return Outcome(
+        _text_of(result.potential),
+        result.loss,
+        result.stop,
+        result.seed,
+        result.validation_loss,
+        result.chosen,
+    )
+
+
+def _result_of(outcome: Outcome) -> TrainingResult:
+    return TrainingResult(
+        _potential_of(outcome.potential),
+        outcome.loss,
+        outcome.stop,
+        outcome.seed,
+        outcome.validation_loss,
+        outcome.chosen,
+    )
+
+
+def _text_of(potential: MTP) -> str:
+    return _core.format_potential(potential.core).decode()
+
+
+def _potential_of(text: str) -> MTP:
+    return MTP(_core.parse_potential(text.encode(), "the checkpoint")[0])
+
+
+def _has_scalars(core: _core.Potential) -> bool:
+    """Whether the potential is trained beyond its species energies."""
+    return core.trained and bool(np.any(core.parameters[-len(core.scalars) :]))
 
 
 def starting_potential(settings: Settings, frames: Sequence[Frame]) -> MTP:
@@ -160,38 +333,3 @@ def outer_radii(settings: Settings, frames: Sequence[Frame]) -> dict[tuple[str, 
     shortest = shortest_distances(frames, species, settings.cutoff)
     found = np.argwhere(np.isfinite(shortest))
     return {(species[i], species[j]): float(shortest[i, j]) for i, j in found}
-
-
-def species_energies(species: Sequence[str], frames: Sequence[Frame]) -> Floats:
-    """Energy of each species, eV, by least squares of the frames' compositions.
-
-    The solution of smallest norm where compositions do not tell the species apart.
-    """
-    counts = np.array([[frame.symbols.count(s) for s in species] for frame in frames], float)
-    energies = np.array([frame.energy for frame in frames], float)
-    solution: Floats = np.linalg.lstsq(counts, energies, rcond=None)[0]
-    return solution
-
-
-class _Monitor:
-    """Errors on the training and validation frames at some parameters."""
-
-    def __init__(
-        self,
-        potential: MTP,
-        frames: Sequence[Frame],
-        lists: list[_core.Neighborhoods],
-        validation: Sequence[Frame],
-        threads: int,
-    ) -> None:
-        self._core = potential.core
-        self._threads = threads
-        self._training = list(zip(frames, lists, strict=True))
-        self._validation = [(frame, frame_neighborhoods(potential, frame)) for frame in validation]
-
-    def step(self, number: int, loss: float, seconds: float, parameters: Floats) -> Step:
-        evaluator = _core.Evaluator(self._core.with_parameters(parameters))
-        energy, force = rms_errors(evaluator, self._training, self._threads)
-        assert energy is not None  # labeled_frames() has refused frames without
-        validation = rms_errors(evaluator, self._validation, self._threads)
-        return Step(number, loss, seconds, energy, force, *validation)

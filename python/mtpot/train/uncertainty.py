@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mtpot.train.calibration import FEWEST, calibrate, judge, spreads
+import numpy as np
+
+from mtpot.data.split import trajectories
+from mtpot.train.calibration import FEWEST, beside, calibrate, judge, spreads
 from mtpot.train.committee import bag
-from mtpot.train.trainer import weights_of
+from mtpot.train.loss import weights_of
+from mtpot.train.report import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
+    from mtpot.train.report import Judged
     from mtpot.train.settings import Settings
+
+FEWEST_RUNS = 10
+"""Trajectories that it takes to draw whole ones."""
+
+SMALLEST_RIDGE = 1e-10
 
 
 def with_committee(
@@ -21,10 +31,13 @@ def with_committee(
 ) -> MTP:
     """Return a trained potential with members by bagging, calibrated if frames are set aside.
 
+    Frames of one trajectory are drawn together, unless there are few trajectories.
+
     Parameters
     ----------
     settings
-        Those of the training: the number of members, the loss, ridge, seed and threads.
+        Those of the training: the number of members, the loss, ridge, seed and threads. A ridge
+        that has been chosen automatically stands in its place, or is taken to be the smallest.
     potential
         The result of the training.
     frames, validation
@@ -35,13 +48,15 @@ def with_committee(
     InputError
         If there are too few frames for a committee.
     """
+    runs = trajectories(frames)
     members = bag(
         potential,
         frames,
         weights_of(settings),
         count=settings.ensemble,
         seed=settings.seed,
-        ridge=settings.ridge,
+        blocks=runs.tolist() if len(np.unique(runs)) >= FEWEST_RUNS else None,
+        ridge=SMALLEST_RIDGE if settings.ridge == "auto" else settings.ridge,
         threads=settings.threads,
     )
     committee = potential.with_members(members)
@@ -57,3 +72,25 @@ def can_calibrate(frames: Sequence[Frame]) -> bool:
     energies = sum(frame.energy is not None for frame in frames)
     forces = sum(3 * len(frame) for frame in frames if frame.forces is not None)
     return min(energies, forces) >= FEWEST
+
+
+def calibrations(judged: Judged, threads: int = 0) -> list[Calibration]:
+    """Set expected beside real errors of the test frames, for a report.
+
+    None if the potential has no calibrated members or there are no test frames.
+    """
+    intervals, test = judged.potential.intervals, judged.sets.get("test")
+    if intervals is None or test is None:
+        return []
+    found = spreads(judged.potential, test.frames, threads)
+    energy_spread, energies, force_spread, forces = beside(test.frames, test.predictions, found)
+    both = [
+        Calibration(intervals.forces.sigma(force_spread), forces, "test forces, committee"),
+        Calibration(
+            intervals.energy.sigma(energy_spread),
+            energies,
+            "test energies by the square root of the atoms, committee",
+            "eV",
+        ),
+    ]
+    return [each for each in both if len(each.errors) and np.all(each.predicted > 0.0)]

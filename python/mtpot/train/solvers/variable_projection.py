@@ -9,13 +9,23 @@ quadratic model has foretold the loss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mtpot.errors import NumericalError
-from mtpot.train.solvers.common import Floats, Options, Report, Result, Stop
+from mtpot.train.solvers.automatic import with_automatic_ridge
+from mtpot.train.solvers.common import (
+    SMALLEST_RIDGE,
+    Floats,
+    Mark,
+    Options,
+    Report,
+    Result,
+    Stop,
+    number_of,
+)
 
 if TYPE_CHECKING:
     from mtpot.train.loss import NormalEquations, Problem
@@ -37,6 +47,7 @@ class _Point:
         return self.equations.loss
 
 
+@with_automatic_ridge
 def minimize(problem: Problem, start: Floats, options: Options, report: Report) -> Result:
     """Minimize the loss from a start.
 
@@ -45,9 +56,9 @@ def minimize(problem: Problem, start: Floats, options: Options, report: Report) 
     problem
         The loss and its normal equations.
     start
-        Parameters, radial | linear. The ridge pulls the species energies towards those of the
-        start and the other linear parameters towards zero, so that the zero of energy does not
-        matter.
+        Parameters, radial | linear. The ridge pulls the coefficients of the scalars towards zero.
+        Species energies are free, so that the zero of energy does not matter; what the frames do
+        not tell of them is as in the start.
     options
         When to stop, and the ridge.
     report
@@ -59,35 +70,56 @@ def minimize(problem: Problem, start: Floats, options: Options, report: Report) 
         If the start has no finite loss.
     """
     solver = _Solver(problem, start, options)
-    best = solver.accepted(start, np.inf)
-    if best is None:
-        raise NumericalError(
-            "the loss is not finite at the start: look for absurd labels or distances in the "
-            "data (mlp evaluate shows the errors), or try another seed"
-        )
-    report(0, best.loss, best.parameters)
-    damping, growth, idle, steps = FIRST_DAMPING, 2.0, 0, 0
+    if options.resumed:
+        best, search = solver.taken_up(options.resumed), _Search(**options.resumed.memory)
+    else:
+        best, search = solver.first(start), _Search()
+        report(0, best.loss, best.parameters, asdict(search))
     stop: Stop = "converged"
     try:
-        while idle < PATIENCE and damping < LARGEST_DAMPING:
-            if steps == options.max_steps:
+        while search.idle < PATIENCE and search.damping < LARGEST_DAMPING:
+            if search.steps >= options.max_steps:
                 stop = "max-steps"
                 break
-            change = solver.step(best.equations, damping)
+            change = solver.step(best.equations, search.damping)
             foretold = best.loss - best.equations.loss_after(change)
             trial = solver.accepted(best.parameters + change, best.loss)
             if trial is None:
-                damping, growth = damping * growth, growth * 2.0
+                search = search.rejected()
                 continue
             gain = best.loss - trial.loss
             ratio = gain / foretold if foretold > 0.0 else 0.0
-            damping, growth = damping * max(0.1, 1.0 - (2.0 * ratio - 1.0) ** 3), 2.0
-            idle = idle + 1 if gain < options.tolerance * best.loss else 0
-            best, steps = trial, steps + 1
-            report(steps, best.loss, best.parameters)
+            search = search.accepted(ratio, gain < options.tolerance * best.loss)
+            best = trial
+            report(int(search.steps), best.loss, best.parameters, asdict(search))
     except KeyboardInterrupt:
         stop = "interrupted"
-    return Result(best.parameters, best.loss, steps, stop)
+    return Result(best.parameters, best.loss, int(search.steps), stop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Damping and by what it grows when a step is rejected; steps in a row with little gain; steps.
+
+    Numbers that a checkpoint keeps, hence all of one type.
+    """
+
+    damping: float = FIRST_DAMPING
+    growth: float = 2.0
+    idle: float = 0
+    steps: float = 0
+
+    def rejected(self) -> _Search:
+        return replace(self, damping=self.damping * self.growth, growth=self.growth * 2.0)
+
+    def accepted(self, ratio: float, little: bool) -> _Search:
+        """After a step that gained `ratio` of what was foretold; `little` if that is nothing."""
+        return _Search(
+            self.damping * max(0.1, 1.0 - (2.0 * ratio - 1.0) ** 3),
+            2.0,
+            self.idle + 1 if little else 0,
+            self.steps + 1,
+        )
 
 
 class _Solver:
@@ -95,9 +127,31 @@ class _Solver:
 
     def __init__(self, problem: Problem, start: Floats, options: Options) -> None:
         self._problem = problem
-        self._ridge = options.ridge
-        self._origin = start[problem.radial_count :].copy()
-        self._origin[problem.species_count :] = 0.0
+        self._origin = problem.without_coefficients(start)[problem.radial_count :]
+        ridge = number_of(options.ridge)
+        self._ridge = np.full(len(self._origin), ridge)
+        self._ridge[: problem.species_count] = min(ridge, SMALLEST_RIDGE)
+
+    def first(self, start: Floats) -> _Point:
+        """Solve for the linear parameters of the start.
+
+        Raises
+        ------
+        NumericalError
+            There is no finite loss.
+        """
+        point = self.accepted(start, np.inf)
+        if point is None:
+            raise NumericalError(
+                "the loss is not finite at the start: look for absurd labels or distances in the "
+                "data (mlp evaluate shows the errors), or try another seed"
+            )
+        return point
+
+    def taken_up(self, mark: Mark) -> _Point:
+        """Return the point of an earlier run; the same as it was there, bit for bit."""
+        parameters = np.array(mark.parameters)
+        return _Point(parameters, self._problem.normal_equations(parameters, linear_only=False))
 
     def accepted(self, parameters: Floats, below: float) -> _Point | None:
         """Solve for the linear parameters; None unless the loss then lies below a bound.
@@ -109,9 +163,8 @@ class _Solver:
         equations = self._problem.normal_equations(parameters, linear_only=True)
         if not equations.finite:
             return None
-        ridge = np.full(len(self._origin), self._ridge)
         pull = self._ridge * np.diag(equations.matrix) * (parameters[radial:] - self._origin)
-        change = _solve(equations, ridge, -pull)
+        change = _solve(equations, self._ridge, -pull)
         if below < np.inf and not equations.loss_after(change) < below:
             return None
         projected = parameters.copy()
@@ -123,8 +176,8 @@ class _Solver:
 
     def step(self, equations: NormalEquations, damping: float) -> Floats:
         """Change of all parameters by the damped joint normal equations."""
-        diagonal = np.full(len(equations.gradient), self._ridge)
-        diagonal[: self._problem.radial_count] = damping
+        diagonal = np.full(len(equations.gradient), damping)
+        diagonal[self._problem.radial_count :] = self._ridge
         return _solve(equations, diagonal, np.zeros(len(diagonal)))
 
 

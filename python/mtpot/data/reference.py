@@ -1,0 +1,152 @@
+"""A rough potential fitted in a moment, to see whether the labels of a data set fit each other.
+
+Its functions are the scalars of a small template with seeded random radial functions, so that
+only a linear problem is solved. Fitted to forces alone it says how much energies should change;
+fitted to both it says which frames are unlike all others. It is no potential to compute with.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mtpot import _core
+from mtpot.data.check import elements_of
+from mtpot.data.neighborhoods import frame_neighborhoods
+from mtpot.potential import MTP
+from mtpot.stress import VOIGT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mtpot.data.frame import Floats, Frame
+
+_LEVEL = 12
+_CUTOFF = 5.0
+_RADIAL_SIZE = 8
+_DRAWS = 6
+"""Random radial functions for one element; more elements take more."""
+_MOST_DRAWS = 12
+_ATOMS, _FRAMES = 4000, 300
+"""Of the sample that is fitted."""
+_RIDGE = 1e-9
+"""Of the normal equations, whose diagonal is one."""
+_FORCE_FLOOR = 0.05
+"""eV/angstrom; smaller forces weigh as this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A fitted potential, as one evaluator for each draw of radial functions."""
+
+    form: MTP
+    evaluators: list[_core.Evaluator]
+
+    def predict(self, frame: Frame) -> tuple[float, Floats, Floats]:
+        """Energy but for the species' constants (eV), forces [n, 3], and virial W [6] (eV)."""
+        around = frame_neighborhoods(self.form, frame)
+        parts = [evaluator.evaluate(around, 1) for evaluator in self.evaluators]
+        energy = sum(float(sites.sum()) for sites, _, _ in parts)
+        forces: Floats = np.sum([each for _, each, _ in parts], axis=0)
+        virial: Floats = np.sum([0.5 * (w + w.T)[VOIGT] for _, _, w in parts], axis=0)
+        return energy, forces, virial
+
+
+class Sample:
+    """Frames with forces, their functions, and the fits that can be made of them."""
+
+    def __init__(
+        self, frames: Sequence[Frame], shortest: float, first: Sequence[int] = (), seed: int = 0
+    ) -> None:
+        self.species = elements_of(frames)
+        self.frames = _draw(frames, first, seed)
+        shortest = min(max(0.9 * shortest, 0.3), 3.0)
+        self._form = MTP.new(_LEVEL, self.species, _CUTOFF, shortest, _RADIAL_SIZE)
+        self._radial = self._draw_radial(seed)
+        self._functions = [self._compute(frame) for frame in self.frames]
+
+    def energies_by_forces(self) -> Floats:
+        """Energies that follow from a fit to the forces alone, but for constants; eV."""
+        coefficients = self._solve(0.0)
+        return np.array([energy @ coefficients for energy, _ in self._functions])
+
+    def reference(self) -> Reference:
+        """Fit energies and forces together."""
+        coefficients = self._solve(1.0)[: self._count].reshape(len(self._radial), -1)
+        pairs = zip(self._radial, coefficients, strict=True)
+        return Reference(self._form, [self._evaluator(radial, xi) for radial, xi in pairs])
+
+    def _draw_radial(self, seed: int) -> list[Floats]:
+        generator = np.random.default_rng(seed)
+        size = len(self.species)
+        shape = (size, size, self._form.core.radial_function_count, _RADIAL_SIZE)
+        draws = min(_DRAWS if size == 1 else 4 * size, _MOST_DRAWS)
+        return [generator.normal(size=shape) for _ in range(draws)]
+
+    @property
+    def _scalars(self) -> int:
+        return len(self._form.core.scalars)
+
+    @property
+    def _count(self) -> int:
+        return self._scalars * len(self._radial)
+
+    def _evaluator(self, radial: Floats, xi: Floats) -> _core.Evaluator:
+        zeros = np.zeros(len(self.species))
+        parameters = np.concatenate([radial.ravel(), zeros, xi])
+        return _core.Evaluator(self._form.core.with_parameters(parameters))
+
+    def _compute(self, frame: Frame) -> tuple[Floats, Floats]:
+        """Energies [k] and forces [3 n, k] of the functions."""
+        around = frame_neighborhoods(self._form, frame)
+        parts = [each.evaluate(around, 1) for each in self._basis()]
+        energies = np.array([sites.sum() for sites, _, _ in parts])
+        return energies, np.array([forces.ravel() for _, forces, _ in parts]).T
+
+    def _basis(self) -> list[_core.Evaluator]:
+        if not hasattr(self, "_cached"):
+            units = np.eye(self._scalars)
+            self._cached = [self._evaluator(r, unit) for r in self._radial for unit in units]
+        return self._cached
+
+    def _solve(self, energy_weight: float) -> Floats:
+        """Fit forces over their size, and energies per atom over a tenth of an eV."""
+        rows, targets = [], []
+        for frame, (energies, forces) in zip(self.frames, self._functions, strict=True):
+            counts = np.array([frame.symbols.count(symbol) for symbol in self.species])
+            if frame.forces is not None:
+                weight = 1.0 / np.hypot(np.sqrt(np.mean(frame.forces**2)), _FORCE_FLOOR)
+                weight /= np.sqrt(len(frame))
+                rows.append(np.hstack([weight * forces, np.zeros((len(forces), len(counts)))]))
+                targets.append(weight * frame.forces.ravel())
+            if energy_weight and frame.energy is not None:
+                scale = 10.0 * energy_weight / len(frame)
+                rows.append(scale * np.concatenate([energies, counts])[None])
+                targets.append(np.array([scale * frame.energy]))
+        matrix, target = np.vstack(rows), np.concatenate(targets)
+        size = np.linalg.norm(matrix, axis=0) + 1e-300
+        normal = (matrix / size).T @ (matrix / size) + _RIDGE * np.eye(len(size))
+        solution: Floats = np.linalg.solve(normal, (matrix / size).T @ target) / size
+        return solution if energy_weight else solution[: self._count]
+
+
+def _draw(frames: Sequence[Frame], first: Sequence[int], seed: int) -> list[Frame]:
+    """Draw frames from every group in turn, as many as the sample may hold, after the `first`."""
+    members: dict[str, list[int]] = defaultdict(list)
+    order = np.random.default_rng(seed).permutation(len(frames))
+    chosen = [frames[index] for index in first[: _FRAMES // 2]]
+    atoms = min(sum(map(len, chosen)), _ATOMS // 2)
+    for index in order:
+        if index not in first:
+            members[frames[index].group].append(index)
+    for turn in range(max(map(len, members.values()), default=0)):
+        for indices in members.values():
+            if turn < len(indices) and len(chosen) < _FRAMES:
+                frame = frames[indices[turn]]
+                if atoms + len(frame) <= _ATOMS or len(chosen) < 2:
+                    chosen.append(frame)
+                    atoms += len(frame)
+    return chosen

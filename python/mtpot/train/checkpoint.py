@@ -1,0 +1,241 @@
+"""What a training needs to go on after it was killed, in a file that is never half written.
+
+The file holds a line with a checksum and JSON, whose numbers survive bit for bit. The one before
+it is kept beside it, and is used if the newest turns out to be damaged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mtpot.errors import FormatError, InputError
+from mtpot.files import write_atomic
+from mtpot.train.monitor import Step
+from mtpot.train.solvers.common import Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from mtpot.data.frame import Frame
+    from mtpot.train.solvers import Stop
+
+_MAGIC = "mtpot checkpoint 1 "
+
+COURSE_FREE = (
+    "output",
+    "overwrite",
+    "resume",
+    "test",
+    "threads",
+    "max_steps",
+    "tolerance",
+    "patience",
+    "seeds",
+    "active_set",
+)
+"""Settings that may change on the way; any other would make it a different training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a stage stands.
+
+    Attributes
+    ----------
+    mark
+        Where its solver can take up again; None at its beginning.
+    best, best_loss
+        The step that is best on the validation frames, and the loss on them.
+    idle
+        Steps since then.
+    """
+
+    mark: Mark | None = None
+    best: Mark | None = None
+    best_loss: float | None = None
+    idle: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a seed; the potential as the text of a file."""
+
+    potential: str
+    loss: float
+    stop: Stop
+    seed: int
+    validation_loss: float | None
+    chosen: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A training on its way.
+
+    Attributes
+    ----------
+    finished
+        What came of earlier seeds.
+    position
+        Number of the stage.
+    start
+        Potential that the stage began with, as the text of a file.
+    standing
+        Where the stage stands.
+    steps
+        Of the whole training, up to here.
+    """
+
+    finished: list[Outcome]
+    position: int
+    start: str
+    standing: Standing
+    steps: list[Step]
+
+
+class Checkpoint:
+    """The file of one training's state.
+
+    Attributes
+    ----------
+    path
+        Of the newest state.
+    saved
+        What was there when training began, if it is to be resumed.
+    """
+
+    def __init__(self, path: Path, facts: Mapping[str, Any], saved: State | None = None) -> None:
+        """Make one; `facts` are settings and data, by which `load` knows what belongs together."""
+        self.path = path
+        self.saved = saved
+        self._facts = facts
+
+    def save(self, state: State) -> None:
+        """Replace the file and keep the one before.
+
+        Raises
+        ------
+        InputError
+            It cannot be written; what was there before is as it was.
+        """
+        body = json.dumps({"facts": self._facts, "state": asdict(state)})
+        if self.path.exists():
+            write_atomic(_previous(self.path), self.path.read_bytes(), overwrite=True)
+        write_atomic(self.path, f"{_MAGIC}{_checksum(body)}\n{body}\n", overwrite=True)
+
+    def remove(self) -> None:
+        """Delete both files: the training is over."""
+        for path in _files(self.path):
+            path.unlink(missing_ok=True)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a checkpoint, or one before it."""
+    return any(each.exists() for each in _files(path))
+
+
+def resume(path: Path, facts: Mapping[str, Any], tell: Callable[[str], None]) -> Checkpoint:
+    """Read a checkpoint to go on from.
+
+    Parameters
+    ----------
+    path
+        Of the newest state.
+    facts
+        Settings and data of now; see `facts_of`.
+    tell
+        Called with a line for each thing that the user should know: a damaged file, a setting
+        that differs.
+
+    Raises
+    ------
+    FormatError
+        Neither the newest file nor the one before is sound.
+    InputError
+        A setting differs that makes it another training, or the data do; names each.
+    """
+    saved, state = _newest(path, tell)
+    _compare(path, saved, facts, tell)
+    return Checkpoint(path, facts, state)
+
+
+def facts_of(settings: Mapping[str, Any], frames: Sequence[Frame]) -> dict[str, Any]:
+    """Take down the settings, and a fingerprint of the frames with their labels."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        digest.update(",".join(frame.symbols).encode())
+        for array in (frame.positions, frame.cell, frame.pbc, frame.forces, frame.stress):
+            digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        digest.update(repr((frame.energy, frame.weights, frame.group)).encode())
+    return {"settings": dict(settings), "data": digest.hexdigest()}
+
+
+def _newest(path: Path, tell: Callable[[str], None]) -> tuple[dict[str, Any], State]:
+    for each in _files(path):
+        try:
+            return _read(each)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            tell(f"{each} is damaged ({error}): the one before it is used")
+    raise FormatError(f"{path} is damaged and so is the one before it; --overwrite starts anew")
+
+
+def _read(path: Path) -> tuple[dict[str, Any], State]:
+    head, _, body = path.read_text(encoding="utf-8").partition("\n")
+    body = body.removesuffix("\n")
+    if head != _MAGIC + _checksum(body):
+        raise ValueError("its checksum is wrong")
+    content = json.loads(body)
+    return content["facts"], _state(content["state"])
+
+
+def _state(saved: dict[str, Any]) -> State:
+    standing = saved["standing"]
+    marks = {name: Mark(**standing[name]) if standing[name] else None for name in ("mark", "best")}
+    return State(
+        [Outcome(**each) for each in saved["finished"]],
+        saved["position"],
+        saved["start"],
+        Standing(**standing | marks),
+        [Step(**step) for step in saved["steps"]],
+    )
+
+
+def _compare(
+    path: Path, saved: Mapping[str, Any], now: Mapping[str, Any], tell: Callable[[str], None]
+) -> None:
+    before, after = saved["settings"], now["settings"]
+    names = [name for name in after if before.get(name) != after[name]]
+    lines = {
+        name: f"{name.replace('_', '-')} was {before.get(name)}, is {after[name]}" for name in names
+    }
+    fixed = [lines[name] for name in names if name not in COURSE_FREE]
+    if not fixed and saved["data"] != now["data"]:
+        fixed = ["the frames of --data or their labels have changed"]
+    if fixed:
+        raise InputError(
+            f"{path} is of another training: {'; '.join(fixed)}. Give what it had, or --overwrite "
+            "to start anew"
+        )
+    for name in names:
+        if name not in ("overwrite", "resume"):
+            tell(f"resumed with another setting: {lines[name]}")
+
+
+def _checksum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _files(path: Path) -> tuple[Path, Path]:
+    return path, _previous(path)
+
+
+def _previous(path: Path) -> Path:
+    return path.with_suffix(".previous")

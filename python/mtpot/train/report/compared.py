@@ -1,0 +1,95 @@
+"""Several potentials beside each other: what is known of each, and what they were judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mtpot.train.report.judged import Judged, estimate_microseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mtpot.potential import MTP
+    from mtpot.train.metrics import Metrics, Summary
+    from mtpot.train.report.record import Training
+
+KINDS = ("test", "validation", "train")
+"""Sets of frames, those that say most of a potential first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One of several potentials.
+
+    Attributes
+    ----------
+    name
+        What to call it; no two are called the same.
+    potential
+        Trained, with element names.
+    metrics
+        Errors on the sets of frames that are known.
+    neighbors
+        Mean number of neighbors, for the estimate of time.
+    training
+        How it was trained, if that is known.
+    """
+
+    name: str
+    potential: MTP
+    metrics: Mapping[str, Metrics]
+    neighbors: float
+    training: Training | None = None
+
+    @classmethod
+    def of(cls, judged: Judged) -> Compared:
+        """Keep the errors of a judged potential, not its predictions."""
+        metrics = {name: each.metrics for name, each in judged.sets.items()}
+        neighbors = judged.distances.neighbors
+        return cls(judged.name, judged.potential, metrics, neighbors, judged.training)
+
+    @cached_property
+    def microseconds(self) -> float:
+        """Estimated time of energies and forces per atom."""
+        return estimate_microseconds(self.potential, self.neighbors)
+
+    @property
+    def frames(self) -> int | None:
+        """Frames that it was trained on, if that is known."""
+        return self.metrics["train"].total.frames if "train" in self.metrics else None
+
+
+def common_kind(compared: Sequence[Compared]) -> str | None:
+    """Name the best set of frames that all have; None without one."""
+    return next((k for k in KINDS if all(k in each.metrics for each in compared)), None)
+
+
+def totals(compared: Sequence[Compared], kind: str) -> list[Summary]:
+    """Errors over all frames of a set."""
+    return [each.metrics[kind].total for each in compared]
+
+
+def test_files(compared: Sequence[Compared]) -> list[str]:
+    """Different files that trainings were tested on, as their settings name them."""
+    trainings = [each.training for each in compared if each.training]
+    return sorted({str(each.settings.get("test")) for each in trainings})
+
+
+def differing_settings(compared: Sequence[Compared]) -> list[list[str]]:
+    """Rows of a table: a setting's name, then its value in each of the potentials."""
+    records = [dict(each.training.settings) if each.training else {} for each in compared]
+    names = dict.fromkeys(name for record in records for name in record)
+    rows = [
+        [name.replace("_", "-"), *(_shown(record.get(name)) for record in records)]
+        for name in names
+        if name not in ("output", "overwrite")
+    ]
+    return [row for row in rows if len(set(row[1:])) > 1]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

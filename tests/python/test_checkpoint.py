@@ -1,0 +1,247 @@
+"""A training that was killed and taken up again ends where an undisturbed one does."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import ase.io
+import numpy as np
+import pytest
+from test_thin import frames, settings
+
+from mtpot import FormatError, InputError
+from mtpot.data.atoms import atoms_from_frame
+from mtpot.train import checkpoint as checkpoints
+from mtpot.train.checkpoint import Checkpoint
+from mtpot.train.trainer import TrainingResult, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mtpot.data.frame import Frame
+    from mtpot.train.monitor import Step
+    from mtpot.train.settings import Settings
+
+CASES = {
+    "one stage": {"level": 8, "max_steps": 6},
+    "few parameters": {"level": 12, "max_parameters": 30, "max_steps": 4},
+    "two seeds": {"level": 6, "seeds": 2, "max_steps": 4},
+    "early stopping": {"level": 8, "patience": 2, "max_steps": 12},
+    "automatic ridge": {"level": 8, "ridge": "auto", "max_steps": 8},
+    "regression": {"level": 8, "solver": "least-squares", "max_steps": 4},
+}
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may clean up after it."""
+
+
+def killed_after(count: int) -> Callable[[Step], None]:
+    """Progress that ends the process, so to speak, when so many steps were shown."""
+    shown = 0
+
+    def progress(step: Step) -> None:
+        nonlocal shown
+        shown += 1
+        if shown > count:
+            raise Killed(step.number)
+
+    return progress
+
+
+def resumed(path: Path, facts: dict[str, object]) -> Checkpoint:
+    """As the command does: taken up if there is something to take up."""
+    if not checkpoints.exists(path):
+        return Checkpoint(path, facts)
+    return checkpoints.resume(path, facts, lambda _: None)
+
+
+def killed_often(
+    path: Path, chosen: Settings, data: tuple[list[Frame], list[Frame]]
+) -> tuple[int, TrainingResult]:
+    """Kill the training after every other step, later on more seldom, and count how often."""
+    facts = checkpoints.facts_of(chosen.as_dict(), data[0])
+    for kills in range(200):
+        try:
+            return kills, train(chosen, *data, killed_after(1 + kills // 6), resumed(path, facts))
+        except Killed:
+            continue
+    raise AssertionError("it does not come to an end")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.replace(" ", "-"))
+def test_killed_after_every_step_it_ends_as_undisturbed(case: str, tmp_path: Path) -> None:
+    chosen = settings(**CASES[case])
+    every = frames(("Si",), 9)
+    data = (every[:6], every[6:]) if "patience" in CASES[case] else (every, [])
+    whole = train(chosen, *data)
+    kills, result = killed_often(tmp_path / "checkpoint", chosen, data)
+    assert kills > 1
+    assert (result.potential.parameters == whole.potential.parameters).all()
+    assert (result.loss, result.stop, result.seed) == (whole.loss, whole.stop, whole.seed)
+    assert result.chosen == whole.chosen
+    assert [step.loss for step in result.steps] == [step.loss for step in whole.steps]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Path, dict[str, object]]:
+    """A checkpoint of some steps, and the one before it."""
+    path = tmp_path / "checkpoint"
+    data = frames(("Si",))
+    facts = checkpoints.facts_of(settings(level=6).as_dict(), data)
+    train(settings(level=6, max_steps=3), data, checkpoint=Checkpoint(path, facts))
+    return path, facts
+
+
+def losses(path: Path, facts: dict[str, object], told: list[str]) -> list[float]:
+    state = checkpoints.resume(path, facts, told.append).saved
+    assert state is not None
+    return [step.loss for step in state.steps]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "binary", "missing"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(saved, damage: str) -> None:
+    path, facts = saved
+    content = path.read_bytes()
+    middle = len(content) // 2
+    sound = losses(path, facts, [])
+    damaged = {
+        "truncated": content[:middle],
+        "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+        "empty": b"",
+        "binary": bytes(range(256)),
+    }
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(damaged[damage])
+    told: list[str] = []
+    assert losses(path, facts, told) == sound[:-1]
+    assert damage == "missing" or "is damaged" in told[0]
+
+
+def test_two_damaged_checkpoints_are_a_format_error(saved) -> None:
+    path, facts = saved
+    for each in path.parent.iterdir():
+        each.write_text("nothing")
+    with pytest.raises(FormatError, match="overwrite starts anew"):
+        checkpoints.resume(path, facts, lambda _: None)
+
+
+def test_settings_that_differ_are_named_each(saved) -> None:
+    path, facts = saved
+    changed = json.loads(json.dumps(facts))
+    changed["settings"].update(cutoff=6.0, force_weight=0.5, threads=2)
+    with pytest.raises(InputError, match=r"force-weight was 0\.01, is 0\.5") as refused:
+        checkpoints.resume(path, changed, lambda _: None)
+    assert "cutoff was 5.0, is 6.0" in str(refused.value)
+    assert "threads" not in str(refused.value)
+    changed = facts | {"settings": facts["settings"] | {"tolerance": 0.5, "threads": 2}}
+    told: list[str] = []
+    checkpoints.resume(path, changed, told.append)
+    assert sorted(told) == [
+        "resumed with another setting: threads was 1, is 2",
+        "resumed with another setting: tolerance was 0.0001, is 0.5",
+    ]
+
+
+def test_other_labels_are_another_training(saved) -> None:
+    path, facts = saved
+    data = frames(("Si",))
+    data[2] = dataclasses.replace(data[2], energy=data[2].energy + 1e-12)
+    changed = checkpoints.facts_of(settings(level=6).as_dict(), data)
+    with pytest.raises(InputError, match="labels have changed"):
+        checkpoints.resume(path, facts | {"data": changed["data"]}, lambda _: None)
+
+
+def test_a_full_disk_leaves_the_checkpoint_as_it_was(saved, monkeypatch) -> None:
+    path, facts = saved
+    before = losses(path, facts, [])
+    checkpoint = checkpoints.resume(path, facts, lambda _: None)
+    assert checkpoint.saved is not None
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match="No space left"):
+        checkpoint.save(checkpoint.saved)
+    assert losses(path, facts, []) == before
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "mtpot.cli", "train", "--data", str(folder / "data.xyz")),
+        *("--level", "10", "--min-distance", "1.9", "--max-steps", "25", "--tolerance", "1e-9"),
+        *("--threads", "1", "--active-set", "none", *more),
+    ]
+
+
+def write_data(folder: Path) -> None:
+    ase.io.write(folder / "data.xyz", [atoms_from_frame(frame) for frame in frames(("Si",), 20)])
+
+
+def run_until_done(folder: Path, kills: int) -> int:
+    """Run the command, kill it at random moments, resume; the number of times it was killed."""
+    rng = np.random.default_rng(0)
+    line = command(folder, "--output", str(folder / "killed"), "--resume")
+    for count in range(kills):
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            process.communicate(timeout=rng.uniform(0.7, 2.0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        else:
+            assert process.returncode == 0
+            return count
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    return kills
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_kill_9_at_random_moments_changes_nothing(tmp_path: Path, kills: int) -> None:
+    write_data(tmp_path)
+    line = command(tmp_path, "--output", str(tmp_path / "whole"))
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    assert run_until_done(tmp_path, kills) > 0
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert (killed / "potential.mtp").read_bytes() == (whole / "potential.mtp").read_bytes()
+    assert sorted(each.name for each in killed.iterdir()) == sorted(
+        each.name for each in whole.iterdir()
+    )
+
+
+def test_the_same_settings_give_the_same_bytes(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    for name in ("first", "second"):
+        line = command(tmp_path, "--output", str(tmp_path / name), "--max-steps", "3")
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    first, second = ((tmp_path / name / "potential.mtp") for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_an_unfinished_training_is_neither_overwritten_nor_forgotten(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    output = tmp_path / "run"
+    line = command(tmp_path, "--output", str(output))
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+    while "step   2" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate()
+    assert process.returncode == 1
+    assert "--resume goes on" in told
+    assert (output / "potential.mtp").exists()
+    refused = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "--resume goes on with it" in refused.stderr
+    subprocess.run([*line, "--resume"], check=True, stdout=subprocess.DEVNULL)
+    again = subprocess.run([*line, "--resume"], capture_output=True, text=True, check=True)
+    assert "nothing to resume" in again.stdout

@@ -1,0 +1,197 @@
+"""Correlated labels and priors give the estimates of Gauss, Markov, Aitken and Bayes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from models import Case
+from test_solvers import noisy_frames
+
+from mtpot import _core
+from mtpot.errors import InputError
+from mtpot.train.covariance import Block, CorrelatedProblem, constant_block, trajectory_blocks
+from mtpot.train.factors import scalar_levels
+from mtpot.train.loss import NormalEquations, Problem, Weights, labeled_frames
+from mtpot.train.prior import level_widths, posterior
+from mtpot.train.settings import Settings
+from mtpot.train.solvers import SOLVERS, Options
+from mtpot.train.trainer import train
+
+CASE = Case("RBChebyshev", 6, 2)
+WEIGHTS = Weights(1.0, 0.1, 0.01)
+FRAMES = [replace(frame, trajectory="ab"[k % 2]) for k, frame in enumerate(noisy_frames(8))]
+
+
+def rows_of(problem: Problem, parameters: np.ndarray) -> np.ndarray:
+    """Weighted [J | label - prediction] of all labels, from the engine's tangents."""
+    blocks = []
+    for frame in problem.frames:
+        design = _core.Design(problem.potential.with_parameters(parameters))
+        tangents, values = design.tangents(frame.neighborhoods)
+        labels = np.concatenate([[frame.energy], frame.forces.ravel(), frame.virial])
+        virial = frame.virial_weight * np.array([1, 1, 1, 2, 2, 2])
+        weights = np.r_[frame.energy_weight, np.repeat(frame.force_weights, 3), virial]
+        blocks.append(np.sqrt(weights)[:, None] * np.column_stack([tangents, labels - values]))
+    return np.array(blocks)
+
+
+def problem_of(blocks: list[Block], folds: tuple = ()) -> tuple[CorrelatedProblem, np.ndarray]:
+    potential = CASE.potential(seed=2)
+    labeled, _ = labeled_frames(potential, FRAMES, WEIGHTS)
+    problem = CorrelatedProblem(potential.core, labeled, 1, blocks, folds)
+    return problem, potential.parameters
+
+
+def whole_covariance(blocks: list[Block], rows: np.ndarray) -> np.ndarray:
+    frames, count = rows.shape[:2]
+    covariance = np.eye(frames * count)
+    for block in blocks:
+        places = block.frames * count
+        if len(block.matrix) != len(places):
+            places = (places[:, None] + np.arange(count)).ravel()
+        covariance[np.ix_(places, places)] = block.matrix
+    return covariance
+
+
+def random_block(frames: list[int], rows: int) -> Block:
+    factor = np.random.default_rng(1).normal(size=(len(frames) * rows, len(frames) * rows))
+    return Block(np.array(frames), factor @ factor.T / len(factor) + 0.1 * np.eye(len(factor)))
+
+
+BLOCKS = {
+    "trajectories": trajectory_blocks(FRAMES, 0.8),
+    "constant": [constant_block([0, 2, 5], 0.6), constant_block([1, 4], 0.3)],
+    "all labels": [random_block([1, 3], 19)],
+    "some of both": [random_block([1, 3], 19), constant_block([0, 2], 0.5)],
+}
+
+
+@pytest.mark.parametrize("blocks", BLOCKS.values(), ids=BLOCKS)
+def test_least_squares_with_correlated_labels_is_aitken_s(blocks: list[Block]) -> None:
+    problem, start = problem_of(blocks)
+    origin = problem.without_coefficients(start)
+    rows = rows_of(problem, origin)
+    inverse = np.linalg.inv(whole_covariance(blocks, rows))
+    flat = rows.reshape(-1, rows.shape[-1])
+    matrix, labels = flat[:, problem.radial_count : -1], flat[:, -1]
+    expected = np.linalg.solve(matrix.T @ inverse @ matrix, matrix.T @ inverse @ labels)
+    solver = SOLVERS["least-squares"].minimize
+    result = solver(problem, start, Options(ridge=1e-14), lambda *_: None)
+    found = (result.parameters - origin)[problem.radial_count :]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    residuals = labels - matrix @ expected
+    assert result.loss == pytest.approx(residuals @ inverse @ residuals, rel=1e-8)
+
+
+@pytest.mark.parametrize("blocks", BLOCKS.values(), ids=BLOCKS)
+def test_equations_of_all_parameters_agree_with_those_of_the_rows(blocks: list[Block]) -> None:
+    problem, start = problem_of(blocks)
+    rows = rows_of(problem, start)
+    inverse = np.linalg.inv(whole_covariance(blocks, rows))
+    flat = rows.reshape(-1, rows.shape[-1])
+    gram = flat.T @ inverse @ flat
+    equations = problem.normal_equations(start, linear_only=False)
+    scale = np.sqrt(np.outer(np.diag(gram), np.diag(gram)))[:-1, :-1]
+    assert (np.abs(equations.matrix - gram[:-1, :-1]) <= 1e-10 * scale.clip(1e-30)).all()
+    loss, gradient = problem.loss_and_gradient(start)
+    assert loss == pytest.approx(gram[-1, -1], rel=1e-10)
+    np.testing.assert_allclose(gradient, -2.0 * equations.gradient, rtol=1e-8, atol=1e-10)
+
+
+def test_without_correlation_nothing_changes() -> None:
+    problem, start = problem_of(trajectory_blocks(FRAMES, 0.0))
+    plain = Problem(problem.potential, problem.frames, 1)
+    for linear_only in (True, False):
+        one = problem.normal_equations(start, linear_only)
+        two = plain.normal_equations(start, linear_only)
+        np.testing.assert_allclose(one.matrix, two.matrix, rtol=1e-9, atol=1e-12)
+
+
+def test_a_part_has_the_covariance_of_its_labels() -> None:
+    problem, start = problem_of(BLOCKS["some of both"])
+    part = problem.part(np.array([0, 1, 2]))
+    rows = rows_of(part, start)
+    blocks = [
+        Block(np.array([1]), BLOCKS["all labels"][0].matrix[:19, :19]),
+        constant_block([0, 2], 0.5),
+    ]
+    inverse = np.linalg.inv(whole_covariance(blocks, rows))
+    residuals = rows[..., -1].ravel()
+    loss = part.normal_equations(start, linear_only=True).loss
+    assert loss == pytest.approx(residuals @ inverse @ residuals, rel=1e-10)
+
+
+def test_correlations_decay_along_each_trajectory() -> None:
+    first, second = trajectory_blocks(FRAMES, 0.5)
+    assert first.frames.tolist() == [0, 2, 4, 6]
+    assert second.frames.tolist() == [1, 3, 5, 7]
+    np.testing.assert_array_equal(first.matrix[0], [1.0, 0.5, 0.25, 0.125])
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ([Block(np.array([0, 1]), np.ones((2, 2)))], "not positive definite"),
+        ([Block(np.array([0, 1]), np.eye(3))], r"shape \(3, 3\) fits neither the 2 .* 38 labels"),
+        ([constant_block([0, 1], 0.5), constant_block([1, 2], 0.5)], "in two blocks"),
+    ],
+    ids=["singular", "shape", "overlap"],
+)
+def test_blocks_that_make_no_sense_are_refused(blocks: list[Block], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        problem_of(blocks)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_solver_takes_correlated_energies(solver: str) -> None:
+    settings = Settings(
+        data="-", output="-", species=CASE.species, level=6, cutoff=5.0, min_distance=1.9,
+        solver=solver, max_steps=2, threads=1, energy_correlation=0.5,
+    )  # fmt: skip
+    assert np.isfinite(train(settings, FRAMES).potential.parameters).all()
+
+
+def linear_model() -> tuple[np.ndarray, np.ndarray, NormalEquations]:
+    rng = np.random.default_rng(2)
+    matrix, labels = rng.normal(size=(12, 4)), rng.normal(size=12)
+    return matrix, labels, NormalEquations(matrix.T @ matrix, matrix.T @ labels, labels @ labels)
+
+
+def test_the_posterior_is_that_of_conditioned_labels() -> None:
+    matrix, labels, equations = linear_model()
+    factor = np.random.default_rng(3).normal(size=(4, 4))
+    prior, noise = factor @ factor.T, 0.3
+    mean, covariance = posterior(equations, prior, noise)
+    gain = prior @ matrix.T @ np.linalg.inv(matrix @ prior @ matrix.T + noise * np.eye(12))
+    np.testing.assert_allclose(mean, gain @ labels, rtol=1e-8)
+    np.testing.assert_allclose(covariance, prior - gain @ matrix @ prior, rtol=1e-6, atol=1e-10)
+
+
+def test_a_vector_of_variances_is_a_diagonal_prior_and_infinity_none() -> None:
+    matrix, labels, equations = linear_model()
+    variances = np.array([0.1, 2.0, 0.5, 1.0])
+    for one, two in zip(
+        posterior(equations, variances), posterior(equations, np.diag(variances)), strict=True
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-10)
+    mean, _ = posterior(equations, np.full(4, np.inf))
+    np.testing.assert_allclose(mean, np.linalg.lstsq(matrix, labels, rcond=None)[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "prior", [np.zeros(4), np.ones(3), -np.eye(4)], ids=["zero", "length", "negative"]
+)
+def test_priors_that_make_no_sense_are_refused(prior: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"prior"):
+        posterior(linear_model()[2], prior)
+
+
+def test_levels_are_those_of_the_products_of_moments() -> None:
+    potential = Case("RBChebyshev", 16, 1).potential()
+    levels = scalar_levels(potential.core)
+    counts = [int((levels <= level).sum()) for level in range(2, 17, 2)]
+    assert counts == [1, 2, 5, 9, 16, 29, 52, 92]
+    widths = level_widths(potential.core, 0.25)
+    np.testing.assert_allclose(widths, np.exp(-0.25 * (levels - levels.mean())))
