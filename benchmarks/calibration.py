@@ -25,11 +25,11 @@ from mtpot.intervals import LEVELS, ErrorModel, normal_factor
 from mtpot.potential import MTP
 from mtpot.spread import Spread
 from mtpot.train.calibration import TOLD, Judged, coverage, fit_error_model, judge, spreads
-from mtpot.train.committee import bag
 from mtpot.train.loss import weights_of
 from mtpot.train.posterior import PosteriorSpread, laplace
 from mtpot.train.settings import Settings
 from mtpot.train.trainer import train
+from mtpot.train.uncertainty import with_committee
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,11 +61,11 @@ def methods(settings: Settings, potential: MTP, frames: Sequence[Frame]) -> list
     with timed("posterior"):
         posterior = laplace(potential, frames, weights)
     with timed("committee"):
-        members = bag(potential, frames, weights, count=settings.ensemble, seed=settings.seed)
+        committee = with_committee(settings, potential, frames)
     with timed("active set"):
         selection = build_selection(potential, frames, "nbh", 0)
     by_posterior = PosteriorSpread(potential, posterior)
-    committee, graded = potential.with_members(members), MTP(potential.core, selection)
+    graded = MTP(potential.core, selection)
     return [
         Method("posterior", lambda some: [by_posterior.evaluate(f) for f in some], raw=True),
         Method("committee", lambda some: spreads(committee, some), raw=True),

@@ -79,7 +79,9 @@ def committee_row(level: int, members: int, atoms: Atoms) -> str:
     alone, together = (
         _core.ListEvaluator(_core.Evaluator(each.core)) for each in (made, committee)
     )
-    deviations = [_core.ListEvaluator(each) for each in deviation_evaluators(committee.core)]
+    deviations = [
+        _core.ListEvaluator(each) for each in deviation_evaluators(committee.core, "mixed")
+    ]
     work: list[Callable[[], object]] = [
         lambda: alone.evaluate(*arrays, threads=1),
         lambda: together.evaluate(*arrays, threads=1),

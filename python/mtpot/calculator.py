@@ -227,7 +227,7 @@ class MTPCalculator(Calculator):
     def _force_spread(self) -> Floats:
         """Spread of the forces in the structure that was evaluated last."""
         if self._members is None:
-            evaluators = deviation_evaluators(self.potential.core)
+            evaluators = deviation_evaluators(self.potential.core, "mixed")
             self._members = [_core.ListEvaluator(each) for each in evaluators]
         arrays = self._list.lists, self._list.positions, self._list.types
         forces = [each.evaluate(*arrays, self._threads)[1] for each in self._members]

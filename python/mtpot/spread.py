@@ -39,13 +39,13 @@ def root_mean_square(values: Floats, axis: int = 0) -> Floats:
     return result
 
 
-def deviation_evaluators(core: _core.Potential) -> list[_core.Evaluator]:
+def deviation_evaluators(core: _core.Potential, precision: str = "double") -> list[_core.Evaluator]:
     """Return what evaluates how far each member is from the potential.
 
     Energies and forces are linear in what members differ by, so that these are found without the
-    difference of two large numbers; single precision is enough.
+    difference of two large numbers: in mixed precision to some 1e-4 of their size.
     """
-    return [_core.Evaluator(core.deviation(k), "mixed") for k in range(len(core.members))]
+    return [_core.Evaluator(core.deviation(k), precision) for k in range(len(core.members))]
 
 
 class SpreadEvaluator:
