@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtpot.data.split import trajectories
 from mtpot.train.calibration import FEWEST, beside, calibrate, judge, spreads
 from mtpot.train.committee import bag
 from mtpot.train.loss import weights_of
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from mtpot.train.report import Judged
     from mtpot.train.settings import Settings
 
-FEWEST_RUNS = 10
-"""Trajectories that it takes to draw whole ones."""
-
 SMALLEST_RIDGE = 1e-10
 
 
@@ -30,8 +26,6 @@ def with_committee(
     settings: Settings, potential: MTP, frames: Sequence[Frame], validation: Sequence[Frame] = ()
 ) -> MTP:
     """Return a trained potential with members by bagging, calibrated if frames are set aside.
-
-    Frames of one trajectory are drawn together, unless there are few trajectories.
 
     Parameters
     ----------
@@ -48,14 +42,12 @@ def with_committee(
     InputError
         If there are too few frames for a committee.
     """
-    runs = trajectories(frames)
     members = bag(
         potential,
         frames,
         weights_of(settings),
         count=settings.ensemble,
         seed=settings.seed,
-        blocks=runs.tolist() if len(np.unique(runs)) >= FEWEST_RUNS else None,
         ridge=SMALLEST_RIDGE if settings.ridge == "auto" else settings.ridge,
         threads=settings.threads,
     )
