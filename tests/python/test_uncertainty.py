@@ -420,6 +420,17 @@ def test_members_that_agree_leave_the_root_mean_square_error(spread: float) -> N
     assert model.sigma(spread) == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-6)
 
 
+def test_forces_that_vanish_by_symmetry_do_not_count() -> None:
+    """Their ratio of error and spread is one of rounding errors."""
+    potential = committee(CASE)
+    crystal_at_rest = replace(distorted(1, "SiSi")[0], positions=np.zeros((2, 3)))
+    crystal_at_rest.positions[1] = 0.5 * crystal_at_rest.cell.sum(axis=0)
+    frames = label(Case("RBChebyshev", 8, 1).potential(), [crystal_at_rest, *distorted(1, "SiSi")])
+    judged = judge(potential, frames, spreads(potential, frames))
+    assert len(judged.energy_errors) == 2
+    assert len(judged.force_errors) == 6
+
+
 def test_levels_without_enough_errors_are_no_narrower_than_normal() -> None:
     model = fit_error_model(*synthetic(10, seed=3))
     assert model.factor(0.99) >= normal_factor(0.99)

@@ -25,6 +25,9 @@ Floats = NDArray[np.float64]
 TOLD = (0.5, 0.68, 0.9, 0.95)
 """Levels of the intervals that tables show."""
 
+VANISHING = 1e-7
+"""eV/angstrom: forces below are zero but for rounding."""
+
 FEWEST = 8
 """Errors that it takes to learn from them."""
 
@@ -65,15 +68,19 @@ def judge(
 def beside(
     frames: Sequence[Frame], predictions: Sequence[Prediction], found: Sequence[Spread]
 ) -> Judged:
-    """Set spreads beside the errors of predictions."""
+    """Set spreads beside the errors of predictions.
+
+    Components of forces that symmetry sets to zero are left out: they have neither.
+    """
     energies, forces = [np.zeros((2, 0))], [np.zeros((2, 0))]
     for frame, spread, prediction in zip(frames, found, predictions, strict=True):
         if frame.energy is not None:
             pair = np.array([[spread.energy], [prediction.energy - frame.energy]])
             energies.append(pair / np.sqrt(len(frame)))
         if frame.forces is not None:
+            seen = np.maximum(np.abs(prediction.forces), np.abs(frame.forces)) > VANISHING
             error = prediction.forces - frame.forces
-            forces.append(np.array([spread.forces.ravel(), error.ravel()]))
+            forces.append(np.array([spread.forces[seen], error[seen]]))
     return Judged(*np.concatenate(energies, axis=1), *np.concatenate(forces, axis=1))
 
 
