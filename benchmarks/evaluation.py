@@ -1,7 +1,8 @@
 """Time of forces inside the engine, without and with grades: python benchmarks/evaluation.py.
 
-With potential files as arguments, the times of these beside each other, of one species each and
-of one cutoff, to which the crystal is scaled.
+With --members 8, what a committee of so many costs, instead of grades. With potential files as
+arguments, the times of these beside each other, of one species each and of one cutoff, to which
+the crystal is scaled.
 
 864 atoms of a distorted fcc crystal with 42 neighbors inside 5 angstrom, one thread, double
 precision; the neighbor list stands outside the timing. Medians of 30 runs after a warm-up; the
@@ -21,6 +22,7 @@ from ase.build import bulk
 from contenders import ALUMINUM, random_potential
 from mtpot import MTP, _core
 from mtpot.neighbors import neighborhoods
+from mtpot.spread import deviation_evaluators
 from mtpot.verlet import Frame, VerletList
 
 if TYPE_CHECKING:
@@ -63,6 +65,44 @@ def row(level: int, atoms: Atoms) -> str:
     return f"| {level} | {neighbors:.1f} | {scale * forces:.2f} | {scale * grades:.2f} |"
 
 
+def committee_row(level: int, members: int, atoms: Atoms) -> str:
+    """Measure one level without and with members, which take turns."""
+    made = random_potential(level)
+    linear = made.parameters[-len(made.core.scalars) - 1 :]
+    factors = 1.0 + 0.01 * np.random.default_rng(0).normal(size=(members, len(linear)))
+    committee = made.with_members(linear * factors)
+    found = VerletList(made.cutoff, skin=0.0)
+    found.update(
+        np.zeros(len(atoms), np.int32), Frame(atoms.positions, atoms.cell.array, atoms.pbc)
+    )
+    arrays = found.lists, found.positions, found.types
+    alone, together = (
+        _core.ListEvaluator(_core.Evaluator(each.core)) for each in (made, committee)
+    )
+    deviations = [
+        _core.ListEvaluator(each) for each in deviation_evaluators(committee.core, "mixed")
+    ]
+    work: list[Callable[[], object]] = [
+        lambda: alone.evaluate(*arrays, threads=1),
+        lambda: together.evaluate(*arrays, threads=1),
+        lambda: [each.evaluate(*arrays, threads=1) for each in deviations],
+    ]
+    times = [[seconds(each) for each in work] for _ in range(RUNS + 1)]
+    one, pass_of_all, forces = (
+        statistics.median(column) for column in zip(*times[1:], strict=True)
+    )
+    scale = 1e6 / len(atoms)
+    ratios = f"{pass_of_all / one:.2f} | {(pass_of_all + forces) / one:.1f}"
+    return f"| {level} | {scale * one:.2f} | {scale * pass_of_all:.2f} | {ratios} |"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def crystal(symbol: str, cutoff: float) -> Atoms:
     """Distorted fcc with 42 neighbors inside the cutoff."""
     atoms = bulk(symbol, "fcc", a=0.81 * cutoff, cubic=True) * (6, 6, 6)
@@ -97,12 +137,19 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", nargs="*", metavar="FILE", help="potentials to compare instead")
-    files = parser.parse_args().files
-    if files:
-        compare(files)
+    parser.add_argument("--members", type=int, help="cost of a committee of so many instead")
+    arguments = parser.parse_args()
+    if arguments.files:
+        compare(arguments.files)
         return
     atoms = ALUMINUM.atoms(edge=6)
     print(f"instruction set: {_core.simd_name()}; microseconds per atom\n")
+    if arguments.members:
+        print("| level | alone | with members | ratio | ratio with their forces |")
+        print("|---:|---:|---:|---:|---:|")
+        for level in (12, 16, 20, 24):
+            print(committee_row(level, arguments.members, atoms), flush=True)
+        return
     print("| level | neighbors | energies and forces | with grades |\n|---:|---:|---:|---:|")
     for level in (8, 12, 16, 20, 24):
         print(row(level, atoms), flush=True)

@@ -46,6 +46,7 @@ public:
                const std::optional<Design>& design)
         : evaluator_(evaluator, grader, design),
           graded_(grader.has_value()),
+          members_(static_cast<py::ssize_t>(evaluator.potential().member_count())),
           parameters_(design ? static_cast<py::ssize_t>(design->parameter_count()) : 0),
           species_(static_cast<std::size_t>(evaluator.potential().species_count)) {
         std::iota(species_.begin(), species_.end(), 0);
@@ -66,11 +67,16 @@ public:
         results.site_energies = energies.mutable_data();
         const py::object grades = graded_ ? zeros(atoms, results.grades) : py::none();
         const py::object row = parameters_ > 0 ? zeros(parameters_, results.row) : py::none();
+        py::object deviations = py::none();
+        if (members_ > 0) {
+            deviations = zeros(atoms * members_, results.deviations)
+                             .attr("reshape")(py::make_tuple(atoms, members_));
+        }
         pass(lists, view(positions), view(types), results, threads, forces.mutable_data());
         const double full[9] = {sum[0], sum[3], sum[4], sum[3], sum[1],
                                 sum[5], sum[4], sum[5], sum[2]};
         std::copy_n(full, 9, virial.mutable_data());
-        return py::make_tuple(energies, forces, virial, grades, row);
+        return py::make_tuple(energies, forces, virial, grades, row, deviations);
     }
 
 private:
@@ -94,6 +100,7 @@ private:
 
     ListEvaluator evaluator_;
     bool graded_;
+    py::ssize_t members_;
     py::ssize_t parameters_;
     std::vector<int> species_;
     std::vector<double> forces_;  // of atoms and ghosts

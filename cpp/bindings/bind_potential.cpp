@@ -75,6 +75,33 @@ py::object zbl_radii(const Potential& potential) {
     return to_array(std::move(numbers), {count, count, 2});
 }
 
+Potential with_ensemble(const Potential& potential, const Array<double>& members,
+                        const Array<double>& energy_errors, const Array<double>& force_errors) {
+    const auto linear =
+        static_cast<py::ssize_t>(potential.species_count + potential.contractions->scalars.size());
+    require_shape(members, {-1, linear}, "members");
+    Potential result = potential;
+    result.ensemble = std::make_shared<const Ensemble>(
+        Ensemble{to_vector(members), to_vector(energy_errors), to_vector(force_errors)});
+    check(result);
+    return result;
+}
+
+// [members, species + scalars]
+py::array_t<double> members(const Potential& potential) {
+    const auto count = static_cast<py::ssize_t>(potential.member_count());
+    const auto linear =
+        static_cast<py::ssize_t>(potential.species_count + potential.contractions->scalars.size());
+    return to_array(potential.ensemble ? potential.ensemble->members : std::vector<double>{},
+                    {count, linear});
+}
+
+// (of energies, of forces), or None
+py::object ensemble_errors(const Potential& potential) {
+    if (!potential.ensemble || potential.ensemble->energy_errors.empty()) return py::none();
+    return py::make_tuple(potential.ensemble->energy_errors, potential.ensemble->force_errors);
+}
+
 Potential keep(const Potential& potential, const std::vector<int>& kept) {
     return keep_scalars(potential, kept);
 }
@@ -189,6 +216,12 @@ void bind_potential_class(py::module_& module) {
         .def("with_species", &with_species, py::arg("species"))
         .def("with_zbl", &with_zbl, py::arg("inner"), py::arg("outer"))
         .def_property_readonly("zbl_radii", &zbl_radii)
+        .def("with_ensemble", &with_ensemble, py::arg("members"), py::arg("energy_errors"),
+             py::arg("force_errors"))
+        .def_property_readonly("members", &members)
+        .def_property_readonly("ensemble_errors", &ensemble_errors)
+        .def("member", &member, py::arg("number"))
+        .def("deviation", &deviation, py::arg("number"))
         .def("keep_scalars", &keep, py::arg("kept"));
 }
 

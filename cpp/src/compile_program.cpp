@@ -48,6 +48,9 @@ public:
         square();
         for (const auto& term : form_.linear)
             program_.linear.push_back({channel_values_[term.channel], term.coefficient});
+        for (const auto& square : form_.squares)
+            program_.squares.push_back({element_values_[square.left], element_values_[square.right],
+                                        2 * form_.elements[square.left].l + 1});
         runs_ = &program_.backward;
         for (const auto& batch : batches_) couple_back(batch);
         make_harmonics_back();

@@ -18,6 +18,7 @@ public:
     explicit Compiler(const Potential& potential) : source_(*potential.contractions) {
         result_.potential = potential;
         result_.radial_stride = potential.radial_function_count();
+        result_.spread.members = static_cast<int>(potential.member_count());
         weights_.assign(source_.moment_count, 0.0);
         for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha)
             weights_[source_.scalars[alpha]] += potential.linear_coefficients[alpha];
@@ -28,11 +29,12 @@ public:
 
     CompiledPotential for_evaluation(const std::optional<HarmonicForm>& form) {
         if (form) return from_form(*form);
-        fold_last_level();
+        if (result_.spread.members == 0) fold_last_level();
         mark_needed();
         lay_out_radial_functions(highest_ranks());
         number_moments();
         emit_nodes();
+        spread_of_scalars();
         for (std::size_t k = 0; k < weights_.size(); ++k)
             if (weights_[k] != 0.0) result_.linear.push_back({number_[k], weights_[k]});
         for (const auto& [pair, coefficient] : folded_)
@@ -48,6 +50,7 @@ public:
         emit_nodes();
         for (std::size_t k = 0; k < weights_.size(); ++k)
             if (weights_[k] != 0.0) result_.linear.push_back({number_[k], weights_[k]});
+        spread_of_scalars();
         for (const int scalar : source_.scalars) result_.scalars.push_back(scalar_program(scalar));
         for (int p = 0; p < result_.radial_function_count; ++p)
             result_.tangents.push_back(tangent_program(p));
@@ -83,6 +86,8 @@ private:
     void mark_needed() {
         needed_.assign(source_.moment_count, false);
         for (std::size_t k = 0; k < weights_.size(); ++k) needed_[k] = weights_[k] != 0.0;
+        if (result_.spread.members > 0)
+            for (const int scalar : source_.scalars) needed_[scalar] = true;
         for (const auto& [pair, coefficient] : folded_) needed_[pair[0]] = needed_[pair[1]] = true;
         for (auto p = source_.products.rbegin(); p != source_.products.rend(); ++p)
             if (needed_[p->target]) needed_[p->left] = needed_[p->right] = true;
@@ -98,7 +103,31 @@ private:
         };
         result_.program = compile_program(form, numbering, result_.component_count);
         result_.constants.program = result_.program->coefficients;
+        if (result_.spread.members > 0) spread_of_form(form);
         return finish();
+    }
+
+    void spread_of_form(const HarmonicForm& form) {
+        auto& coefficients = result_.constants.spread;
+        result_.spread.invariants = result_.program->squares;
+        for (const auto& square : form.squares)
+            coefficients.insert(coefficients.end(), square.members.begin(), square.members.end());
+        for (std::size_t k = 0; k < form.linear.size(); ++k) {
+            const auto& members = form.linear[k].members;
+            result_.spread.linear.push_back(result_.program->linear[k].tensor);
+            coefficients.insert(coefficients.end(), members.begin(), members.end());
+        }
+    }
+
+    // Of a list: the scalars stand among its moments.
+    void spread_of_scalars() {
+        if (result_.spread.members == 0) return;
+        const auto sets = linear_coefficient_sets(result_.potential);
+        for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha) {
+            result_.spread.linear.push_back(number_[source_.scalars[alpha]]);
+            for (std::size_t k = 1; k < sets.size(); ++k)
+                result_.constants.spread.push_back(sets[k][alpha]);
+        }
     }
 
     // Brings the coefficients of each radial function near 1 by a power of two, which the form's
@@ -122,12 +151,19 @@ private:
         const auto exponent_of = [&](int channel) {
             return channel < 0 ? 0 : exponents[position_[form.channels[channel].mu]];
         };
-        for (auto& [left, right, coefficient] : form.squares)
-            for (const int e : {left, right})
-                coefficient = std::ldexp(coefficient, exponent_of(form.elements[e].first) +
-                                                          exponent_of(form.elements[e].second));
-        for (auto& [channel, coefficient] : form.linear)
-            coefficient = std::ldexp(coefficient, exponent_of(channel));
+        const auto scale_term = [](auto& term, int exponent) {
+            term.coefficient = std::ldexp(term.coefficient, exponent);
+            for (double& coefficient : term.members)
+                coefficient = std::ldexp(coefficient, exponent);
+        };
+        for (auto& square : form.squares) {
+            int exponent = 0;
+            for (const int e : {square.left, square.right})
+                exponent +=
+                    exponent_of(form.elements[e].first) + exponent_of(form.elements[e].second);
+            scale_term(square, exponent);
+        }
+        for (auto& term : form.linear) scale_term(term, exponent_of(term.channel));
     }
 
     CompiledPotential finish() {
@@ -135,7 +171,8 @@ private:
         const auto single = [](const std::vector<double>& numbers) {
             return std::vector<float>(numbers.begin(), numbers.end());
         };
-        result_.single_constants = {single(constants.radial), single(constants.program)};
+        result_.single_constants = {single(constants.radial), single(constants.program),
+                                    single(constants.spread)};
         return std::move(result_);
     }
 

@@ -66,11 +66,22 @@ struct TangentProgram {
     std::vector<int> components;       // whose adjoints change
 };
 
+// By how much the members of an ensemble differ in the energy of a site: a sum of terms, each with
+// a coefficient for every member. The energies of the species come on top.
+struct Spread {
+    int members = 0;
+    std::vector<Program::Invariant> invariants;  // in the values of the program
+    std::vector<int> linear;                     // values of the program, or moments of the list
+
+    std::size_t term_count() const { return invariants.size() + linear.size(); }
+};
+
 // Numbers that the inner loops read, in their precision.
 template <class Real>
 struct Constants {
     std::vector<Real> radial;   // scaling * c, [C (center)][C (neighbor)][radial functions][R]
     std::vector<Real> program;  // coefficients in the order of their use
+    std::vector<Real> spread;   // [terms][members]
 };
 
 struct CompiledPotential {
@@ -89,6 +100,8 @@ struct CompiledPotential {
 
     // Pair couplings; without them the list of products follows.
     std::optional<Program> program;
+
+    Spread spread;  // of no members without an ensemble
 
     int moment_count = 0;
     std::vector<LinearTerm> expansion_terms;

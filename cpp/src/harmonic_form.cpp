@@ -52,9 +52,11 @@ void add_blocks(Factors factors, std::size_t position, std::set<Factors>& blocks
 std::optional<std::set<Factors>> blocks_of(const Potential& potential) {
     const Contractions& list = *potential.contractions;
     const auto factors = factors_of_moments(list);
+    const auto sets = linear_coefficient_sets(potential);
     std::set<Factors> sources, blocks;
     for (std::size_t alpha = 0; alpha < list.scalars.size(); ++alpha) {
-        if (potential.linear_coefficients[alpha] == 0.0) continue;
+        if (std::all_of(sets.begin(), sets.end(), [&](auto& set) { return set[alpha] == 0.0; }))
+            continue;
         const auto& of_scalar = factors[list.scalars[alpha]];
         if (!of_scalar) return std::nullopt;
         sources.insert(*of_scalar);
@@ -260,41 +262,49 @@ private:
 // A block's part of the energy at random directions, to which its invariants are fitted.
 struct Sampled {
     Directions directions;
-    Polarization::Part part;
+    std::vector<Polarization::Part> parts;  // of the potential, then of the members' deviations
 };
 
 constexpr double negligible = 1e-14, tolerated = 1e-12;  // relative to the bound of a part
 
-std::optional<Eigen::VectorXd> fit(const Split& split, const Sampled& sampled) {
+// Coefficients of the invariants, a column for each part.
+std::optional<Eigen::MatrixXd> fit(const Split& split, const Sampled& sampled) {
     const PolarizedInvariants invariants(split, sampled.directions);
     const auto degrees = split.degrees();
     if (degrees.empty()) return std::nullopt;
-    const auto rows = static_cast<Eigen::Index>(sampled.part.values.size());
+    const auto rows = static_cast<Eigen::Index>(sampled.directions.samples);
     Eigen::MatrixXd matrix(rows, static_cast<Eigen::Index>(degrees.size()));
     for (Eigen::Index s = 0; s < rows; ++s)
         for (std::size_t k = 0; k < degrees.size(); ++k)
             matrix(s, static_cast<Eigen::Index>(k)) = invariants.value(degrees[k], s);
-    const Eigen::Map<const Eigen::VectorXd> values(sampled.part.values.data(), rows);
     Eigen::ColPivHouseholderQR<Eigen::MatrixXd> solver(matrix);
     solver.setThreshold(1e-10);  // some invariants of equal factors depend on the others
-    const Eigen::VectorXd solution = solver.solve(values);
-    const double residual = (matrix * solution - values).cwiseAbs().maxCoeff();
-    if (!(residual <= tolerated * sampled.part.bound)) return std::nullopt;
+    Eigen::MatrixXd solution(matrix.cols(), static_cast<Eigen::Index>(sampled.parts.size()));
+    for (Eigen::Index k = 0; k < solution.cols(); ++k) {
+        const auto& part = sampled.parts[static_cast<std::size_t>(k)];
+        const Eigen::Map<const Eigen::VectorXd> values(part.values.data(), rows);
+        solution.col(k) = solver.solve(values);
+        const double residual = (matrix * solution.col(k) - values).cwiseAbs().maxCoeff();
+        if (!(residual <= tolerated * part.bound)) return std::nullopt;
+    }
     return solution;
 }
 
 // Numbers channels and tensors as they come.
 class FormBuilder {
 public:
-    void add(const Split& split, const std::vector<int>& degrees, const Eigen::VectorXd& fitted) {
+    // `fitted`: a row for each degree, a column for the potential and each member.
+    void add(const Split& split, const std::vector<int>& degrees, const Eigen::MatrixXd& fitted) {
         for (std::size_t k = 0; k < degrees.size(); ++k) {
-            const double coefficient = fitted[static_cast<Eigen::Index>(k)];
-            if (coefficient == 0.0) continue;
+            const Eigen::VectorXd coefficients = fitted.row(static_cast<Eigen::Index>(k));
+            if (coefficients.isZero(0.0)) continue;
             if (!split.right)
-                linear_.push_back({channel(split.left.first), coefficient});
+                linear_.push_back({channel(split.left.first),
+                                   coefficients[0],
+                                   {coefficients.begin() + 1, coefficients.end()}});
             else
                 add_square(element(split.left, degrees[k]), element(*split.right, degrees[k]),
-                           coefficient);
+                           coefficients);
         }
     }
 
@@ -305,8 +315,11 @@ public:
         const auto position = [&](const Element& element) {
             return static_cast<int>(std::distance(elements_.begin(), elements_.find(element)));
         };
-        for (const auto& [pair, coefficient] : squares_)
-            form.squares.push_back({position(pair.first), position(pair.second), coefficient});
+        for (const auto& [pair, coefficients] : squares_)
+            form.squares.push_back({position(pair.first),
+                                    position(pair.second),
+                                    coefficients[0],
+                                    {coefficients.begin() + 1, coefficients.end()}});
         form.linear = linear_;
         return form;
     }
@@ -319,8 +332,12 @@ private:
             std::distance(channels_.begin(), std::find(channels_.begin(), channels_.end(), c)));
     }
 
-    void add_square(const Element& a, const Element& b, double coefficient) {
-        squares_[{std::min(a, b), std::max(a, b)}] += coefficient;
+    void add_square(const Element& a, const Element& b, const Eigen::VectorXd& coefficients) {
+        const auto [square, fresh] = squares_.try_emplace({std::min(a, b), std::max(a, b)});
+        if (fresh)
+            square->second = coefficients;
+        else
+            square->second += coefficients;
     }
 
     Element element(const Tensor& tensor, int l) {
@@ -332,7 +349,7 @@ private:
 
     std::vector<Channel> channels_;
     std::map<Element, bool> elements_;
-    std::map<std::pair<Element, Element>, double> squares_;
+    std::map<std::pair<Element, Element>, Eigen::VectorXd> squares_;
     std::vector<HarmonicForm::Linear> linear_;
 };
 
@@ -347,6 +364,11 @@ bool is_negligible(const Polarization::Part& part) {
                        [&](double value) { return std::abs(value) <= negligible * part.bound; });
 }
 
+bool are_finite(const std::vector<Polarization::Part>& parts) {
+    return std::all_of(parts.begin(), parts.end(),
+                       [](const auto& part) { return std::isfinite(part.bound); });
+}
+
 }  // namespace
 
 std::optional<HarmonicForm> harmonic_form(const Potential& potential) {
@@ -358,14 +380,14 @@ std::optional<HarmonicForm> harmonic_form(const Potential& potential) {
     for (auto block = blocks->begin(); block != blocks->end();) {
         const std::size_t invariants = most_invariants(*block);
         const auto directions = random_directions(*block, 2 * invariants + 2, random);
-        auto part = polarization.part(directions);
-        if (!std::isfinite(part.bound)) return std::nullopt;
-        if (is_negligible(part)) {
+        auto parts = polarization.parts(directions);
+        if (!are_finite(parts)) return std::nullopt;
+        if (std::all_of(parts.begin(), parts.end(), is_negligible)) {
             block = blocks->erase(block);
             continue;
         }
         if (invariants == 0) return std::nullopt;
-        sampled.push_back({directions, std::move(part)});
+        sampled.push_back({directions, std::move(parts)});
         ++block;
     }
     const SplitChoice splits(*blocks);
@@ -387,7 +409,7 @@ std::optional<HarmonicForm> harmonic_shape(const Potential& potential) {
     for (std::size_t b = 0; b < blocks->size(); ++b) {
         const auto degrees = splits[b].degrees();
         const auto count = static_cast<Eigen::Index>(degrees.size());
-        builder.add(splits[b], degrees, Eigen::VectorXd::Ones(count));
+        builder.add(splits[b], degrees, Eigen::MatrixXd::Ones(count, 1));
     }
     return std::move(builder).finish();
 }

@@ -30,10 +30,12 @@ struct HarmonicForm {
     struct Square {
         int left, right;  // elements of one degree
         double coefficient;
+        std::vector<double> members;  // coefficients in the members' deviations
     };
     struct Linear {
         int channel;  // of degree 0
         double coefficient;
+        std::vector<double> members;
     };
 
     std::vector<Channel> channels;

@@ -54,6 +54,8 @@ private:
     void read_linear_coefficients();
     void read_extensions();
     void read_core();
+    void read_ensemble();
+    void check_version(bool selection) const;
     Zbl::Radii read_core_radii(int i, int j);
     std::optional<Selection> read_end();
 
@@ -100,6 +102,7 @@ PotentialFile Reader::read() {
     checked(texts_position_, [&] { check(potential_); });
     read_extensions();
     std::optional<Selection> selection = read_end();
+    check_version(selection.has_value());
     return {std::move(potential_), std::move(selection)};
 }
 
@@ -328,25 +331,49 @@ void Reader::read_linear_coefficients() {
     potential_.linear_coefficients = numbers(scalars);
 }
 
-// Sections "#mtpot NAME", which other programs do not know; the version says that there are any.
+// Sections "#mtpot NAME", which other programs do not know.
 void Reader::read_extensions() {
-    bool any = false;
-    for (; scanner_.accept("#mtpot"); any = true) {
+    while (scanner_.accept("#mtpot")) {
         const std::size_t start = scanner_.position();
         const std::string name(scanner_.word());
-        if (name != "core")
+        if (name != "core" && name != "ensemble")
             scanner_.fail_at(start, "section " + in_quotes("#mtpot " + name) +
                                         " is unknown to this release of mtpot: use a newer one");
-        if (potential_.zbl) scanner_.fail_at(start, "section '#mtpot core' is there twice");
-        read_core();
+        if (name == "core" ? potential_.zbl.has_value() : potential_.ensemble != nullptr)
+            scanner_.fail_at(start, "section '#mtpot " + name + "' is there twice");
+        name == "core" ? read_core() : read_ensemble();
         checked(start, [&] { check(potential_); });
     }
-    if (any == extended_) return;
-    scanner_.fail_at(version_position_,
-                     any ? "a potential with a section '#mtpot' has version 1.1.0+mtpot, so that "
-                           "other programs refuse it"
-                         : "version 1.1.0+mtpot marks a potential with a section '#mtpot', and "
-                           "there is none: is the file cut short?");
+}
+
+// Whether the version says rightly that there are sections that other programs would drop.
+void Reader::check_version(bool selection) const {
+    const bool any = potential_.zbl || potential_.ensemble;
+    if (extended_ && !any)
+        scanner_.fail_at(version_position_,
+                         "version 1.1.0+mtpot marks a potential with a section '#mtpot', and "
+                         "there is none: is the file cut short?");
+    if (!extended_ && needs_extended_version(potential_, selection))
+        scanner_.fail_at(version_position_,
+                         "a potential with a section '#mtpot' that other programs cannot leave "
+                         "out has version 1.1.0+mtpot, so that they refuse it");
+}
+
+void Reader::read_ensemble() {
+    const std::size_t numbers_each =
+        potential_.species_energies.size() + potential_.linear_coefficients.size();
+    const int count = scanner_.count("the number of members", 2 * numbers_each);
+    Ensemble ensemble;
+    for (int k = 0; k < count; ++k) {
+        const std::vector<double> member = numbers(numbers_each);
+        ensemble.members.insert(ensemble.members.end(), member.begin(), member.end());
+    }
+    if (scanner_.accept("energy_errors")) {
+        ensemble.energy_errors = numbers(error_numbers);
+        scanner_.expect("force_errors");
+        ensemble.force_errors = numbers(error_numbers);
+    }
+    potential_.ensemble = std::make_shared<const Ensemble>(std::move(ensemble));
 }
 
 void Reader::read_core() {

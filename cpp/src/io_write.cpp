@@ -63,9 +63,10 @@ std::string tag_text(const Potential& potential) {
     return potential.tag.empty() ? text : text + "; " + potential.tag;
 }
 
-void append_head(std::string& content, const Potential& potential) {
+void append_head(std::string& content, const Potential& potential, bool selection) {
     content += "MTP\n";
-    append_line(content, "version = ", potential.zbl ? extended_version : plain_version);
+    const bool extended = needs_extended_version(potential, selection);
+    append_line(content, "version = ", extended ? extended_version : plain_version);
     append_line(content, "potential_name = ", potential.name);
     if (potential.scaling != 1.0) append_line(content, "scaling = ", potential.scaling);
     append_line(content, "species_count = ", std::to_string(potential.species_count));
@@ -139,17 +140,39 @@ void append_core(std::string& content, const Zbl& zbl) {
         }
 }
 
+// Without a "key = value", which some programs take for theirs wherever it stands.
+void append_ensemble(std::string& content, const Potential& potential) {
+    const Ensemble& ensemble = *potential.ensemble;
+    const std::size_t count = potential.member_count();
+    std::span<const double> rest = ensemble.members;
+    append_line(content, "#mtpot ensemble ", count);
+    for (std::size_t k = 0; k < count; ++k) {
+        content += "\t\t";
+        append_numbers(content, rest.first(ensemble.members.size() / count));
+        content += '\n';
+        rest = rest.subspan(ensemble.members.size() / count);
+    }
+    if (ensemble.energy_errors.empty()) return;
+    content += "\tenergy_errors ";
+    append_numbers(content, ensemble.energy_errors);
+    content += "\n\tforce_errors ";
+    append_numbers(content, ensemble.force_errors);
+    content += '\n';
+}
+
 }  // namespace
 
 std::string format_potential(const Potential& potential, const Selection* selection) {
     check(potential);
+    require(!potential.bare, "a bare potential cannot be written");
     std::string content;
-    append_head(content, potential);
+    append_head(content, potential, selection != nullptr);
     append_radial_basis(content, potential);
     if (potential.trained) append_radial_coefficients(content, potential);
     append_contractions(content, *potential.contractions);
     if (potential.trained) append_linear_coefficients(content, potential);
     if (potential.zbl) append_core(content, *potential.zbl);
+    if (potential.ensemble) append_ensemble(content, potential);
     if (selection == nullptr) return content;
     require(potential.trained, "an untrained potential has no active set");
     check(*selection, potential.parameter_count());

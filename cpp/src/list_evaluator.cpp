@@ -67,8 +67,9 @@ struct ListEvaluator::Pass {
     const CompiledPotential& compiled;
     const EvaluateKernel& kernel;
     int threads;
-    std::size_t row_bytes;  // 0 if no rows are wanted
-    bool one_species;       // of the potential and of all atoms
+    std::size_t row_bytes;        // 0 if no rows are wanted
+    std::size_t deviation_bytes;  // likewise
+    bool one_species;             // of the potential and of all atoms
 };
 
 // Memory for a block, and the sums that threads must not share; the first thread adds to the
@@ -106,13 +107,19 @@ struct ListEvaluator::Thread {
 
 ListEvaluator::ListEvaluator(Evaluator evaluator, std::optional<Grader> grader,
                              std::optional<Design> design)
-    : evaluator_(std::move(evaluator)), grader_(std::move(grader)), design_(std::move(design)) {}
+    : evaluator_(std::move(evaluator)), grader_(std::move(grader)), design_(std::move(design)) {
+    for (std::size_t k = 0; k < potential().member_count(); ++k) {
+        const auto energies = deviation(potential(), k).species_energies;
+        species_deviations_.insert(species_deviations_.end(), energies.begin(), energies.end());
+    }
+}
 
 ListEvaluator::~ListEvaluator() = default;
 
 void ListEvaluator::evaluate(const AtomList& list, const ListResults& results, int threads) {
     require(!results.grades || grader_, "grades need a grader");
     require(!results.row || design_, "rows need a design");
+    require(!results.deviations || potential().ensemble, "deviations need an ensemble");
     const bool rows = results.grades || results.row;
     const bool mixed = evaluator_.precision() == Precision::mixed && !rows;
     const Kernels& all = kernels();
@@ -126,8 +133,11 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results, i
     const int wanted = useful_threads(threads, blocks_.size() / least_share);
     if (threads_.size() < static_cast<std::size_t>(wanted)) threads_.resize(wanted);
     const std::size_t row_bytes = padded(row_numbers * sizeof(double));
-    const int team = evaluate_blocks({list, results, compiled, kernel, wanted, row_bytes,
-                                      potential().species_count == 1 && has_one_species(list)});
+    const std::size_t deviation_bytes =
+        results.deviations ? padded(compiled.spread.members * kernel.lanes * sizeof(double)) : 0;
+    const int team =
+        evaluate_blocks({list, results, compiled, kernel, wanted, row_bytes, deviation_bytes,
+                         potential().species_count == 1 && has_one_species(list)});
     for (int t = 0; t < team; ++t)
         if (threads_[t].failure) std::rethrow_exception(threads_[t].failure);
     if (results.energy) *results.energy += sum(block_energies_);
@@ -148,7 +158,7 @@ int ListEvaluator::evaluate_blocks(const Pass& pass) {
         thread.guard([&] {
             own = thread.start(pass.results, pass.list.atom_count, potential().parameter_count(),
                                me == 0);
-            thread.workspace.reserve(pass.row_bytes +
+            thread.workspace.reserve(pass.row_bytes + pass.deviation_bytes +
                                      pass.kernel.bytes(pass.compiled, longest_list_));
         });
 #pragma omp for schedule(static)
@@ -167,7 +177,10 @@ void ListEvaluator::evaluate_block(const Pass& pass, const ListResults& own, Thr
     SiteOutputs out;
     out.sums = &own;
     if (pass.row_bytes) out.rows = reinterpret_cast<double*>(memory);
-    require_done(pass.kernel.run(pass.compiled, block, memory + pass.row_bytes, out));
+    memory += pass.row_bytes;
+    if (pass.deviation_bytes) out.deviations = reinterpret_cast<double*>(memory);
+    require_done(pass.kernel.run(pass.compiled, block, memory + pass.deviation_bytes, out));
+    if (out.deviations) write_deviations(pass, block, out.deviations);
     double grades[most_lanes];
     if (own.grades) grade_lanes(*grader_->matrix_, potential(), block.species(), out.rows, grades);
     if (own.row)
@@ -176,6 +189,17 @@ void ListEvaluator::evaluate_block(const Pass& pass, const ListResults& own, Thr
         block_energies_[b] += out.energies[lane];
         if (own.site_energies) own.site_energies[block.centers[lane]] += out.energies[lane];
         if (own.grades) own.grades[block.centers[lane]] = grades[lane];
+    }
+}
+
+void ListEvaluator::write_deviations(const Pass& pass, const CenterBlock& block,
+                                     const double* found) const {
+    const auto members = static_cast<std::size_t>(pass.compiled.spread.members);
+    for (std::size_t m = 0; m < members; ++m) {
+        const double own = species_deviations_[m * potential().species_count + block.species()];
+        for (int lane = 0; lane < block.count; ++lane)
+            pass.results.deviations[block.centers[lane] * members + m] =
+                own + found[m * pass.kernel.lanes + lane];
     }
 }
 

@@ -15,11 +15,13 @@ Polarization::Polarization(const Potential& potential)
     : source_(*potential.contractions), jets_(source_.moment_count) {
     for (const auto& basic : source_.basics)
         basics_.push_back(harmonics::monomial_in_harmonics(basic.a, basic.b, basic.c));
-    weights_.assign(source_.moment_count, 0.0);
-    for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha)
-        weights_[source_.scalars[alpha]] += potential.linear_coefficients[alpha];
     std::vector<char> needed(source_.moment_count, false);
-    for (std::size_t k = 0; k < needed.size(); ++k) needed[k] = weights_[k] != 0.0;
+    for (const auto& coefficients : linear_coefficient_sets(potential)) {
+        auto& weights = weights_.emplace_back(source_.moment_count, 0.0);
+        for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha)
+            weights[source_.scalars[alpha]] += coefficients[alpha];
+        for (std::size_t k = 0; k < needed.size(); ++k) needed[k] |= weights[k] != 0.0;
+    }
     for (auto p = source_.products.rbegin(); p != source_.products.rend(); ++p)
         if (needed[p->target]) {
             needed[p->left] = needed[p->right] = true;
@@ -28,17 +30,22 @@ Polarization::Polarization(const Potential& potential)
     std::reverse(products_.begin(), products_.end());
 }
 
-Polarization::Part Polarization::part(const Directions& directions) {
-    Part result{std::vector<double>(directions.samples), 0.0};
-    evaluate(directions, false, result.values);
-    std::vector<double> magnitudes(directions.samples);
-    evaluate(directions, true, magnitudes);
-    result.bound = *std::max_element(magnitudes.begin(), magnitudes.end());
+std::vector<Polarization::Part> Polarization::parts(const Directions& directions) {
+    const unsigned all = (1u << directions.channels.size()) - 1;
+    std::vector<Part> result(weights_.size(), {std::vector<double>(directions.samples), 0.0});
+    evaluate(directions, false);
+    for (std::size_t set = 0; set < result.size(); ++set)
+        add_scalars(set, all, false, result[set].values);
+    evaluate(directions, true);
+    for (std::size_t set = 0; set < result.size(); ++set) {
+        std::vector<double> magnitudes(directions.samples);
+        add_scalars(set, all, true, magnitudes);
+        result[set].bound = *std::max_element(magnitudes.begin(), magnitudes.end());
+    }
     return result;
 }
 
-void Polarization::evaluate(const Directions& directions, bool magnitudes,
-                            std::vector<double>& sum) {
+void Polarization::evaluate(const Directions& directions, bool magnitudes) {
     samples_ = directions.samples;
     for (const int moment : touched_) jets_[moment] = {};
     touched_.clear();
@@ -47,10 +54,14 @@ void Polarization::evaluate(const Directions& directions, bool magnitudes,
     for (const auto& product : products_)
         if (jets_[product.left].subsets && jets_[product.right].subsets)
             add_product(product, magnitudes ? std::abs(product.multiplier) : product.multiplier);
-    const unsigned all = (1u << directions.channels.size()) - 1;
+}
+
+void Polarization::add_scalars(std::size_t set, unsigned all, bool magnitudes,
+                               std::vector<double>& sum) {
     for (const int moment : touched_) {
-        if (weights_[moment] == 0.0 || !(jets_[moment].subsets >> all & 1u)) continue;
-        const double weight = magnitudes ? std::abs(weights_[moment]) : weights_[moment];
+        const double signed_weight = weights_[set][moment];
+        if (signed_weight == 0.0 || !(jets_[moment].subsets >> all & 1u)) continue;
+        const double weight = magnitudes ? std::abs(signed_weight) : signed_weight;
         const double* value = at(moment, all);
         for (std::size_t s = 0; s < samples_; ++s) sum[s] += weight * value[s];
     }

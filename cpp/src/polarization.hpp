@@ -31,8 +31,8 @@ public:
         double bound;                // of the sum of the magnitudes of all terms
     };
     // The coefficient of e_1 e_2 ... in the linear combination of scalars that is the energy, at
-    // moments e_1 u_1 + e_2 u_2 + ...
-    Part part(const Directions& directions);
+    // moments e_1 u_1 + e_2 u_2 + ...; for each of the potential's sets of linear coefficients.
+    std::vector<Part> parts(const Directions& directions);
 
 private:
     // For every subset of the factors that occurs, [samples] numbers in the pool.
@@ -41,15 +41,17 @@ private:
         std::size_t first = 0;
     };
 
-    void evaluate(const Directions& directions, bool magnitudes, std::vector<double>& sum);
+    void evaluate(const Directions& directions, bool magnitudes);
+    // Adds the scalars of the directions with the weights of one set, or the magnitudes of both.
+    void add_scalars(std::size_t set, unsigned all, bool magnitudes, std::vector<double>& sum);
     void set_basics(const Directions& directions, bool magnitudes);
     void add_product(const Product& product, double multiplier);
     double* at(int moment, unsigned subset);
 
     const Contractions& source_;
     std::vector<std::vector<harmonics::Term>> basics_;
-    std::vector<double> weights_;
-    std::vector<Product> products_;  // those that the energy reads
+    std::vector<std::vector<double>> weights_;  // of moments, by set
+    std::vector<Product> products_;             // those that the energy reads
     std::vector<Jet> jets_;
     std::vector<int> touched_;
     std::vector<double> pool_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "mtpot/error.hpp"
@@ -88,6 +89,27 @@ std::size_t radial_count(const Potential& potential) {
            static_cast<std::size_t>(potential.radial.size);
 }
 
+std::size_t linear_count(const Potential& potential) {
+    return static_cast<std::size_t>(potential.species_count) +
+           potential.contractions->scalars.size();
+}
+
+void check_ensemble(const Potential& potential) {
+    if (!potential.ensemble) return;
+    const auto& [members, energy_errors, force_errors] = *potential.ensemble;
+    require(potential.trained, "an untrained potential has no ensemble");
+    require(!members.empty() && members.size() % linear_count(potential) == 0,
+            "the ensemble's parameters do not fit the potential");
+    require(all_finite(members), "a number of the ensemble is not finite");
+    for (const auto* errors : {&energy_errors, &force_errors}) {
+        require(errors->size() == (energy_errors.empty() ? 0 : error_numbers),
+                "the ensemble's errors have a wrong number");
+        require(std::all_of(errors->begin(), errors->end(),
+                            [](double x) { return std::isfinite(x) && x >= 0.0; }),
+                "the ensemble's errors must be finite and not negative");
+    }
+}
+
 void check_parameters(const Potential& potential) {
     const auto sound = [](std::span<const double> numbers, std::size_t size) {
         return numbers.size() == size && all_finite(numbers);
@@ -104,6 +126,10 @@ void check_parameters(const Potential& potential) {
 std::size_t Potential::parameter_count() const {
     return radial_count(*this) + static_cast<std::size_t>(species_count) +
            contractions->scalars.size();
+}
+
+std::size_t Potential::member_count() const {
+    return ensemble ? ensemble->members.size() / linear_count(*this) : 0;
 }
 
 std::vector<double> Potential::parameters() const {
@@ -127,12 +153,46 @@ Potential Potential::with_parameters(std::span<const double> parameters) const {
     result.species_energies.assign(first_energy, first_linear);
     result.linear_coefficients.assign(first_linear, parameters.end());
     result.trained = true;
+    result.ensemble.reset();
     return result;
+}
+
+Potential member(const Potential& potential, std::size_t number) {
+    require(number < potential.member_count(), "there is no member " + std::to_string(number) +
+                                                   " among " +
+                                                   std::to_string(potential.member_count()));
+    const auto first = potential.ensemble->members.begin() +
+                       static_cast<std::ptrdiff_t>(number * linear_count(potential));
+    Potential result = potential;
+    result.ensemble.reset();
+    std::copy_n(first, potential.species_count, result.species_energies.begin());
+    std::copy_n(first + potential.species_count, result.linear_coefficients.size(),
+                result.linear_coefficients.begin());
+    return result;
+}
+
+Potential deviation(const Potential& potential, std::size_t number) {
+    Potential result = member(potential, number);
+    result.bare = true;
+    const auto subtract = [](std::vector<double>& from, const std::vector<double>& what) {
+        std::transform(from.begin(), from.end(), what.begin(), from.begin(), std::minus<>());
+    };
+    subtract(result.species_energies, potential.species_energies);
+    subtract(result.linear_coefficients, potential.linear_coefficients);
+    return result;
+}
+
+std::vector<std::vector<double>> linear_coefficient_sets(const Potential& potential) {
+    std::vector<std::vector<double>> sets{potential.linear_coefficients};
+    for (std::size_t k = 0; k < potential.member_count(); ++k)
+        sets.push_back(deviation(potential, k).linear_coefficients);
+    return sets;
 }
 
 Potential keep_scalars(const Potential& potential, std::span<const int> kept) {
     Restriction restriction = restrict_to(*potential.contractions, kept);
     Potential result = potential;
+    result.ensemble.reset();
     result.contractions = std::make_shared<const Contractions>(std::move(restriction.contractions));
     result.radial_coefficients.clear();
     const int pairs = potential.species_count * potential.species_count;
@@ -158,6 +218,7 @@ void check(const Potential& potential) {
     check_radial(potential);
     check_core(potential);
     check_parameters(potential);
+    check_ensemble(potential);
 }
 
 }  // namespace mtpot

@@ -39,6 +39,11 @@ struct Program {
     };
     std::vector<Linear> linear;  // terms of the energy, and of the adjoints
 
+    struct Invariant {  // sum of values[left + k] * values[right + k], k < width
+        int left, right, width;
+    };
+    std::vector<Invariant> squares;  // of the form's, in its order
+
     int first_tensor() const { return 2 * component_count; }
     int first_adjoint() const { return 2 * component_count + tensor_count; }
 };

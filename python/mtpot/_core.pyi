@@ -80,6 +80,20 @@ class Potential:
     @property
     def zbl_radii(self) -> Floats | None:
         """Inner and outer radii of the core, shape [species, species, 2]; None without one."""
+    def with_ensemble(
+        self, members: ArrayLike, energy_errors: ArrayLike, force_errors: ArrayLike
+    ) -> Potential:
+        """With members, shape [members, species + scalars]; errors: scale, floor, 7 quantiles."""
+    @property
+    def members(self) -> Floats:
+        """Species energies and linear coefficients, shape [members, species + scalars]."""
+    @property
+    def ensemble_errors(self) -> tuple[list[float], list[float]] | None:
+        """Of energies and of forces."""
+    def member(self, number: int) -> Potential:
+        """One of the members, without the others."""
+    def deviation(self, number: int) -> Potential:
+        """Subtract the potential from a member: energies are linear in it; no core."""
     def keep_scalars(self, kept: list[int]) -> Potential:
         """Leave out the other scalars, and all that only they need; ascending positions."""
 
@@ -265,7 +279,7 @@ class ImageLists:
     def shifts(self) -> NDArray[np.int32]:
         """Shifts of the images in cell vectors, shape [images, 3]."""
 
-ListResults: TypeAlias = tuple[Floats, Floats, Floats, Floats | None, Floats | None]
+ListResults: TypeAlias = tuple[Floats, Floats, Floats, Floats | None, Floats | None, Floats | None]
 
 @final
 class ListEvaluator:
@@ -278,6 +292,8 @@ class ListEvaluator:
         self, lists: ImageLists, positions: ArrayLike, types: ArrayLike, threads: int = 0
     ) -> ListResults:
         """Site energies [n], forces [n, 3], virial [3, 3], grades [n], sum of rows [parameters].
+
+        With an ensemble also by how much its members' site energies differ, [n, members].
 
         positions, types: of atoms, then images. Entries of lists beyond the cutoff cost little.
         """

@@ -15,6 +15,7 @@ from mtpot.errors import InputError, NumericalError
 from mtpot.grading import Grader
 from mtpot.neighbors import refuse_coincidence, species_types
 from mtpot.potential import MTP
+from mtpot.spread import deviation_evaluators, energy_spread, root_mean_square
 from mtpot.stress import has_stress, voigt_stress
 from mtpot.verlet import Frame, VerletList
 
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+
 PRECISIONS = ("double", "mixed")
+
+SPREADS = ("energy_std", "energies_std", "forces_std")
+"""Properties of a potential with members."""
 
 SKIN = 1.5
 """Angstrom: of 0.5 to 2, the fastest for molecular dynamics of a metal at 300 and 1000 K."""
@@ -59,6 +65,12 @@ class MTPCalculator(Calculator):
     `stress` for a structure with a periodic direction and a volume. With an active set also
     `grade`, the extrapolation grade of the structure, and in neighborhood mode `grades`, those
     of the atoms: below 2 the potential interpolates, above 10 its forces cannot be trusted.
+
+    With members (`mlp train --ensemble`) also `energy_std`, the standard deviation of the energy,
+    and `energies_std`, the spread of the site energies, which the same pass gives; and, if they
+    are asked for by `get_property("forces_std")`, those of the force components, shape [n, 3],
+    which take a pass of half the cost for every member. If the potential is calibrated,
+    `energy_std` and `forces_std` are the errors to expect, else the mere spread of the members.
 
     Raises
     ------
@@ -123,6 +135,11 @@ class MTPCalculator(Calculator):
             if self._grader
             else _core.ListEvaluator(evaluator)
         )
+        self._members: list[_core.ListEvaluator] | None = None
+        self.implemented_properties = [
+            *MTPCalculator.implemented_properties,
+            *(SPREADS if len(self._core.members) else ()),
+        ]
         self._list = VerletList(self.potential.cutoff, self._skin)
         self._types = np.full(max(atomic_numbers.values()) + 1, -1, np.int32)
         self._types[[atomic_numbers[s] for s in self.potential.species]] = range(
@@ -166,17 +183,17 @@ class MTPCalculator(Calculator):
     def calculate(
         self,
         atoms: Atoms | None = None,
-        properties: Sequence[str] = ("energy",),  # noqa: ARG002 - all of them come at once
+        properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,  # noqa: ARG002
     ) -> None:
-        """Fill `results` for a structure; every property comes from one pass."""
+        """Fill `results` for a structure; every property but `forces_std` comes from one pass."""
         if atoms is not None:
             self.atoms = atoms.copy()
         self._refresh()
         self.results = {}
         structure = self.atoms
         assert structure is not None
-        energies, forces, virial, sites, row = self._evaluate(structure)
+        energies, forces, virial, sites, row, deviations = self._evaluate(structure)
         energy = float(energies.sum())
         results: dict[str, Any] = {
             "energy": energy,
@@ -191,7 +208,30 @@ class MTPCalculator(Calculator):
             results["grade"] = grades.frame
             if grades.sites is not None:
                 results["grades"] = grades.sites
+        if deviations is not None:
+            results |= self._spreads(deviations, "forces_std" in properties)
         self.results = results
+
+    def _spreads(self, deviations: Floats, with_forces: bool) -> dict[str, Any]:
+        """Take standard deviations of how far the members are from the potential, [n, members]."""
+        intervals = self.potential.intervals
+        energy, sites = energy_spread(deviations)
+        if intervals:
+            energy = intervals.energy_sigma(energy, len(sites))
+        found: dict[str, Any] = {"energy_std": energy, "energies_std": sites}
+        if with_forces:
+            forces = self._force_spread()
+            found["forces_std"] = intervals.forces.sigma(forces) if intervals else forces
+        return found
+
+    def _force_spread(self) -> Floats:
+        """Spread of the forces in the structure that was evaluated last."""
+        if self._members is None:
+            evaluators = deviation_evaluators(self.potential.core, "mixed")
+            self._members = [_core.ListEvaluator(each) for each in evaluators]
+        arrays = self._list.lists, self._list.positions, self._list.types
+        forces = [each.evaluate(*arrays, self._threads)[1] for each in self._members]
+        return root_mean_square(np.stack(forces))
 
     def _evaluate(self, structure: Atoms) -> _core.ListResults:
         frame = Frame(structure.positions, structure.cell.array, structure.pbc)

@@ -11,6 +11,7 @@ import numpy as np
 from mtpot import _core
 from mtpot.errors import InputError
 from mtpot.files import installed_folder, write_atomic
+from mtpot.intervals import ErrorModel, Intervals
 from mtpot.short_range import core_radii
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class MTP:
-    """A moment tensor potential: its form, its parameters and, if it has one, its active set.
+    """A moment tensor potential: its form, its parameters, its active set and its committee.
 
     Make one with `MTP.load` or `MTP.new`. The energy of a structure is the sum over its atoms of
     V_i = e_{z_i} + sum_alpha xi_alpha B_alpha(i); Shapeev, Multiscale Model. Simul. 14 (2016)
@@ -137,6 +138,28 @@ class MTP:
         radii = core_radii(self.species, self.cutoff, outer)
         return MTP(self._core.with_zbl(radii[..., 0], radii[..., 1]), self._selection)
 
+    def with_members(self, linear: ArrayLike, intervals: Intervals | None = None) -> MTP:
+        """Return the potential as the first among a committee; its active set stays.
+
+        Members share its radial functions, so that one pass gives the energies of all. The file
+        stays one that other programs read as the potential alone; with an active set besides, it
+        is for mtpot alone.
+
+        Parameters
+        ----------
+        linear
+            Species energies and linear coefficients of each, shape [members, species + scalars].
+        intervals
+            How errors follow from the spread of these members.
+
+        Raises
+        ------
+        InputError
+            If there are no members, or their numbers do not fit the potential or are not finite.
+        """
+        numbers = [each.numbers for each in intervals] if intervals else [[], []]
+        return MTP(self._core.with_ensemble(linear, *numbers), self._selection)
+
     def save(self, path: str | PathLike[str], overwrite: bool = False) -> None:
         """Write the potential; a name that ends in .almtp holds the active set, too.
 
@@ -165,6 +188,17 @@ class MTP:
     def selection(self) -> _core.Selection | None:
         """The active set and where its rows come from."""
         return self._selection
+
+    @property
+    def members(self) -> tuple[MTP, ...]:
+        """The committee besides the potential itself, each a potential of its own."""
+        return tuple(MTP(self._core.member(k)) for k in range(len(self._core.members)))
+
+    @property
+    def intervals(self) -> Intervals | None:
+        """How errors follow from the spread of the members; None if that is not known."""
+        errors = self._core.ensemble_errors
+        return Intervals(*map(ErrorModel.from_numbers, errors)) if errors else None
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -201,7 +235,8 @@ class MTP:
     def parameters(self) -> NDArray[np.float64]:
         """Radial coefficients, species energies and linear coefficients, in this order.
 
-        A copy: assign to change them, which forgets the active set, whose rows depend on them.
+        A copy: assign to change them, which forgets the active set, whose rows depend on them,
+        and the members.
         """
         return self._core.parameters
 

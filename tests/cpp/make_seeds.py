@@ -29,7 +29,7 @@ def selection(potential: _core.Potential) -> _core.Selection:
 
 
 def main(folder: Path) -> None:
-    """Write an untrained and a trained potential, one with an active set, and two with cores."""
+    """Write an untrained and a trained potential, with an active set, cores and committees."""
     folder.mkdir(parents=True, exist_ok=True)
     small, large = trained(4, ["Si"]), trained(8, ["Al", "Ni"])
     untrained = MTP.new(6, ["Si"], cutoff=5.0).core
@@ -39,6 +39,12 @@ def main(folder: Path) -> None:
     (folder / "core.mtp").write_bytes(_core.format_potential(cored))
     repulsive = MTP(small).with_core().core
     (folder / "core.almtp").write_bytes(_core.format_potential(repulsive, selection(small)))
+    members = np.random.default_rng(1).normal(size=(2, len(large.scalars) + 2))
+    errors = [1.0, 0.1, *np.linspace(0.5, 3.0, 7)]
+    committee = large.with_ensemble(members, errors, errors)
+    (folder / "ensemble.mtp").write_bytes(_core.format_potential(committee))
+    few = small.with_ensemble(np.ones((3, len(small.scalars) + 1)), [], [])
+    (folder / "ensemble.almtp").write_bytes(_core.format_potential(few, selection(small)))
     (folder / "active.almtp").write_bytes(_core.format_potential(small, selection(small)))
 
 

@@ -159,7 +159,8 @@ struct System {
 enum class Extra { none, grades, row };
 
 struct Sums {
-    std::vector<double> forces, site_energies, atom_virials, centroid_virials, grades, row;
+    std::vector<double> forces, site_energies, atom_virials, centroid_virials, grades, row,
+        deviations;  // empty: not wanted
     std::array<double, 6> virial{};
     double energy = 0.0;
 
@@ -182,7 +183,8 @@ struct Sums {
                 atom_virials.data(),
                 centroid_virials.data(),
                 extra == Extra::grades ? grades.data() : nullptr,
-                extra == Extra::row ? row.data() : nullptr};
+                extra == Extra::row ? row.data() : nullptr,
+                deviations.empty() ? nullptr : deviations.data()};
     }
 };
 
@@ -451,6 +453,42 @@ void test_no_atoms(const Engine& engine) {
     expect(energy == 0.0, "no atoms have no energy");
 }
 
+// What one pass says of the members is the difference of their own energies.
+void test_members(const mtpot::Potential& from, const Crystal& crystal, std::mt19937& random) {
+    constexpr std::size_t members = 11;  // more than a kernel takes at a time
+    std::uniform_real_distribution<double> factor(0.9, 1.1);
+    mtpot::Ensemble ensemble;
+    const std::vector<double> parameters = from.parameters();
+    for (std::size_t m = 0; m < members; ++m)
+        for (std::size_t k = from.radial_coefficients.size(); k < parameters.size(); ++k)
+            ensemble.members.push_back(parameters[k] * factor(random));
+    mtpot::Potential potential = from;
+    potential.ensemble = std::make_shared<const mtpot::Ensemble>(std::move(ensemble));
+    const Engine engine(potential);
+    const System system(crystal, cutoff);
+    const auto energies_of = [&](const mtpot::Potential& one) {
+        auto sums = evaluate(Engine(one), system, Extra::none, 1);
+        sums.site_energies.resize(atoms);
+        return sums.site_energies;
+    };
+    const std::vector<double> own = energies_of(from);
+    std::vector<double> expected(members * atoms);
+    for (std::size_t m = 0; m < members; ++m) {
+        const auto energies = energies_of(member(potential, m));
+        for (int i = 0; i < atoms; ++i) expected[i * members + m] = energies[i] - own[i];
+    }
+    for (const Extra extra : {Extra::none, Extra::grades, Extra::row})
+        for (const int threads : {1, most_threads}) {
+            mtpot::ListEvaluator evaluator = engine.lists();
+            Sums sums;
+            sums.clear(system.types.size(), potential.parameter_count());
+            sums.deviations.assign(members * atoms, -1.0);
+            evaluator.evaluate(system.list(), sums.results(extra), threads);
+            expect_close(sums.deviations, expected, "deviations are those of the members");
+            expect_close(std::span(sums.site_energies).first(atoms), own, "energies are the same");
+        }
+}
+
 // Few species and many, and potentials of which little is left.
 void test_other_potentials(const std::string& basis, std::mt19937& random) {
     for (const int count : {1, 3, 6}) {
@@ -495,6 +533,7 @@ int main() try {
         test_refusals(engine, crystal);
         test_no_atoms(engine);
         test_other_potentials(basis, random);
+        test_members(random_potential(basis, random), crystal, random);
     }
     test_pairs_that_do_not_fit();
     std::printf("lists hold\n");

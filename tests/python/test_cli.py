@@ -100,6 +100,49 @@ def test_training_leaves_what_the_interface_promises(trained: Path) -> None:
     assert MTP.load(trained / "potential.almtp").selection is not None
 
 
+@pytest.fixture(scope="module")
+def committee(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Output folder of a training with a committee, on a third of the frames set aside."""
+    folder = tmp_path_factory.mktemp("committee") / "run"
+    frames = ase.io.read(data / "train.xyz", ":") + [sample(seed) for seed in range(30, 48)]
+    ase.io.write(data / "more.xyz", frames)
+    words = ["--ensemble", "3", "--validation", "0.35", "--output", folder]
+    printed = succeed("train", "--data", data / "more.xyz", *words, *FAST)
+    assert "committee: 3 members" in printed
+    assert "not calibrated" not in printed
+    return folder
+
+
+def test_a_committee_is_trained_calibrated_and_used(committee: Path, data: Path, tmp_path) -> None:
+    for name in ("potential.mtp", "potential.almtp"):
+        potential = MTP.load(committee / name)
+        assert len(potential.members) == 3
+        assert potential.intervals is not None
+    output = tmp_path / "out.xyz"
+    words = ["evaluate", committee / "potential.mtp", data / "test.xyz", "--output", output]
+    printed = succeed(*words)
+    assert re.search(r"intervals of 50, 68, 90, 95 % hold [\d., ]+ % of 48 force comp", printed)
+    frame = ase.io.read(output)
+    calculator = MTPCalculator(potential)
+    expected = calculator.get_property("forces_std", frame)
+    np.testing.assert_allclose(frame.arrays["forces_std"], expected, atol=1e-5)
+    assert frame.info["energy_std"] == pytest.approx(calculator.results["energy_std"], rel=1e-4)
+    assert "members 3, calibrated yes" in succeed("info", committee / "potential.mtp")
+
+
+def test_a_committee_without_frames_aside_is_said_to_be_uncalibrated(data: Path, tmp_path) -> None:
+    words = ["--data", data / "train.xyz", "--ensemble", "2", "--output", tmp_path / "run"]
+    printed = succeed("train", *words, *FAST, "--active-set", "none")
+    assert "not calibrated" in printed
+    printed = succeed("evaluate", tmp_path / "run" / "potential.mtp", data / "test.xyz")
+    assert "not calibrated" in printed
+
+
+def test_a_committee_of_one_is_refused(data: Path, tmp_path) -> None:
+    words = ["--data", data / "train.xyz", "--ensemble", "1", "--output", tmp_path / "run"]
+    assert "2 and more members" in refuse("train", *words)
+
+
 def test_metrics_have_the_promised_keys(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 
-def run(repository, folder, name: str) -> str:
+def run(repository, folder, name: str, *flags: str) -> str:
     """Run an example in a folder of its own; returns what it printed."""
     result = subprocess.run(
-        [sys.executable, str(repository / "examples" / name), "--output", "plot.png"],
+        [sys.executable, str(repository / "examples" / name), "--output", "plot.png", *flags],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -43,9 +43,21 @@ def test_equation_of_state_of_silicon(repository, tmp_path):
     assert number(r"modulus: (\S+) GPa", printed) == pytest.approx(95, abs=15)
 
 
-@pytest.mark.parametrize("name", ["md.py", "eos.py"])
-def test_examples_explain_their_flags(repository, name):
+def test_elastic_constants_and_phonons_of_silicon_with_error_bars(repository, tmp_path):
+    """Experiment has 166, 64 and 80 GPa, and 15.5 THz (Landolt-Bornstein III/29a and III/13a)."""
+    printed = run(repository, tmp_path, "uncertainty.py", "--members", "3")
+    for name, value in (("C11", 166), ("C12", 64), ("C44", 80)):
+        assert number(rf"{name}: (\S+) \+-", printed) == pytest.approx(value, rel=0.4)
+        assert 0.1 < number(rf"{name}: \S+ \+- (\S+) GPa", printed) < 100
+    assert number(r"optical: (\S+) \+-", printed) == pytest.approx(15.5, abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [("md.py", ["--steps"]), ("eos.py", ["--steps"]), ("uncertainty.py", ["--members"])],
+)
+def test_examples_explain_their_flags(repository, name, flags):
     line = [sys.executable, str(repository / "examples" / name), "--help"]
     printed = subprocess.run(line, capture_output=True, text=True, check=True).stdout
-    for flag in ("--steps STEPS", "--output OUTPUT"):
-        assert re.search(rf"{flag}\s+\w", printed)
+    for flag in (*flags, "--output"):
+        assert re.search(rf"{flag} {flag[2:].upper()}\s+\w", printed)

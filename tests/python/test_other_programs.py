@@ -24,11 +24,18 @@ def pruned(level: int) -> MTP:
     return MTP(core.keep_scalars(list(range(2, len(core.scalars), 5))))
 
 
+def committee(level: int) -> MTP:
+    """With members behind the last line that other programs know."""
+    potential = Case("RBChebyshev", level, 1).potential()
+    return potential.with_members(np.ones((3, len(potential.core.scalars) + 1)))
+
+
 POTENTIALS = {
     "level8": Case("RBChebyshev", 8, 1).potential(),
     "level16": Case("RBChebyshev", 16, 1).potential(),
     "level16-pruned": pruned(16),
     "level8-pruned": pruned(8),
+    "level8-committee": committee(8),
 }
 
 

@@ -21,7 +21,7 @@ struct AtomList {
 };
 
 // Where results go, in eV and angstrom; a null pointer leaves one out. Everything is added to what
-// stands there, but the grades, which are written, for centers only.
+// stands there, but grades and deviations, which are written, for centers only.
 struct ListResults {
     double* forces;            // [3 * atoms], ghosts included
     double* energy;            // [1]
@@ -31,6 +31,7 @@ struct ListResults {
     double* centroid_virials;  // [9 * atoms], xx yy zz xy xz yz yx zx zy, see docs/pair_mtp.md
     double* grades;            // [atoms], of sites
     double* row;               // [parameters], sum of dV_i/dtheta over the centers
+    double* deviations;        // [atoms * members], of the members' site energies, centers only
 };
 
 }  // namespace mtpot

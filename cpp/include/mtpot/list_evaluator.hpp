@@ -49,6 +49,7 @@ private:
     // Returns how many threads took part.
     int evaluate_blocks(const Pass& pass);
     void evaluate_block(const Pass& pass, const ListResults& own, Thread& thread, std::size_t b);
+    void write_deviations(const Pass& pass, const CenterBlock& block, const double* found) const;
     void merge(const ListResults& results, std::size_t atoms, int team) const;
 
     struct Range {
@@ -63,6 +64,7 @@ private:
     std::vector<std::int32_t> order_;  // centers, by species
     std::vector<Range> blocks_;        // of centers of one species
     std::vector<double> block_energies_;
+    std::vector<double> species_deviations_;  // [members][species]
     std::size_t longest_list_ = 0;
 };
 

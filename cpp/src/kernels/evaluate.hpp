@@ -8,6 +8,7 @@
 #include "kernels/program.hpp"
 #include "kernels/radial_functions.hpp"
 #include "kernels/rows.hpp"
+#include "kernels/spread.hpp"
 #include "kernels/sums.hpp"
 
 namespace mtpot::MTPOT_ISA {
@@ -21,6 +22,7 @@ struct EvaluateSpace {
     SlotGradients gradients;
     Vec* sums;  // [slots], of one radial function
     Vec *moments, *adjoints;
+    Vec* terms;  // of the ensemble's spread
     bool has_core = false;
 
     EvaluateSpace(Arena& arena, const CompiledPotential& compiled, std::size_t pairs)
@@ -43,6 +45,7 @@ struct EvaluateSpace {
             moments = arena.take<Vec>(compiled.moment_count);
             adjoints = arena.take<Vec>(compiled.moment_count);
         }
+        terms = arena.take<Vec>(compiled.spread.term_count());
     }
 };
 
@@ -123,6 +126,7 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
     const double own = compiled.potential.species_energies[space.block.species];
     for (int lane = 0; lane < lanes; ++lane)
         out.energies[lane] = own + static_cast<double>(energy[lane]);
+    if (out.deviations) deviations(compiled, space.moments, space.terms, out.deviations);
     if (!backward) return Status::done;
 
     if constexpr (has_rows) {

@@ -52,6 +52,7 @@ struct SiteOutputs {
     double* pair_gradients = nullptr;   // of neighborhoods, by pair
     const ListResults* sums = nullptr;  // of lists: forces and virials, which are added to
     double* rows = nullptr;             // [parameters][lanes]
+    double* deviations = nullptr;       // [members][lanes], of the members' energies
 
     bool wants_gradients() const {
         return pair_gradients || (sums && (sums->forces || sums->virial || sums->atom_virials ||

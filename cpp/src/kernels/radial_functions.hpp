@@ -130,6 +130,7 @@ inline void add_zbl(const Zbl& zbl, const Block& block, int w, Vec* slopes, Vec&
 
 // The part of the energy without parameters is added, its dE/dr written; false if there is none.
 inline bool core(const CompiledPotential& compiled, const Block& block, Vec* slopes, Vec& energy) {
+    if (compiled.potential.bare) return false;
     bool present = false;
     radial::Registry::visit(compiled.potential.radial.kind, [&](auto kind) {
         if constexpr (kind.has_core) {

@@ -4,7 +4,8 @@
 
 The output has predictions as energy, forces and stress, and labels as ref_energy, ref_forces and
 ref_stress (eV, eV/angstrom, eV/angstrom^3); .xyz has 8 decimals of forces. Groups come from the
-frames' info key "group", else "config_type".
+frames' info key "group", else "config_type". A potential with members (mlp train --ensemble) adds
+energy_std and forces_std, the errors to expect, and the share of real errors inside intervals.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ from mtpot.cli.common import (
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from mtpot.data.frame import Floats, Frame
+    from mtpot.potential import MTP
+    from mtpot.train.metrics import Prediction
 
 SUMMARY = "predict frames and measure errors"
 
@@ -70,16 +76,38 @@ def run(arguments: argparse.Namespace) -> None:
     predictions = evaluate_frames(potential, frames, arguments.threads, arguments.precision)
     metrics = measure(frames, predictions)
     print_errors(f"Errors, {arguments.frames}", metrics)
+    expected = _expected_errors(arguments, potential, frames, predictions)
     if arguments.output:
         predicted = [
             with_predictions(atoms, frame, each.energy, each.forces, each.stress)
             for atoms, frame, each in zip(images, frames, predictions, strict=True)
         ]
+        if expected:
+            for atoms, (energy, forces) in zip(predicted, expected, strict=True):
+                atoms.info["energy_std"] = energy
+                atoms.set_array("forces_std", forces)
         write_atoms(arguments.output, predicted, arguments.overwrite)
         print(f"{arguments.output}: predictions of {len(images)} frames")
     if arguments.json:
         write_atomic(arguments.json, to_json(metrics.as_dict()), arguments.overwrite)
         print(f"{arguments.json}: errors")
+
+
+def _expected_errors(
+    arguments: argparse.Namespace,
+    potential: MTP,
+    frames: Sequence[Frame],
+    predictions: Sequence[Prediction],
+) -> list[tuple[float, Floats]]:
+    """Find the standard deviations of energies and forces by members, and tell how they fare."""
+    from mtpot.train.calibration import beside, describe_coverage, expected_errors, spreads
+
+    if not potential.members:
+        return []
+    found = spreads(potential, frames, arguments.threads)
+    for line in describe_coverage(potential.intervals, beside(frames, predictions, found)):
+        print(line)
+    return expected_errors(potential.intervals, found)
 
 
 def _check_targets(arguments: argparse.Namespace) -> None:

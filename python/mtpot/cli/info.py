@@ -69,6 +69,7 @@ def describe(potential: MTP) -> dict[str, Any]:
         "parameters": len(core.parameters),
         "pair_couplings": _couples_pairs(core),
         "active_set": _active_set(potential),
+        "committee": _committee(potential),
     }
 
 
@@ -99,6 +100,12 @@ def _active_set(potential: MTP) -> dict[str, Any] | None:
         "rows_set": int((selection.origins[:, 0] >= 0).sum()),
         "configurations": selection.configurations.count("BEGIN_CFG"),
     }
+
+
+def _committee(potential: MTP) -> dict[str, Any] | None:
+    members = len(potential.core.members)
+    calibrated = "yes" if potential.intervals else "no"
+    return {"members": members, "calibrated": calibrated} if members else None
 
 
 def _text(value: Any) -> str:

@@ -69,12 +69,14 @@ def run(arguments: argparse.Namespace) -> None:
         A file is refused or malformed, or frames are missing; nothing has been written then.
     """
     from mtpot.train.report import PAGE, write_comparison, write_report
+    from mtpot.train.uncertainty import calibrations
 
     output = _output(arguments)
     _check_outputs(output, arguments)
     subjects = [_load(path, name, arguments) for path, name in _named(arguments.subjects)]
     if len(subjects) == 1:
-        write_report(output, _judge_one(subjects[0], arguments))
+        judged = _judge_one(subjects[0], arguments)
+        write_report(output, judged, calibrations(judged, arguments.threads))
     else:
         read = _reader()
         compared = [_compare(subject, arguments, read) for subject in subjects]

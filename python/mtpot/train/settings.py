@@ -117,6 +117,13 @@ def _distance(value: Any) -> float | Literal["auto"]:
     return float(number(0.0, open_low=True)(value))
 
 
+def _ensemble(value: Any) -> int:
+    count: int = integer(0, 100)(value)
+    if count == 1:
+        raise ValueError("expected 0, or 2 and more members")
+    return count
+
+
 def _ridge(value: Any) -> float | Literal["auto"]:
     if value == "auto":
         return "auto"
@@ -481,6 +488,16 @@ class Settings:
             "whole frames) or none",
             choice("nbh", "cfg", "none"),
             "MODE",
+        ),
+    )
+    ensemble: int = field(
+        default=0,
+        metadata=_about(
+            "optimization",
+            "members of a committee, whose spread gives error bars: refits to frames drawn with "
+            "replacement, calibrated on the validation frames; 0: none, 8: enough",
+            _ensemble,
+            "M",
         ),
     )
     threads: int = field(

@@ -1,0 +1,98 @@
+"""From the spread of a committee to errors: what validation frames have taught about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mtpot.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Floats = NDArray[np.float64]
+
+LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95, 0.98, 0.99)
+"""Shares of errors whose intervals are stored."""
+
+
+def normal_factor(level: float) -> float:
+    """Half width, in standard deviations, of the interval that holds a share of a normal law.
+
+    Raises
+    ------
+    InputError
+        Unless 0 < level < 1.
+    """
+    if not 0.0 < level < 1.0:
+        raise InputError(f"the level of an interval lies between 0 and 1, not at {level!r}")
+    return NormalDist().inv_cdf(0.5 + 0.5 * level)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorModel:
+    """Errors as they follow from a spread: sigma^2 = scale^2 spread^2 + floor^2.
+
+    The floor stands for what no choice of parameters could describe, on which all members agree.
+    Intervals do not take errors to be normal: their half widths are quantiles of |error| / sigma.
+
+    Attributes
+    ----------
+    scale, floor
+        Of the equation; the floor in the unit of the errors.
+    quantiles
+        Half widths of the intervals that hold a share of `LEVELS`, in sigma.
+    """
+
+    scale: float
+    floor: float
+    quantiles: tuple[float, ...]
+
+    @classmethod
+    def from_numbers(cls, numbers: Sequence[float]) -> ErrorModel:
+        """Restore from `numbers`."""
+        return cls(numbers[0], numbers[1], tuple(numbers[2:]))
+
+    @property
+    def numbers(self) -> list[float]:
+        """Scale, floor and quantiles, as potential files hold them."""
+        return [self.scale, self.floor, *self.quantiles]
+
+    def sigma(self, spread: ArrayLike) -> Floats:
+        """Root mean square error that is expected where the members spread so far."""
+        sigma: Floats = np.hypot(self.scale * np.asarray(spread, dtype=np.float64), self.floor)
+        return sigma
+
+    def factor(self, level: float) -> float:
+        """Half width, in sigma, of the interval that holds a share of the errors.
+
+        Between and beyond `LEVELS` its ratio to that of a normal law is interpolated.
+
+        Raises
+        ------
+        InputError
+            Unless 0 < level < 1.
+        """
+        normal = [normal_factor(each) for each in LEVELS]
+        ratios = np.array(self.quantiles) / normal
+        return float(normal_factor(level) * np.interp(level, LEVELS, ratios))
+
+
+class Intervals(NamedTuple):
+    """Error models of total energies, in eV per square root of the atoms, and of forces.
+
+    Errors of the energies of N atoms grow as the square root of N, as the default loss has it; a
+    component of a force counts by itself, in eV/angstrom.
+    """
+
+    energy: ErrorModel
+    forces: ErrorModel
+
+    def energy_sigma(self, spread: float, atoms: int) -> float:
+        """Error in eV that is expected of the total energy of so many atoms."""
+        root = float(np.sqrt(max(atoms, 1)))
+        return root * float(self.energy.sigma(spread / root))
