@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
     from mtpot.train.checkpoint import Checkpoint
+    from mtpot.train.processes import Processes
     from mtpot.train.trainer import TrainingResult
 
 CHECKPOINT = "checkpoint"
@@ -111,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_inputs(settings, arguments.settings)
     _check_shape(settings)
     _ = SOLVERS[settings.solver].minimize  # refused if it needs what is not installed
-    return _train(settings)
+    return _train(settings, getattr(arguments, "team", None))
 
 
 def _take_settings_from_data(arguments: argparse.Namespace) -> None:
@@ -229,18 +230,21 @@ def _check_shape(settings: Settings) -> None:
         MTP.new(**shape | {"level": 2}, species=settings.species or ("H",))
 
 
-def _train(settings: Settings) -> int:
+def _train(settings: Settings, team: Processes | None) -> int:
     from mtpot.cli.progress import Progress, describe
     from mtpot.train.trainer import train
 
     started = time.perf_counter()
+    if team is not None:
+        team.check(settings)
+        print(f"{team.size} processes", flush=True)
     settings, data = read_data(settings)
     _probe_outputs(settings)
     checkpoint = _checkpoint(settings, data)
     # A batch system's end of time is as good a reason to stop as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress(describe) as progress:
-        result = train(settings, data.train, data.validation, progress, checkpoint)
+        result = train(settings, data.train, data.validation, progress, checkpoint, team)
     _save_potential(settings, result.potential)
     print(_ending(result))
     if result.chosen:

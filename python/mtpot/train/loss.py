@@ -149,27 +149,39 @@ def labeled_frames(
     InputError
         If there are no frames, or one has no energy or does not fit the potential; names it.
     """
+    factors = factors_of(potential, frames, weights)
+    labeled = [label(potential, *each, weights) for each in zip(frames, factors, strict=True)]
+    return labeled, [each.neighborhoods for each in labeled]
+
+
+def factors_of(potential: MTP, frames: Sequence[Frame], weights: Weights) -> Floats:
+    """Return the factor of each frame on its weights, with 1/K; shape [frames].
+
+    Raises
+    ------
+    InputError
+        If there are no frames, or one has no energy; names it.
+    """
     if not frames:
         raise InputError("there are no frames to train on")
-    energies = [_energy(frame) for frame in frames]
-    factors = weights.factors_of(frames, potential.species)
-    labeled, lists = [], []
-    for frame, energy, share in zip(frames, energies, factors / len(frames), strict=True):
-        found = frame_neighborhoods(potential, frame)
-        virial = frame.virial
-        labeled.append(
-            _core.LabeledFrame(
-                found,
-                energy,
-                np.zeros((len(frame), 3)) if frame.forces is None else frame.forces,
-                np.zeros(6) if virial is None else virial,
-                share * weights.energy_of(frame),
-                share * weights.forces_of(frame),
-                share * weights.virial_of(frame),
-            )
-        )
-        lists.append(found)
-    return labeled, lists
+    for frame in frames:
+        _energy(frame)
+    return weights.factors_of(frames, potential.species) / len(frames)
+
+
+def label(potential: MTP, frame: Frame, factor: float, weights: Weights) -> _core.LabeledFrame:
+    """Prepare one frame, with a factor on its weights; raises as `labeled_frames`."""
+    found = frame_neighborhoods(potential, frame)
+    virial = frame.virial
+    return _core.LabeledFrame(
+        found,
+        _energy(frame),
+        np.zeros((len(frame), 3)) if frame.forces is None else frame.forces,
+        np.zeros(6) if virial is None else virial,
+        factor * weights.energy_of(frame),
+        factor * weights.forces_of(frame),
+        factor * weights.virial_of(frame),
+    )
 
 
 def _energy(frame: Frame) -> float:

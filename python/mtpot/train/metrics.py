@@ -13,7 +13,7 @@ from mtpot.errors import NumericalError
 from mtpot.stress import has_stress, voigt_stress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mtpot.data.frame import Floats, Frame
     from mtpot.potential import MTP
@@ -158,14 +158,35 @@ def rms_errors(
 
     The quick way to the two numbers, with neighborhoods that are there already.
     """
-    energies, forces = [], []
+    return root_means(squared_errors(evaluator, frames, threads))
+
+
+def squared_errors(
+    evaluator: _core.Evaluator,
+    frames: Iterable[tuple[Frame, _core.Neighborhoods]],
+    threads: int = 0,
+) -> Floats:
+    """Sum the squares of the errors of energies per atom and of force components.
+
+    Shape [4]: of energies, of force components, how many energies, how many components.
+    """
+    sums = np.zeros(4)
     for frame, found in frames:
         sites, predicted, _ = evaluator.evaluate(found, threads)
         if frame.energy is not None:
-            energies.append((sites.sum() - frame.energy) / len(frame))
+            sums[[0, 2]] += ((sites.sum() - frame.energy) / len(frame)) ** 2, 1
         if frame.forces is not None:
-            forces.append((predicted - frame.forces).ravel())
-    return _rms(energies), _rms(np.concatenate(forces) if forces else [])
+            sums[[1, 3]] += np.square(predicted - frame.forces).sum(), frame.forces.size
+    return sums
+
+
+def root_means(sums: Floats) -> tuple[float | None, float | None]:
+    """Root mean squares from the sums of `squared_errors`, None where the number is zero."""
+    energy, force = (
+        float(np.sqrt(total / count)) if count else None
+        for total, count in zip(sums[:2], sums[2:], strict=True)
+    )
+    return energy, force
 
 
 def energy_pairs(pairs: Sequence[tuple[Frame, Prediction]]) -> Floats:
@@ -211,7 +232,3 @@ def _columns(pairs: Sequence[tuple[Floats, Floats]]) -> Floats:
     return np.column_stack(
         [np.concatenate([a.ravel() for a in side]) for side in zip(*pairs, strict=True)]
     )
-
-
-def _rms(values: Sequence[float] | Floats) -> float | None:
-    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else None
