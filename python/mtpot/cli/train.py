@@ -18,6 +18,7 @@ import os
 import signal
 import time
 from dataclasses import MISSING, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +54,11 @@ SUMMARY = "train a potential (mlp-train is short for it)"
 class Data:
     """The frames of one training, told apart by what they are for."""
 
-    train: list[Frame]
-    validation: list[Frame]
-    test: list[Frame]
+    train: Sequence[Frame]
+    validation: Sequence[Frame]
+    test: Sequence[Frame]
 
-    def sets(self) -> dict[str, list[Frame]]:
+    def sets(self) -> dict[str, Sequence[Frame]]:
         """Return those that have frames, under the names of metrics.json."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: frames for name, frames in named.items() if frames}
@@ -267,7 +268,7 @@ def _checkpoint(settings: Settings, data: Data) -> Checkpoint:
     from mtpot.train.checkpoint import Checkpoint, exists, facts_of, resume
 
     path = make_folder(settings.output) / CHECKPOINT
-    facts = facts_of(settings.as_dict(), [*data.train, *data.validation])
+    facts = facts_of(settings.as_dict(), chain(data.train, data.validation))
     if settings.resume and exists(path):
         return resume(path, facts, lambda line: print(f"warning: {line}", flush=True))
     checkpoint = Checkpoint(path, facts)
@@ -282,18 +283,30 @@ def read_data(settings: Settings) -> tuple[Settings, Data]:
     from mtpot.data.split import split_off
 
     known = settings.species if settings.start is None else _start_species(settings)
-    frames, left_out = leave_out(read_sets(settings.data, known))
+    frames, left_out = leave_out(_read(settings, known))
     check_trainable(frames)
     species = known or elements_of(frames)
     test = read_sets(settings.test, species)
-    check_elements([*frames, *test], species, _advice(settings))
-    suspicious = check_distances([*frames, *test])
+    check_elements(chain(frames, test), species, _advice(settings))
+    suspicious = check_distances(chain(frames, test))
     settings = replace(settings, species=species)
     kept, aside = split_off(frames, settings.validation, settings.seed)
     data = Data(kept, aside, test)
     _tell(settings, data)
     _warn(settings, frames, data, [*_short(suspicious), *left_out])
     return settings, data
+
+
+def _read(settings: Settings, species: Sequence[str]) -> Sequence[Frame]:
+    """Read the frames to train on, into a scratch file if they are to be streamed."""
+    from mtpot.data.sets import iterate_sets, read_sets
+    from mtpot.data.stored import store
+
+    if not settings.stream:
+        return read_sets(settings.data, species)
+    output = settings.output.resolve()
+    folder = next(each for each in (output, *output.parents) if each.is_dir())
+    return store(iterate_sets(settings.data, species), folder)
 
 
 def _start_species(settings: Settings) -> tuple[str, ...]:
@@ -335,7 +348,7 @@ def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: lis
     from mtpot.data.findings import find_serious
 
     messages = [*messages, *_short(find_conflicts(frames)), *map(str, find_serious(frames))]
-    messages += find_lookalikes([*frames, *data.test])
+    messages += find_lookalikes(chain(frames, data.test))
     if settings.validation > 0.0 and not data.validation:
         messages.append("--validation sets no frame aside: the groups are too small")
     if len(data.train) < len(frames) / 2:

@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 from mtpot import _core
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.errors import InputError
+from mtpot.train.chunks import chunks, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -216,7 +217,7 @@ class Problem:
         folds: Sequence[Integers] = (),
     ) -> None:
         self.potential = potential
-        self.frames = list(frames)
+        self.frames = frames
         self.folds = folds
         self.threads = threads
         self.species_count = potential.species_count
@@ -238,13 +239,16 @@ class Problem:
     def normal_equations(self, parameters: Floats, linear_only: bool) -> NormalEquations:
         """Set up those of the weighted residuals, label - prediction, at the parameters."""
         design = _core.Design(self.potential.with_parameters(parameters))
-        gram = design.normal_equations(self.frames, linear_only, self.threads)
+        gram = _sum(
+            design.normal_equations(chunk, linear_only, self.threads)
+            for chunk in chunks(self.frames)
+        )
         return NormalEquations(gram[:-1, :-1], gram[:-1, -1], float(gram[-1, -1]))
 
     def loss_and_gradient(self, parameters: Floats) -> tuple[float, Floats]:
         """Return r^T r and its derivatives in all parameters, without a Gram matrix."""
         design = _core.Design(self.potential.with_parameters(parameters))
-        sums = design.gradient(self.frames, self.threads)
+        sums = _sum(design.gradient(chunk, self.threads) for chunk in chunks(self.frames))
         return float(sums[-1]), -2.0 * sums[:-1]
 
     def without_coefficients(self, parameters: Floats) -> Floats:
@@ -255,11 +259,19 @@ class Problem:
 
     def part(self, positions: Integers) -> Problem:
         """Return the terms of the loss that belong to some of the frames."""
-        return Problem(self.potential, [self.frames[k] for k in positions], self.threads)
+        return Problem(self.potential, take(self.frames, positions), self.threads)
 
     def with_frames(self, frames: Sequence[_core.LabeledFrame]) -> Problem:
         """Return the same problem with other weights; frames in the same order."""
         return Problem(self.potential, frames, self.threads, self.folds)
+
+
+def _sum(parts: Iterator[Floats]) -> Floats:
+    """Sum arrays, of which there is one at least, without a copy of the first."""
+    total = next(parts)
+    for part in parts:
+        total += part
+    return total
 
 
 @dataclass(frozen=True, slots=True)

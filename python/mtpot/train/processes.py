@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mtpot import _core
+from mtpot.data.stored import StoredFrames, store, take
 from mtpot.errors import InputError
 from mtpot.potential import MTP
 from mtpot.train.deal import cost_of, deal
@@ -25,7 +27,7 @@ from mtpot.train.messages import Messages, Order, undisturbed
 from mtpot.train.share import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from mpi4py.MPI import Intracomm
 
@@ -78,12 +80,13 @@ class Processes:
             "potential": _text(potential.core),
             "weights": asdict(weights),
             "threads": threads,
+            "folder": str(frames.folder) if isinstance(frames, StoredFrames) else None,
         }
         with undisturbed():
             self._messages.broadcast(Order("hold", facts))
             for rank, hand in enumerate(hands[1:], start=1):
                 self._messages.send_frames(rank, hand, factors[hand], frames)
-            mine = (frames[k] for k in hands[0])
+            mine = take(frames, hands[0])
             self._messages.settle(lambda: self._keep(facts, hands[0], factors[hands[0]], mine))
         return _Spread(self, len(self._parts) - 1, threads)
 
@@ -124,7 +127,8 @@ class Processes:
     def _obey(self, order: Order) -> None:
         if order.task == "hold":
             positions, factors, frames = self._messages.next_frames()
-            received = list(frames)
+            folder = order.facts["folder"]
+            received = store(frames, Path(folder)) if folder else list(frames)
             self._messages.settle(lambda: self._keep(order.facts, positions, factors, received))
             return
         found = self._messages.settle(lambda: self._answer(order))
@@ -132,11 +136,11 @@ class Processes:
             self._messages.sum_up(found)
 
     def _keep(
-        self, facts: dict[str, Any], positions: Integers, factors: Floats, frames: Iterable[Frame]
+        self, facts: dict[str, Any], positions: Integers, factors: Floats, frames: Sequence[Frame]
     ) -> None:
         potential, weights = MTP(_potential(facts["potential"])), Weights(**facts["weights"])
         threads = facts["threads"] or share_of_cores(self._neighbors)
-        share = Share(potential, list(frames), factors, weights, threads)
+        share = Share(potential, frames, factors, weights, threads)
         self._parts.append(_Part(positions, share))
 
     def _answer(self, order: Order) -> Floats:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from mtpot import _core
+from mtpot.data.stored import StoredFrames
+from mtpot.train.chunks import Streamed
 from mtpot.train.loss import Problem, factors_of, label
 from mtpot.train.metrics import squared_errors
 
@@ -52,6 +56,8 @@ class Team(Protocol):
 class Share:
     """Frames of this process.
 
+    Those in a scratch file stay there, and their neighbor lists are made anew in every pass.
+
     Attributes
     ----------
     labeled
@@ -86,10 +92,15 @@ class Share:
         """
         self._frames = frames
         self._threads = threads
-        self.labeled = [
-            label(potential, frame, factor, weights)
-            for frame, factor in zip(frames, factors, strict=True)
-        ]
+
+        def prepare(position: int) -> _core.LabeledFrame:
+            return label(potential, frames[position], float(factors[position]), weights)
+
+        self.labeled: Sequence[_core.LabeledFrame] = (
+            Streamed(prepare, np.arange(len(frames)), threads)
+            if isinstance(frames, StoredFrames)
+            else [prepare(position) for position in range(len(frames))]
+        )
 
     def problem(self, core: _core.Potential, folds: Sequence[Integers] = ()) -> Problem:
         """Return the loss on them for potentials of this form."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,7 +96,7 @@ def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
     NumericalError
         If the loss is not finite.
     """
-    weights_of(settings).check_groups([*frames, *validation])
+    weights_of(settings).check_groups(chain(frames, validation))
     _ = SOLVERS[settings.solver].minimize  # one that needs what is not installed is refused now
     team = team or Alone()
     team.check(settings)
