@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import print_errors, to_json
+from mtpot.train.launch import place
 from mtpot.train.settings import (
     NOTHING,
     SHAPE,
@@ -466,6 +467,7 @@ def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[s
         "parameters": len(core.parameters),
         "seed": result.seed,
         "threads": settings.threads or os.cpu_count(),
+        "processes": found.size if (found := place()) else 1,
         "potential": {
             "species": core.species,
             "level": core.level,
