@@ -8,7 +8,8 @@ Leaves in the output folder: potential.mtp; potential.almtp, the same with its a
 extrapolation grades; metrics.json, the errors; report/report.html with figures. Every frame needs
 an energy; forces and stresses are used where they are. Errors are told apart by the frames'
 info key "group", else "config_type". Ctrl-C ends the training and writes the best potential so far;
-after that, and after a crash, the same command with --resume goes on.
+after that, and after a crash, the same command with --resume goes on. `mpirun -n N mlp-train ...`
+shares the frames among N processes.
 """
 
 from __future__ import annotations
