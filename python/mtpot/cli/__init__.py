@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import mtpot
 from mtpot.cli import convert, data, evaluate, grade, info, new, prune, report, select, train
 from mtpot.errors import FormatError, InputError, MtpotError
+from mtpot.train.launch import join, place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import ModuleType
+
+    from mtpot.train.processes import Processes
 
 _Subparsers = argparse._SubParsersAction
 
@@ -85,17 +88,47 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, module in COMMANDS.items()
     }
     words = sys.argv[1:] if argv is None else list(argv)
-    if words and words[0] in commands:
-        commands[words[0]].check_flags(words[1:])
-    return _run(parser, words)
+
+    def run(team: Processes | None) -> int:
+        if words and words[0] in commands:
+            commands[words[0]].check_flags(words[1:])
+        return _run(parser, words, team)
+
+    return _together(parser.prog, run)
 
 
 def main_train(argv: Sequence[str] | None = None) -> int:
     """Run ``mlp-train``, which is ``mlp train``, and return its exit code."""
     parser = _fill(Parser(prog="mlp-train", **_style(train)), train)
     words = sys.argv[1:] if argv is None else list(argv)
-    parser.check_flags(words)
-    return _run(parser, words)
+
+    def run(team: Processes | None) -> int:
+        parser.check_flags(words)
+        return _run(parser, words, team)
+
+    return _together(parser.prog, run)
+
+
+def _together(program: str, run: Callable[[Processes | None], int]) -> int:
+    """Run on the first of the processes under `mpirun`, while the others do as it orders."""
+    found = place()
+    if found is None:
+        return run(None)
+    try:
+        team = join(found)
+    except InputError as error:
+        return 2 if found.rank else _fail(program, str(error), 2)
+    if team.rank:
+        return team.serve()
+    code = 1
+    try:
+        code = run(team)
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else 1
+        raise
+    finally:
+        team.dismiss(code)
+    return code
 
 
 def _style(module: ModuleType) -> dict[str, Any]:
@@ -113,10 +146,12 @@ def _fill(parser: Parser, module: ModuleType) -> Parser:
     return parser
 
 
-def _run(parser: Parser, words: Sequence[str]) -> int:
+def _run(parser: Parser, words: Sequence[str], team: Processes | None) -> int:
     _print_anything()
     arguments = parser.parse_args(words)
     try:
+        if team is not None:
+            _give_team(arguments, team)
         return int(arguments.run(arguments) or 0)
     except (InputError, FormatError) as error:
         return _fail(arguments.prog, str(error), 2)
@@ -129,6 +164,15 @@ def _run(parser: Parser, words: Sequence[str]) -> int:
         return _fail(arguments.prog, "not enough memory", 1)
     except KeyboardInterrupt:
         return _fail(arguments.prog, "interrupted", 1)
+
+
+def _give_team(arguments: argparse.Namespace, team: Processes) -> None:
+    if arguments.run is not train.run:
+        raise InputError(
+            f"{team.size} processes were started, and only training has a use for them: run it "
+            "without mpirun"
+        )
+    arguments.team = team
 
 
 def _print_anything() -> None:

@@ -150,7 +150,7 @@ def _judge_one(subject: _Subject, arguments: argparse.Namespace) -> Judged:
 
 def _frames_of_run(
     path: Path, training: Training, arguments: argparse.Namespace
-) -> dict[str, list[Frame]]:
+) -> dict[str, Sequence[Frame]]:
     """Read and split the data as the training did."""
     from mtpot.data.sets import find_files
     from mtpot.errors import InputError
@@ -188,7 +188,7 @@ def _compare(subject: _Subject, arguments: argparse.Namespace, read: Reader) -> 
 
 def _given_frames(
     subject: _Subject, arguments: argparse.Namespace, read: Reader
-) -> dict[str, list[Frame]]:
+) -> dict[str, Sequence[Frame]]:
     files = {"train": arguments.data, "test": arguments.test}
     return {name: read(file, subject.potential) for name, file in files.items() if file is not None}
 

@@ -8,8 +8,9 @@ Leaves in the output folder: potential.mtp; potential.almtp, the same with its a
 extrapolation grades; metrics.json, the errors; report/report.html with figures. Every frame needs
 an energy; forces and stresses are used where they are. Errors are told apart by the frames'
 info key "group", else "config_type". Ctrl-C ends the training and writes the best potential so far;
-after that, and after a crash, the same command with --resume goes on.
-With --ensemble 8 --validation 0.1 the potential has members, and gives error bars.
+after that, and after a crash, the same command with --resume goes on. With --ensemble 8 and
+--validation 0.1 the potential has members, and gives error bars. `mpirun -n N mlp-train ...` shares
+the frames among N processes.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import os
 import signal
 import time
 from dataclasses import MISSING, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import print_errors, to_json
+from mtpot.train.launch import place
 from mtpot.train.settings import (
     NOTHING,
     SHAPE,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
     from mtpot.train.checkpoint import Checkpoint
+    from mtpot.train.processes import Processes
     from mtpot.train.trainer import TrainingResult
 
 CHECKPOINT = "checkpoint"
@@ -53,11 +57,11 @@ SUMMARY = "train a potential (mlp-train is short for it)"
 class Data:
     """The frames of one training, told apart by what they are for."""
 
-    train: list[Frame]
-    validation: list[Frame]
-    test: list[Frame]
+    train: Sequence[Frame]
+    validation: Sequence[Frame]
+    test: Sequence[Frame]
 
-    def sets(self) -> dict[str, list[Frame]]:
+    def sets(self) -> dict[str, Sequence[Frame]]:
         """Return those that have frames, under the names of metrics.json."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: frames for name, frames in named.items() if frames}
@@ -112,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_inputs(settings, arguments.settings)
     _check_shape(settings)
     _ = SOLVERS[settings.solver].minimize  # refused if it needs what is not installed
-    return _train(settings)
+    return _train(settings, getattr(arguments, "team", None))
 
 
 def _take_settings_from_data(arguments: argparse.Namespace) -> None:
@@ -230,18 +234,21 @@ def _check_shape(settings: Settings) -> None:
         MTP.new(**shape | {"level": 2}, species=settings.species or ("H",))
 
 
-def _train(settings: Settings) -> int:
+def _train(settings: Settings, team: Processes | None) -> int:
     from mtpot.cli.progress import Progress, describe
     from mtpot.train.trainer import train
 
     started = time.perf_counter()
+    if team is not None:
+        team.check(settings)
+        print(f"{team.size} processes", flush=True)
     settings, data = read_data(settings)
     _probe_outputs(settings)
     checkpoint = _checkpoint(settings, data)
     # A batch system's end of time is as good a reason to stop as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress(describe) as progress:
-        result = train(settings, data.train, data.validation, progress, checkpoint)
+        result = train(settings, data.train, data.validation, progress, checkpoint, team)
     _save_potential(settings, result.potential)
     print(_ending(result))
     if result.chosen:
@@ -268,7 +275,7 @@ def _checkpoint(settings: Settings, data: Data) -> Checkpoint:
     from mtpot.train.checkpoint import Checkpoint, exists, facts_of, resume
 
     path = make_folder(settings.output) / CHECKPOINT
-    facts = facts_of(settings.as_dict(), [*data.train, *data.validation])
+    facts = facts_of(settings.as_dict(), chain(data.train, data.validation))
     if settings.resume and exists(path):
         return resume(path, facts, lambda line: print(f"warning: {line}", flush=True))
     checkpoint = Checkpoint(path, facts)
@@ -283,18 +290,30 @@ def read_data(settings: Settings) -> tuple[Settings, Data]:
     from mtpot.data.split import split_off
 
     known = settings.species if settings.start is None else _start_species(settings)
-    frames, left_out = leave_out(read_sets(settings.data, known))
+    frames, left_out = leave_out(_read(settings, known))
     check_trainable(frames)
     species = known or elements_of(frames)
     test = read_sets(settings.test, species)
-    check_elements([*frames, *test], species, _advice(settings))
-    suspicious = check_distances([*frames, *test])
+    check_elements(chain(frames, test), species, _advice(settings))
+    suspicious = check_distances(chain(frames, test))
     settings = replace(settings, species=species)
     kept, aside = split_off(frames, settings.validation, settings.seed)
     data = Data(kept, aside, test)
     _tell(settings, data)
     _warn(settings, frames, data, [*_short(suspicious), *left_out])
     return settings, data
+
+
+def _read(settings: Settings, species: Sequence[str]) -> Sequence[Frame]:
+    """Read the frames to train on, into a scratch file if they are to be streamed."""
+    from mtpot.data.sets import iterate_sets, read_sets
+    from mtpot.data.stored import store
+
+    if not settings.stream:
+        return read_sets(settings.data, species)
+    output = settings.output.resolve()
+    folder = next(each for each in (output, *output.parents) if each.is_dir())
+    return store(iterate_sets(settings.data, species), folder)
 
 
 def _start_species(settings: Settings) -> tuple[str, ...]:
@@ -336,7 +355,7 @@ def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: lis
     from mtpot.data.findings import find_serious
 
     messages = [*messages, *_short(find_conflicts(frames)), *map(str, find_serious(frames))]
-    messages += find_lookalikes([*frames, *data.test])
+    messages += find_lookalikes(chain(frames, data.test))
     if settings.validation > 0.0 and not data.validation:
         messages.append("--validation sets no frame aside: the groups are too small")
     if len(data.train) < len(frames) / 2:
@@ -473,6 +492,7 @@ def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[s
         "parameters": len(core.parameters),
         "seed": result.seed,
         "threads": settings.threads or os.cpu_count(),
+        "processes": found.size if (found := place()) else 1,
         "potential": {
             "species": core.species,
             "level": core.level,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -120,20 +121,21 @@ def find_lookalikes(frames: Iterable[Frame]) -> list[str]:
     ]
 
 
-def find_conflicts(frames: Sequence[Frame]) -> list[Conflict]:
+def find_conflicts(frames: Iterable[Frame]) -> list[Conflict]:
     """Frames that repeat an earlier structure with another energy.
 
     Structures are compared atom by atom as they stand; images and permutations count as new.
     """
-    first: dict[bytes, Frame] = {}
+    first: dict[bytes, tuple[str, float]] = {}
     conflicts = []
     for frame in frames:
         if frame.energy is None:
             continue
-        earlier = first.setdefault(fingerprint(frame), frame)
-        difference = abs(frame.energy - (earlier.energy or 0.0)) / len(frame)
-        if earlier is not frame and difference > _SAME_ENERGY:
-            conflicts.append(Conflict(earlier.source, frame.source, difference))
+        mark = hashlib.sha256(fingerprint(frame)).digest()
+        source, energy = first.setdefault(mark, (frame.source, frame.energy))
+        difference = abs(frame.energy - energy) / len(frame)
+        if difference > _SAME_ENERGY:
+            conflicts.append(Conflict(source, frame.source, difference))
     return conflicts
 
 

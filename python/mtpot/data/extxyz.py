@@ -10,12 +10,13 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ase.io.extxyz import read_xyz
 
 from mtpot.data.arrays import full_tensor, voigt
-from mtpot.data.text import is_count, read_lines
+from mtpot.data.text import is_count, iterate_lines
 from mtpot.errors import FormatError
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Block:
         return f"{self.path}:{line} (frame {self.index})"
 
 
-def read_extxyz(path: Path) -> list[tuple[str, Atoms]]:
-    """Every frame of an extended XYZ file (.gz, .bz2, .xz too), with its place for messages.
+def read_extxyz(path: Path) -> Iterator[tuple[str, Atoms]]:
+    """Yield every frame of an extended XYZ file (.gz, .bz2, .xz too), with its place for messages.
 
     Raises
     ------
@@ -58,7 +59,8 @@ def read_extxyz(path: Path) -> list[tuple[str, Atoms]]:
     FormatError
         A frame is cut short, has a wrong number of columns or cannot be parsed.
     """
-    return [(block.source, _parse(block)) for block in split_frames(path)]
+    for block in split_frames(path):
+        yield block.source, _parse(block)
 
 
 def split_frames(path: Path) -> Iterator[Block]:
@@ -69,28 +71,27 @@ def split_frames(path: Path) -> Iterator[Block]:
     InputError, FormatError
         As `read_extxyz`.
     """
-    lines = read_lines(path)
-    position = index = 0
-    while position < len(lines):
-        if lines[position].strip():
+    lines = iterate_lines(path)
+    number = index = 0
+    for line in lines:
+        number += 1
+        if line.strip():
             index += 1
-            block = _block(path, lines, position, index)
+            block = _block(path, [line], lines, number, index)
             yield block
-            position += len(block.lines)
-        else:
-            position += 1
+            number += len(block.lines) - 1
 
 
-def _block(path: Path, lines: list[str], position: int, index: int) -> Block:
-    where = f"{path}:{position + 1} (frame {index})"
-    header = lines[position].strip()
+def _block(path: Path, begun: list[str], rest: Iterator[str], number: int, index: int) -> Block:
+    where = f"{path}:{number} (frame {index})"
+    header = begun[0].strip()
     if not is_count(header) or int(header) == 0:
         raise FormatError(f"{where}: expected a number of atoms, found {header[:40]!r}")
-    end = position + 2 + int(header)
-    if end > len(lines):
-        found = max(len(lines) - position - 2, 0)
+    lines = [*begun, *islice(rest, int(header) + 1)]
+    if len(lines) < int(header) + 2:
+        found = max(len(lines) - 2, 0)
         raise FormatError(f"{where}: the file ends after {found} of {header} atoms")
-    return Block(path, position + 1, index, lines[position:end])
+    return Block(path, number, index, lines)
 
 
 def _parse(block: Block) -> Atoms:

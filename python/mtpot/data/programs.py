@@ -25,7 +25,7 @@ from mtpot.data.cp2k import read_cp2k_output
 from mtpot.data.text import read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from ase import Atoms
@@ -47,7 +47,7 @@ class Program:
 
     name: str
     mark: re.Pattern[bytes]
-    read: Callable[[Path], list[tuple[str, Atoms]]]
+    read: Callable[[Path], Iterable[tuple[str, Atoms]]]
 
 
 def recognize(path: Path) -> Program | None:
@@ -200,14 +200,12 @@ def _check_axes(atoms: Atoms) -> None:
         )
 
 
-def _read_database(path: Path) -> list[tuple[str, Atoms]]:
-    images = []
+def _read_database(path: Path) -> Iterator[tuple[str, Atoms]]:
     with ase.db.connect(str(path), type="db", use_lock_file=False) as database:
         for row in database.select():
             atoms = row.toatoms()
             atoms.info |= row.key_value_pairs
-            images.append((f"{path} (row {row.id})", force_consistent(atoms)))
-    return images
+            yield f"{path} (row {row.id})", force_consistent(atoms)
 
 
 def _stream(lines: list[str]) -> io.StringIO:

@@ -5,6 +5,7 @@ The suffix tells .xyz and .cfg files, the content outputs of programs; ASE knows
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,12 @@ from mtpot.data.cfg import CfgRecord, read_records
 from mtpot.data.cp2k import is_cp2k_trajectory, read_cp2k_trajectory
 from mtpot.data.extxyz import read_extxyz
 from mtpot.data.programs import force_consistent, recognize
-from mtpot.data.text import read_lines
+from mtpot.data.text import iterate_lines
 from mtpot.errors import FormatError, InputError, MtpotError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mtpot.data.frame import Frame
 
@@ -65,19 +66,39 @@ def read_atoms(
     InputError, FormatError
         As `read_frames`.
     """
+    return list(iterate_atoms(path, species))
+
+
+def iterate_atoms(
+    path: str | os.PathLike[str], species: Sequence[str] = ()
+) -> Iterator[tuple[Atoms, Frame]]:
+    """As `read_atoms`, one by one: of .xyz files and databases no more is in memory at a time.
+
+    Raises
+    ------
+    InputError, FormatError
+        As `read_frames`; the frames before have been given by then.
+    """
     file = Path(path)
     if not file.is_file():
         raise InputError(f"{file}: {'is a folder' if file.is_dir() else 'no such file'}")
-    if kind(file) == ".cfg":
-        pairs = [(_atoms(record), record.frame) for record in read_records(file, species)]
-    else:
-        pairs = [(atoms, frame_from_atoms(atoms, where)) for where, atoms in _sourced(file)]
-    for atoms, frame in pairs:
+    empty = True
+    for atoms, frame in _pairs(file, species):
+        empty = False
         if frame.unconverged:
             atoms.calc = None
-    if not pairs:
+        yield atoms, frame
+    if empty:
         raise InputError(f"{file}: there is no structure in this file")
-    return pairs
+
+
+def _pairs(file: Path, species: Sequence[str]) -> Iterator[tuple[Atoms, Frame]]:
+    if kind(file) == ".cfg":
+        for record in read_records(file, species):
+            yield _atoms(record), record.frame
+    else:
+        for where, atoms in _sourced(file):
+            yield atoms, frame_from_atoms(atoms, where)
 
 
 def kind(path: Path) -> str:
@@ -86,15 +107,16 @@ def kind(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _sourced(path: Path) -> list[tuple[str, Atoms]]:
+def _sourced(path: Path) -> Iterator[tuple[str, Atoms]]:
     if kind(path) in (".xyz", ".extxyz"):
-        if is_cp2k_trajectory("".join(read_lines(path)[1:2])):
-            return read_cp2k_trajectory(path)
-        return read_extxyz(path)
+        second = "".join(islice(iterate_lines(path), 1, 2))
+        yield from read_cp2k_trajectory(path) if is_cp2k_trajectory(second) else read_extxyz(path)
+        return
     program = recognize(path)
     try:
         if program is not None:
-            return program.read(path)
+            yield from program.read(path)
+            return
         images = ase.io.read(str(path), index=":", do_not_split_by_at_sign=True)
     except MtpotError:
         raise
@@ -103,10 +125,8 @@ def _sourced(path: Path) -> list[tuple[str, Atoms]]:
         what = "read this file" if program is None else f"read this output of {program.name}"
         detail = f"{type(error).__name__}: {error}"
         raise FormatError(f"{path}: ASE cannot {what}: {detail}") from error
-    return [
-        (f"{path} (frame {index})", force_consistent(atoms))
-        for index, atoms in enumerate(images, start=1)
-    ]
+    for index, atoms in enumerate(images, start=1):
+        yield f"{path} (frame {index})", force_consistent(atoms)
 
 
 def _atoms(record: CfgRecord) -> Atoms:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mtpot.data.programs import recognize
-from mtpot.data.read import kind, read_atoms
+from mtpot.data.read import iterate_atoms, kind, read_atoms
+from mtpot.data.stored import take
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +54,13 @@ def read_sets(paths: Iterable[Path], species: Sequence[str] = ()) -> list[Frame]
     return [frame for _, frame in read_atoms_of_sets(paths, species)]
 
 
+def iterate_sets(paths: Iterable[Path], species: Sequence[str] = ()) -> Iterator[Frame]:
+    """As `read_sets`, one by one; what reading a file takes is all that is in memory."""
+    for file in find_files(paths):
+        for _, frame in iterate_atoms(file, species):
+            yield frame
+
+
 def read_atoms_of_sets(
     paths: Iterable[Path], species: Sequence[str] = ()
 ) -> list[tuple[Atoms, Frame]]:
@@ -58,7 +68,7 @@ def read_atoms_of_sets(
     return [pair for file in find_files(paths) for pair in read_atoms(file, species)]
 
 
-def leave_out(frames: Sequence[Frame]) -> tuple[list[Frame], list[str]]:
+def leave_out(frames: Sequence[Frame]) -> tuple[Sequence[Frame], list[str]]:
     """Return the frames to train on, and what to say of those left out.
 
     Left out are frames whose electrons did not converge, and rows of databases without energy.
@@ -68,24 +78,28 @@ def leave_out(frames: Sequence[Frame]) -> tuple[list[Frame], list[str]]:
     InputError
         No frame remains.
     """
-    unconverged = [frame for frame in frames if frame.unconverged]
-    rows = [frame for frame in frames if not frame.unconverged and _is_empty_row(frame)]
+    unconverged, rows, kept = [], [], []
+    for position, frame in enumerate(frames):
+        if frame.unconverged:
+            unconverged.append(position)
+        elif _is_empty_row(frame):
+            rows.append(position)
+        else:
+            kept.append(position)
     messages = []
     if unconverged:
         messages.append(
             f"{len(unconverged)} of {len(frames)} frames are left out, because their electrons "
-            f"did not converge; the first is {unconverged[0].source}"
+            f"did not converge; the first is {frames[unconverged[0]].source}"
         )
     if rows:
         messages.append(
             f"{len(rows)} of {len(frames)} frames are left out: rows of a database without "
-            f"energy; the first is {rows[0].source}"
+            f"energy; the first is {frames[rows[0]].source}"
         )
-    out = {id(frame) for frame in (*unconverged, *rows)}
-    kept = [frame for frame in frames if id(frame) not in out]
     if not kept:
         raise InputError(f"no frame is left to train on: {'; '.join(messages)}")
-    return kept, messages
+    return take(frames, np.array(kept)), messages
 
 
 def _is_empty_row(frame: Frame) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mtpot.data.stored import take
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,14 +29,14 @@ _CELL_STEP = 0.05
 
 def split_off(
     frames: Sequence[Frame], share: float, seed: int, by: By = "frame"
-) -> tuple[list[Frame], list[Frame]]:
+) -> tuple[Sequence[Frame], Sequence[Frame]]:
     """Set a share of every group aside: (kept, set aside), both in the order of `frames`.
 
     What is set aside is `choose_aside`.
     """
-    aside = set(choose_aside(frames, share, seed, by).tolist())
-    kept = [frame for index, frame in enumerate(frames) if index not in aside]
-    return kept, [frame for index, frame in enumerate(frames) if index in aside]
+    aside = choose_aside(frames, share, seed, by)
+    kept = np.setdiff1d(np.arange(len(frames)), aside)
+    return take(frames, kept), take(frames, aside)
 
 
 def choose_aside(frames: Sequence[Frame], share: float, seed: int, by: By = "frame") -> Indices:

@@ -12,6 +12,7 @@ from ase.io.formats import open_with_compression
 from mtpot.errors import FormatError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _LONGEST = 18
@@ -19,6 +20,11 @@ _LONGEST = 18
 
 
 def read_lines(path: Path, errors: str = "strict") -> list[str]:
+    """All of `iterate_lines`."""
+    return list(iterate_lines(path, errors))
+
+
+def iterate_lines(path: Path, errors: str = "strict") -> Iterator[str]:
     """Lines of a UTF-8 file with their newlines; .gz, .bz2 and .xz are unpacked.
 
     With ``errors="replace"`` bytes that are no UTF-8 become question marks.
@@ -32,12 +38,11 @@ def read_lines(path: Path, errors: str = "strict") -> list[str]:
     """
     try:
         with open_with_compression(str(path), "rb") as file:
-            text = file.read().decode("utf-8", errors)
+            yield from io.TextIOWrapper(file, "utf-8", errors)
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: not a text file: {error}") from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-    return io.StringIO(text, newline=None).readlines()
 
 
 def write_text(path: Path, text: str) -> None:

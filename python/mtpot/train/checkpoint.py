@@ -19,7 +19,7 @@ from mtpot.train.monitor import Step
 from mtpot.train.solvers.common import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from mtpot.data.frame import Frame
@@ -33,6 +33,7 @@ COURSE_FREE = (
     "resume",
     "test",
     "threads",
+    "stream",
     "max_steps",
     "tolerance",
     "patience",
@@ -165,7 +166,7 @@ def resume(path: Path, facts: Mapping[str, Any], tell: Callable[[str], None]) ->
     return Checkpoint(path, facts, state)
 
 
-def facts_of(settings: Mapping[str, Any], frames: Sequence[Frame]) -> dict[str, Any]:
+def facts_of(settings: Mapping[str, Any], frames: Iterable[Frame]) -> dict[str, Any]:
     """Take down the settings, and a fingerprint of the frames with their labels."""
     digest = hashlib.sha256()
     for frame in frames:

@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 from mtpot import _core
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.errors import InputError
+from mtpot.train.chunks import chunks, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -149,27 +150,39 @@ def labeled_frames(
     InputError
         If there are no frames, or one has no energy or does not fit the potential; names it.
     """
+    factors = factors_of(potential, frames, weights)
+    labeled = [label(potential, *each, weights) for each in zip(frames, factors, strict=True)]
+    return labeled, [each.neighborhoods for each in labeled]
+
+
+def factors_of(potential: MTP, frames: Sequence[Frame], weights: Weights) -> Floats:
+    """Return the factor of each frame on its weights, with 1/K; shape [frames].
+
+    Raises
+    ------
+    InputError
+        If there are no frames, or one has no energy; names it.
+    """
     if not frames:
         raise InputError("there are no frames to train on")
-    energies = [_energy(frame) for frame in frames]
-    factors = weights.factors_of(frames, potential.species)
-    labeled, lists = [], []
-    for frame, energy, share in zip(frames, energies, factors / len(frames), strict=True):
-        found = frame_neighborhoods(potential, frame)
-        virial = frame.virial
-        labeled.append(
-            _core.LabeledFrame(
-                found,
-                energy,
-                np.zeros((len(frame), 3)) if frame.forces is None else frame.forces,
-                np.zeros(6) if virial is None else virial,
-                share * weights.energy_of(frame),
-                share * weights.forces_of(frame),
-                share * weights.virial_of(frame),
-            )
-        )
-        lists.append(found)
-    return labeled, lists
+    for frame in frames:
+        _energy(frame)
+    return weights.factors_of(frames, potential.species) / len(frames)
+
+
+def label(potential: MTP, frame: Frame, factor: float, weights: Weights) -> _core.LabeledFrame:
+    """Prepare one frame, with a factor on its weights; raises as `labeled_frames`."""
+    found = frame_neighborhoods(potential, frame)
+    virial = frame.virial
+    return _core.LabeledFrame(
+        found,
+        _energy(frame),
+        np.zeros((len(frame), 3)) if frame.forces is None else frame.forces,
+        np.zeros(6) if virial is None else virial,
+        factor * weights.energy_of(frame),
+        factor * weights.forces_of(frame),
+        factor * weights.virial_of(frame),
+    )
 
 
 def _energy(frame: Frame) -> float:
@@ -204,7 +217,7 @@ class Problem:
         folds: Sequence[Integers] = (),
     ) -> None:
         self.potential = potential
-        self.frames = list(frames)
+        self.frames = frames
         self.folds = folds
         self.threads = threads
         self.species_count = potential.species_count
@@ -226,13 +239,16 @@ class Problem:
     def normal_equations(self, parameters: Floats, linear_only: bool) -> NormalEquations:
         """Set up those of the weighted residuals, label - prediction, at the parameters."""
         design = _core.Design(self.potential.with_parameters(parameters))
-        gram = design.normal_equations(self.frames, linear_only, self.threads)
+        gram = _sum(
+            design.normal_equations(chunk, linear_only, self.threads)
+            for chunk in chunks(self.frames)
+        )
         return NormalEquations(gram[:-1, :-1], gram[:-1, -1], float(gram[-1, -1]))
 
     def loss_and_gradient(self, parameters: Floats) -> tuple[float, Floats]:
         """Return r^T r and its derivatives in all parameters, without a Gram matrix."""
         design = _core.Design(self.potential.with_parameters(parameters))
-        sums = design.gradient(self.frames, self.threads)
+        sums = _sum(design.gradient(chunk, self.threads) for chunk in chunks(self.frames))
         return float(sums[-1]), -2.0 * sums[:-1]
 
     def without_coefficients(self, parameters: Floats) -> Floats:
@@ -243,11 +259,19 @@ class Problem:
 
     def part(self, positions: Integers) -> Problem:
         """Return the terms of the loss that belong to some of the frames."""
-        return Problem(self.potential, [self.frames[k] for k in positions], self.threads)
+        return Problem(self.potential, take(self.frames, positions), self.threads)
 
     def with_frames(self, frames: Sequence[_core.LabeledFrame]) -> Problem:
         """Return the same problem with other weights; frames in the same order."""
         return Problem(self.potential, frames, self.threads, self.folds)
+
+
+def _sum(parts: Iterator[Floats]) -> Floats:
+    """Sum arrays, of which there is one at least, without a copy of the first."""
+    total = next(parts)
+    for part in parts:
+        total += part
+    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from mtpot.errors import NumericalError
 from mtpot.stress import has_stress, voigt_stress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mtpot.data.frame import Floats, Frame
     from mtpot.potential import MTP
@@ -137,16 +137,25 @@ def evaluate_frames(
     NumericalError
         The result is not finite; the message names the frame.
     """
+    return list(iterate_predictions(potential, frames, threads, precision))
+
+
+def iterate_predictions(
+    potential: MTP, frames: Iterable[Frame], threads: int = 0, precision: str = "double"
+) -> Iterator[Prediction]:
+    """As `evaluate_frames`, one by one."""
     evaluator = _core.Evaluator(potential.core, precision)
-    return [_predict(potential, evaluator, frame, threads) for frame in frames]
+    for frame in frames:
+        yield _predict(potential, evaluator, frame, threads)
 
 
-def measure(frames: Sequence[Frame], predictions: Sequence[Prediction]) -> Metrics:
+def measure(frames: Iterable[Frame], predictions: Iterable[Prediction]) -> Metrics:
     """Errors of predictions against the labels of their frames, in total and per group."""
-    pairs = list(zip(frames, predictions, strict=True))
-    names = dict.fromkeys(frame.group for frame in frames)
-    groups = {name: _summary([p for p in pairs if p[0].group == name]) for name in names}
-    return Metrics(_summary(pairs), groups)
+    total, groups = _Tally(), dict[str, _Tally]()
+    for frame, prediction in zip(frames, predictions, strict=True):
+        total.add(frame, prediction)
+        groups.setdefault(frame.group, _Tally()).add(frame, prediction)
+    return Metrics(total.summary(), {name: tally.summary() for name, tally in groups.items()})
 
 
 def rms_errors(
@@ -158,14 +167,35 @@ def rms_errors(
 
     The quick way to the two numbers, with neighborhoods that are there already.
     """
-    energies, forces = [], []
+    return root_means(squared_errors(evaluator, frames, threads))
+
+
+def squared_errors(
+    evaluator: _core.Evaluator,
+    frames: Iterable[tuple[Frame, _core.Neighborhoods]],
+    threads: int = 0,
+) -> Floats:
+    """Sum the squares of the errors of energies per atom and of force components.
+
+    Shape [4]: of energies, of force components, how many energies, how many components.
+    """
+    sums = np.zeros(4)
     for frame, found in frames:
         sites, predicted, _ = evaluator.evaluate(found, threads)
         if frame.energy is not None:
-            energies.append((sites.sum() - frame.energy) / len(frame))
+            sums[[0, 2]] += ((sites.sum() - frame.energy) / len(frame)) ** 2, 1
         if frame.forces is not None:
-            forces.append((predicted - frame.forces).ravel())
-    return _rms(energies), _rms(np.concatenate(forces) if forces else [])
+            sums[[1, 3]] += np.square(predicted - frame.forces).sum(), frame.forces.size
+    return sums
+
+
+def root_means(sums: Floats) -> tuple[float | None, float | None]:
+    """Root mean squares from the sums of `squared_errors`, None where the number is zero."""
+    energy, force = (
+        float(np.sqrt(total / count)) if count else None
+        for total, count in zip(sums[:2], sums[2:], strict=True)
+    )
+    return energy, force
 
 
 def energy_pairs(pairs: Sequence[tuple[Frame, Prediction]]) -> Floats:
@@ -195,14 +225,30 @@ def _predict(potential: MTP, evaluator: _core.Evaluator, frame: Frame, threads: 
     return Prediction(float(sites.sum()), sites, forces, stress)
 
 
-def _summary(pairs: Sequence[tuple[Frame, Prediction]]) -> Summary:
-    return Summary(
-        frames=len(pairs),
-        atoms=sum(len(frame) for frame, _ in pairs),
-        energy=Errors.of(np.diff(energy_pairs(pairs))),
-        forces=Errors.of(np.diff(force_pairs(pairs))),
-        stress=Errors.of(np.diff(stress_pairs(pairs))),
-    )
+class _Tally:
+    """Sums over frames and the largest errors: of energies, forces and stresses."""
+
+    def __init__(self) -> None:
+        self._frames = self._atoms = 0
+        self._sums = np.zeros((3, 4))  # of |r|, of r^2, number, largest
+
+    def add(self, frame: Frame, prediction: Prediction) -> None:
+        """Add a frame."""
+        self._frames += 1
+        self._atoms += len(frame)
+        pair = [(frame, prediction)]
+        for sums, find in zip(self._sums, (energy_pairs, force_pairs, stress_pairs), strict=True):
+            missed = np.abs(np.diff(find(pair)))
+            sums[:3] += missed.sum(), np.square(missed).sum(), missed.size
+            sums[3] = missed.max(initial=sums[3])
+
+    def summary(self) -> Summary:
+        """Return the errors."""
+        errors = [
+            Errors(total / count, float(np.sqrt(square / count)), largest) if count else None
+            for total, square, count, largest in self._sums.tolist()
+        ]
+        return Summary(self._frames, self._atoms, *errors)
 
 
 def _columns(pairs: Sequence[tuple[Floats, Floats]]) -> Floats:
@@ -211,7 +257,3 @@ def _columns(pairs: Sequence[tuple[Floats, Floats]]) -> Floats:
     return np.column_stack(
         [np.concatenate([a.ravel() for a in side]) for side in zip(*pairs, strict=True)]
     )
-
-
-def _rms(values: Sequence[float] | Floats) -> float | None:
-    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else None

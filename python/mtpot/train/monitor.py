@@ -6,18 +6,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtpot import _core
 from mtpot.data.split import folds
 from mtpot.train.covariance import CorrelatedProblem, trajectory_blocks
-from mtpot.train.loss import Problem, labeled_frames, weights_of
-from mtpot.train.metrics import rms_errors
+from mtpot.train.loss import weights_of
+from mtpot.train.metrics import root_means
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mtpot import _core
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
+    from mtpot.train.loss import Problem
     from mtpot.train.settings import Settings
+    from mtpot.train.share import Held, Team
 
 FOLDS = 5  # of cross-validation
 
@@ -44,32 +46,30 @@ class Step:
 class Monitor:
     """The frames of a training, prepared for the engine once, and the steps so far."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what `train` is given
         self,
         potential: MTP,
         settings: Settings,
         frames: Sequence[Frame],
         validation: Sequence[Frame],
         progress: Callable[[Step], None],
+        team: Team,
     ) -> None:
         """Prepare the frames for potentials with the cutoff and species of this one.
 
         Raises
         ------
         InputError
-            As `labeled_frames`.
+            As `Team.hold`.
         """
         self._started = time.perf_counter()
         self._threads = settings.threads
         self._progress = progress
         weights = weights_of(settings)
-        self._labeled, lists = labeled_frames(potential, frames, weights)
-        self._training = list(zip(frames, lists, strict=True))
-        self._held_out: list[_core.LabeledFrame] = []
-        self._validation: list[tuple[Frame, _core.Neighborhoods]] = []
+        self._training = team.hold(potential, frames, weights, settings.threads)
+        self._held_out: Held | None = None
         if validation:
-            self._held_out, lists = labeled_frames(potential, validation, weights)
-            self._validation = list(zip(validation, lists, strict=True))
+            self._held_out = team.hold(potential, validation, weights, settings.threads)
         count = min(FOLDS, len(frames))
         self._folds = folds(frames, count, settings.seed) if count > 1 else []
         correlation = settings.energy_correlation
@@ -78,9 +78,10 @@ class Monitor:
 
     def problem(self, core: _core.Potential) -> Problem:
         """Return the loss on the training frames for potentials of this form."""
-        if self._blocks:
-            return CorrelatedProblem(core, self._labeled, self._threads, self._blocks, self._folds)
-        return Problem(core, self._labeled, self._threads, self._folds)
+        problem = self._training.problem(core, self._folds)
+        if not self._blocks:
+            return problem
+        return CorrelatedProblem(core, problem.frames, self._threads, self._blocks, self._folds)
 
     def take_up(self, steps: Sequence[Step]) -> None:
         """Go on after the steps of an earlier run."""
@@ -90,25 +91,27 @@ class Monitor:
 
     def record(self, core: _core.Potential, number: int, loss: float, stage: str) -> Step:
         """Find the errors of a potential, keep them as a step and show it."""
-        evaluator = _core.Evaluator(core)
-        energy, force = rms_errors(evaluator, self._training, self._threads)
-        assert energy is not None  # labeled_frames() has refused frames without
+        energy, force = root_means(self._training.squared_errors(core))
+        assert energy is not None  # Team.hold() has refused frames without
         step = Step(
             number,
             loss,
             time.perf_counter() - self._started,
             energy,
             force,
-            *rms_errors(evaluator, self._validation, self._threads),
-            self._held_out_loss(core),
+            *self._held_out_errors(core),
             stage,
         )
         self.steps.append(step)
         self._progress(step)
         return step
 
-    def _held_out_loss(self, core: _core.Potential) -> float | None:
-        if not self._held_out:
-            return None
-        problem = Problem(core, self._held_out, self._threads)
-        return problem.normal_equations(core.parameters, linear_only=True).loss
+    def _held_out_errors(
+        self, core: _core.Potential
+    ) -> tuple[float | None, float | None, float | None]:
+        """Errors of energies and forces, and the loss, on validation frames."""
+        if self._held_out is None:
+            return None, None, None
+        problem = self._held_out.problem(core)
+        loss = problem.normal_equations(core.parameters, linear_only=True).loss
+        return *root_means(self._held_out.squared_errors(core)), loss

@@ -503,6 +503,15 @@ class Settings:
     threads: int = field(
         default=0, metadata=_about("optimization", "threads; 0: every core", integer(0))
     )
+    stream: bool = field(
+        default=False,
+        metadata=_about(
+            "optimization",
+            "for data larger than memory: frames stay in a scratch file beside the output, and "
+            "neighbor lists are made anew in every pass",
+            _switch,
+        ),
+    )
     seed: int = field(
         default=0,
         metadata=_about("optimization", "seed of the start and of the validation", integer(0)),
@@ -697,6 +706,10 @@ def _check_start(values: Mapping[str, Any], flags: Mapping[str, Any]) -> None:
 def _check_sense(settings: Settings) -> None:
     if not (settings.energy_weight or settings.force_weight or settings.stress_weight):
         raise InputError("all three weights are zero: there is nothing to fit")
+    if settings.stream and settings.solver in ("huber", "least-absolute"):
+        raise InputError(f"--solver {settings.solver} needs all residuals in memory: no --stream")
+    if settings.stream and settings.energy_correlation > 0.0:
+        raise InputError("--energy-correlation needs all frames in memory: leave out --stream")
     for name in ("ridge", "features", "prior"):
         heeding = [each for each, solver in SOLVERS.items() if name in solver.heeds]
         untouched = next(default for key, _, default in options() if key == name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from mtpot.train.checkpoint import Checkpoint, Outcome, Standing, State
 from mtpot.train.gauge import normalize
 from mtpot.train.loss import species_energies, weights_of
 from mtpot.train.monitor import Monitor, Step
+from mtpot.train.share import Alone
 from mtpot.train.solvers import SOLVERS, Options, Stop
 from mtpot.train.thin import lower_level, raise_level, without_zeros
 from mtpot.train.watch import Watch
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from mtpot.data.frame import Frame
     from mtpot.short_range import Outer
     from mtpot.train.settings import Settings
+    from mtpot.train.share import Team
 
 Floats = NDArray[np.float64]
 
@@ -56,12 +59,13 @@ class TrainingResult:
         return self.loss if self.validation_loss is None else self.validation_loss
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
     settings: Settings,
     frames: Sequence[Frame],
     validation: Sequence[Frame] = (),
     progress: Callable[[Step], None] = lambda _: None,
     checkpoint: Checkpoint | None = None,
+    team: Team | None = None,
 ) -> TrainingResult:
     """Train a potential on frames.
 
@@ -81,6 +85,8 @@ def train(
         Where to save the state of training after every step; what it has from an earlier
         training is taken up. With the same threads the result is that of a training without
         a pause, bit for bit.
+    team
+        The processes that share the frames; without, this one alone.
 
     Raises
     ------
@@ -90,11 +96,13 @@ def train(
     NumericalError
         If the loss is not finite.
     """
-    weights_of(settings).check_groups([*frames, *validation])
+    weights_of(settings).check_groups(chain(frames, validation))
     _ = SOLVERS[settings.solver].minimize  # one that needs what is not installed is refused now
+    team = team or Alone()
+    team.check(settings)
     seeds = range(settings.seed, settings.seed + settings.seeds)
     starts = [starting_potential(replace(settings, seed=seed), frames) for seed in seeds]
-    monitor = Monitor(starts[0], settings, frames, validation, progress)
+    monitor = Monitor(starts[0], settings, frames, validation, progress, team)
     saved = checkpoint.saved if checkpoint else None
     results = [_result_of(outcome) for outcome in saved.finished] if saved else []
     if saved:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mtpot import _core
 from mtpot.data.neighborhoods import frame_neighborhoods
+from mtpot.data.stored import StoredFrames
 from mtpot.grading import Grader
-from mtpot.train.metrics import evaluate_frames, measure
+from mtpot.train.metrics import evaluate_frames, iterate_predictions, measure
 from mtpot.train.pairs import pair_statistics
 
 if TYPE_CHECKING:
@@ -22,14 +25,21 @@ if TYPE_CHECKING:
     from mtpot.train.pairs import PairStatistics
     from mtpot.train.report.record import Training
 
+SHOWN = 500
+"""Frames of a set in a scratch file that a report draws."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """A set of frames with its predictions and, if they were graded, its grades."""
+    """A set of frames with its predictions and, if they were graded, its grades.
+
+    Of a set in a scratch file `frames` are a sample, and `measured` are the errors of all.
+    """
 
     frames: Sequence[Frame]
     predictions: Sequence[Prediction]
     grades: Sequence[Grades] | None = None
+    measured: Metrics | None = None
 
     @property
     def pairs(self) -> list[tuple[Frame, Prediction]]:
@@ -39,7 +49,7 @@ class Evaluated:
     @cached_property
     def metrics(self) -> Metrics:
         """Errors in total and per group."""
-        return measure(self.frames, self.predictions)
+        return self.measured or measure(self.frames, self.predictions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +102,21 @@ def judge(
     """
     sets = {}
     for kind, members in frames.items():
-        graded = _grade(potential, members, threads) if kind != "train" else None
-        sets[kind] = Evaluated(members, evaluate_frames(potential, members, threads), graded)
+        measured = None
+        shown = members
+        if isinstance(members, StoredFrames):
+            found = iterate_predictions(potential, members, threads)
+            measured, shown = measure(members, found), sample(members)
+        graded = _grade(potential, shown, threads) if kind != "train" else None
+        predictions = evaluate_frames(potential, shown, threads)
+        sets[kind] = Evaluated(shown, predictions, graded, measured)
     return Judged(name, potential, sets, training)
+
+
+def sample(frames: Sequence[Frame]) -> list[Frame]:
+    """Read frames evenly spaced in a set, `SHOWN` at most."""
+    places = np.unique(np.linspace(0, len(frames) - 1, min(SHOWN, len(frames))).astype(int))
+    return [frames[place] for place in places]
 
 
 def estimate_microseconds(potential: MTP, neighbors: float) -> float:
