@@ -544,7 +544,11 @@ def test_frames_without_group_have_one_row(data: Path, trained: Path, tmp_path: 
 
 def start_long_training(data: Path, folder: Path) -> subprocess.Popen[str]:
     """A training that has made its first steps and would go on for long."""
-    code = "import sys; from mtpot.cli import main_train; sys.exit(main_train())"
+    # A shell has the processes that it runs in the background, and theirs, ignore Ctrl-C.
+    code = (
+        "import signal, sys; from mtpot.cli import main_train;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main_train())"
+    )
     words = ["--data", data / "train.xyz", "--output", folder, "--level", 16, "--tolerance", 0]
     line = [sys.executable, "-c", code, *words, "--max-steps", 100000, "--threads", 1]
     process = subprocess.Popen(list(map(str, line)), stdout=-1, stderr=-1, text=True)
