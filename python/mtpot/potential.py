@@ -268,6 +268,22 @@ def _with_species(core: _core.Potential, species: list[str], path: str) -> _core
     return core.with_species(species)
 
 
+def text_of(potential: MTP) -> str:
+    """Write the content of its file, without the active set; every number survives."""
+    return _core.format_potential(potential.core).decode()
+
+
+def potential_of(text: str) -> MTP:
+    """Return the potential that `text_of` has written.
+
+    Raises
+    ------
+    FormatError
+        It is damaged.
+    """
+    return MTP(_core.parse_potential(text.encode(), "a saved potential")[0])
+
+
 def _restored(content: bytes) -> MTP:
     return MTP(*_core.parse_potential(content, "a potential from another process"))
 

@@ -32,7 +32,8 @@ from mtpot.train.report import (
 from mtpot.train.report.calibration import coverage
 from mtpot.train.report.record import Training, history, read_record
 from mtpot.train.report.verdict import sentences, warnings
-from mtpot.train.settings import Settings, load_settings
+from mtpot.train.settings import Settings
+from mtpot.train.settings_file import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,17 @@ import pytest
 
 from mtpot.errors import FormatError, InputError
 from mtpot.train.loss import EXPONENTS
-from mtpot.train.settings import Settings, Weighting, load_settings, options, template
+from mtpot.train.settings import Settings, Weighting, options
+from mtpot.train.settings_file import format_settings, load_settings, template
 
 FLAGS = {"data": "train.xyz", "output": "run"}
+
+
+def test_written_settings_are_read_as_they_were(tmp_path: Path) -> None:
+    flags = {"data": "a.xyz,b.xyz", "output": "run", "group_weights": "Surface (110)=2,bulk=0.5"}
+    settings = load_settings(None, flags | {"core": "zbl", "ridge": "auto", "overwrite": True})
+    (tmp_path / "s.toml").write_text(format_settings(settings.as_dict()))
+    assert load_settings(tmp_path / "s.toml", {"overwrite": True}) == settings
 
 
 def settings_file(folder: Path, text: str) -> Path:

@@ -18,7 +18,8 @@ from mtpot.train.cross_validation import RIDGES, choose_ridge, simplest
 from mtpot.train.loss import Problem, Weights, labeled_frames
 from mtpot.train.metrics import evaluate_frames
 from mtpot.train.prior import DECAYS, level_widths, posterior
-from mtpot.train.settings import Settings, load_settings
+from mtpot.train.settings import Settings
+from mtpot.train.settings_file import load_settings
 from mtpot.train.solvers import SOLVERS, Options, Result
 from mtpot.train.solvers.lasso import _path
 from mtpot.train.thin import without_zeros

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpot.train.settings import integer, parse_species
+from mtpot.train.parsers import integer, parse_species
 
 if TYPE_CHECKING:
     from collections.abc import Callable

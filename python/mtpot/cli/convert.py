@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpot.cli.common import add_overwrite, parsed
-from mtpot.train.settings import parse_species
+from mtpot.train.parsers import parse_species
 
 if TYPE_CHECKING:
     import argparse

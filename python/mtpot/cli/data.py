@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import NAME_WIDTH, add_overwrite, parsed, to_json
-from mtpot.train.settings import integer, number, parse_species
+from mtpot.train.parsers import integer, number, parse_species
 
 if TYPE_CHECKING:
     import argparse
@@ -95,7 +95,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from mtpot.data.sets import find_files, read_sets
     from mtpot.data.survey import summary, survey
     from mtpot.files import check_target, write_atomic
-    from mtpot.train.settings import parse_paths
+    from mtpot.train.parsers import parse_paths
 
     files = find_files(parse_paths(arguments.files))
     if arguments.json:
@@ -178,7 +178,7 @@ def _split(arguments: argparse.Namespace) -> int:
     from mtpot.data.split import choose_aside
     from mtpot.errors import InputError
     from mtpot.files import check_folder, check_target, make_folder
-    from mtpot.train.settings import parse_paths
+    from mtpot.train.parsers import parse_paths
 
     files = find_files(parse_paths(arguments.files))
     targets = [arguments.output / name for name in ("train.xyz", "test.xyz")]

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpot.cli.common import add_overwrite, parsed
-from mtpot.train.settings import SHAPE, number, options
+from mtpot.train.parsers import number
+from mtpot.train.settings import SHAPE, options
 
 if TYPE_CHECKING:
     import argparse

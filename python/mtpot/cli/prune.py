@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import add_overwrite, add_potential, load_named, parsed, to_json
 from mtpot.cli.train import add_flag, check_inputs, read_data, save_active_set
-from mtpot.train.settings import Settings, load_settings, number, options
+from mtpot.train.parsers import number
+from mtpot.train.settings import Settings, options
+from mtpot.train.settings_file import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from mtpot.cli.common import add_overwrite, add_species, add_threads, load_named, read_fitting
 from mtpot.cli.train import read_data
-from mtpot.train.settings import load_settings
+from mtpot.train.settings_file import load_settings
 
 if TYPE_CHECKING:
     import argparse

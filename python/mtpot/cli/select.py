@@ -20,7 +20,7 @@ from mtpot.cli.common import (
     parsed,
     read_fitting,
 )
-from mtpot.train.settings import number
+from mtpot.train.parsers import number
 
 if TYPE_CHECKING:
     import argparse

@@ -26,16 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import print_errors, to_json
 from mtpot.train.launch import place
-from mtpot.train.settings import (
-    NOTHING,
-    SHAPE,
-    Option,
-    Settings,
-    load_settings,
-    options,
-    parse_paths,
-    template,
-)
+from mtpot.train.parsers import parse_paths
+from mtpot.train.settings import NOTHING, SHAPE, Option, Settings, options
+from mtpot.train.settings_file import load_settings, template
 from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:

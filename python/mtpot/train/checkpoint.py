@@ -39,6 +39,8 @@ COURSE_FREE = (
     "patience",
     "seeds",
     "active_set",
+    "ensemble",
+    "stream",
 )
 """Settings that may change on the way; any other would make it a different training."""
 

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtpot import _core
 from mtpot.data.stored import StoredFrames, store, take
 from mtpot.errors import InputError
-from mtpot.potential import MTP
+from mtpot.potential import MTP, potential_of, text_of
 from mtpot.train.deal import cost_of, deal
 from mtpot.train.loss import NormalEquations, Problem, Weights, factors_of
 from mtpot.train.messages import Messages, Order, undisturbed
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from mpi4py.MPI import Intracomm
 
+    from mtpot import _core
     from mtpot.data.frame import Frame
     from mtpot.train.loss import Floats, Integers
     from mtpot.train.settings import Settings
@@ -77,7 +77,7 @@ class Processes:
         factors = factors_of(potential, frames, weights)
         hands = deal([cost_of(frame, potential.cutoff) for frame in frames], self.size)
         facts = {
-            "potential": _text(potential.core),
+            "potential": text_of(potential),
             "weights": asdict(weights),
             "threads": threads,
             "folder": str(frames.folder) if isinstance(frames, StoredFrames) else None,
@@ -99,7 +99,7 @@ class Processes:
             A process has failed; the message is its own.
         """
         if form is not self._form:
-            order.facts["form"] = _text(form)
+            order.facts["form"] = text_of(MTP(form))
         with undisturbed():
             self._messages.broadcast(order)
             self._form = form
@@ -138,14 +138,14 @@ class Processes:
     def _keep(
         self, facts: dict[str, Any], positions: Integers, factors: Floats, frames: Sequence[Frame]
     ) -> None:
-        potential, weights = MTP(_potential(facts["potential"])), Weights(**facts["weights"])
+        potential, weights = potential_of(facts["potential"]), Weights(**facts["weights"])
         threads = facts["threads"] or share_of_cores(self._neighbors)
         share = Share(potential, frames, factors, weights, threads)
         self._parts.append(_Part(positions, share))
 
     def _answer(self, order: Order) -> Floats:
         if self.rank and "form" in order.facts:
-            self._form = _potential(order.facts["form"])
+            self._form = potential_of(order.facts["form"]).core
         assert self._form is not None
         part = self._parts[order.facts["set"]]
         return TASKS[order.task](part, self._form, order)
@@ -277,11 +277,3 @@ def share_of_cores(processes: int) -> int:
     mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     tied = mine * processes <= (os.cpu_count() or 1)
     return mine if tied else max(1, mine // processes)
-
-
-def _text(core: _core.Potential) -> str:
-    return _core.format_potential(core).decode()
-
-
-def _potential(text: str) -> _core.Potential:
-    return _core.parse_potential(text.encode(), "a message of the first process")[0]

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mtpot import _core
 from mtpot.errors import InputError
 from mtpot.neighbors import shortest_distance, shortest_distances
-from mtpot.potential import MTP
+from mtpot.potential import MTP, potential_of, text_of
 from mtpot.train.checkpoint import Checkpoint, Outcome, Standing, State
 from mtpot.train.gauge import normalize
 from mtpot.train.loss import species_energies, weights_of
@@ -25,6 +24,7 @@ from mtpot.train.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mtpot import _core
     from mtpot.data.frame import Frame
     from mtpot.short_range import Outer
     from mtpot.train.settings import Settings
@@ -159,16 +159,16 @@ class _Training:
         stages = self._stages(start)
         first = saved.position if saved else 0
         for position in range(first, len(stages)):
-            stage = stages[position]
             try:
-                potential = stage.begin(potential)
+                if saved and position == first:
+                    potential, standing = potential_of(saved.start), saved.standing
+                else:
+                    potential = stages[position].begin(potential)
             except KeyboardInterrupt:
                 if result is None:
                     raise
                 return replace(result, stop="interrupted")
-            if saved and position == first:
-                potential, standing = _potential_of(saved.start), saved.standing
-            result = self._fit(potential, stage, position, standing)
+            result = self._fit(potential, stages[position], position, standing)
             if result.stop == "interrupted":
                 return result
             potential, standing = result.potential, Standing()
@@ -227,7 +227,7 @@ class _Training:
 
         # The estimate of a regression is its last step, whatever validation frames say of it.
         patience = None if solver.linear else settings.patience
-        text = _text_of(start)
+        text = text_of(start)
         watch = Watch(record, patience, lambda now: self._save(position, text, now), standing)
         options = replace(options_of(settings, stage.solver), resumed=standing.mark)
         problem = self._monitor.problem(start.core)
@@ -258,20 +258,12 @@ def options_of(settings: Settings, name: str) -> Options:
 
 def _outcome_of(result: TrainingResult) -> Outcome:
     same = {item.name: getattr(result, item.name) for item in fields(Outcome)}
-    return Outcome(**same | {"potential": _text_of(result.potential)})
+    return Outcome(**same | {"potential": text_of(result.potential)})
 
 
 def _result_of(outcome: Outcome) -> TrainingResult:
     same = {item.name: getattr(outcome, item.name) for item in fields(Outcome)}
-    return TrainingResult(**same | {"potential": _potential_of(outcome.potential)})
-
-
-def _text_of(potential: MTP) -> str:
-    return _core.format_potential(potential.core).decode()
-
-
-def _potential_of(text: str) -> MTP:
-    return MTP(_core.parse_potential(text.encode(), "the checkpoint")[0])
+    return TrainingResult(**same | {"potential": potential_of(outcome.potential)})
 
 
 def _has_scalars(core: _core.Potential) -> bool:

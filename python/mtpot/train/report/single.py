@@ -25,7 +25,7 @@ from mtpot.train.report.parity import distribution_drawing, group_drawing, parit
 from mtpot.train.report.style import style, to_png
 from mtpot.train.report.verdict import sentences, warnings
 from mtpot.train.report.worst import Deviation, deviations, worst_energies, worst_forces
-from mtpot.train.settings import format_settings
+from mtpot.train.settings_file import format_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
