@@ -4,10 +4,10 @@
 
 DATA holds Li_train.xyz, Li_test.xyz and so on (J. Phys. Chem. A 124 (2020) 731; made from
 github.com/materialsvirtuallab/mlearn). Each potential has at most the parameters and the cutoff
-of the published moment tensor potential. The weights of the loss are chosen by cross-validation
-inside the training set, at a level that is quick to train; the test frames are evaluated once, by
-the potential trained with the chosen weights. FOLDER gets that table, the log of the
-cross-validation and the trainings' own folders; the memory is that of the whole `mlp-train`.
+of the published moment tensor potential. Its settings are chosen by cross-validation inside the
+training set; the test frames are evaluated once, by the potential trained with these settings.
+FOLDER, which must not exist, gets that table, the log of the cross-validation and the trainings'
+own folders; time and memory are those of the last training, of the whole `mlp-train`.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtpot import MTP
 from mtpot.data import read_frames
 from mtpot.data.split import folds
 from mtpot.train.metrics import evaluate_frames, measure
 from mtpot.train.settings import Settings
+from mtpot.train.thin import raise_level
 from mtpot.train.trainer import train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from mtpot.data.frame import Frame
 
@@ -40,29 +41,34 @@ class Published:
     """The published potential: its shape and its mean absolute errors, meV/atom and eV/angstrom."""
 
     parameters: int
+    level: int  # of which the radial functions are trained
     cutoff: float
     energy: float
     force: float
 
 
 PUBLISHED = {
-    "Li": Published(125, 5.1, 0.487, 0.0101),
-    "Mo": Published(329, 5.2, 2.94, 0.0901),
-    "Si": Published(913, 4.7, 2.31, 0.0560),
-    "Ge": Published(913, 5.1, 1.79, 0.0465),
+    "Li": Published(125, 16, 5.1, 0.487, 0.0101),
+    "Mo": Published(329, 20, 5.2, 2.94, 0.0901),
+    "Si": Published(913, 22, 4.7, 2.31, 0.0560),
+    "Ge": Published(913, 22, 5.1, 1.79, 0.0465),
 }
 
-FOLDS = 5
-LEVEL = 28  # of which the most useful scalars are kept
-TRIAL_LEVEL = 12  # of cross-validation
-WEIGHTS = {"energy_weight": (1.0, 3.0, 10.0, 30.0)}
+FOLDS = 3
+START = {"level": 28, "radial_size": 8, "seed": 0, "energy_weight": 3.0}
+CHOICES: dict[str, tuple[float, ...]] = {
+    "radial_size": (8, 12),
+    "level": (28, 24),
+    "seed": (0, 1),
+    "energy_weight": (3.0, 1.0, 10.0),
+}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One choice of weights and its errors on held-out training frames."""
+    """One choice of settings and its mean absolute errors on held-out training frames."""
 
-    weights: dict[str, float]
+    choice: dict[str, float]
     energy: float
     force: float
 
@@ -72,44 +78,109 @@ class Trial:
         return math.sqrt(self.energy * self.force)
 
 
-def cross_validate(element: str, frames: Sequence[Frame]) -> Iterator[Trial]:
-    """Errors of every choice of weights, on frames left out in turn."""
-    shape = PUBLISHED[element]
-    for values in product(*WEIGHTS.values()):
-        weights = dict(zip(WEIGHTS, values, strict=True))
+class Search:
+    """Cross-validation of one element's settings, each in turn, inside its training set.
+
+    Radial functions are trained on the whole training set, at a level that is quick. All scalars
+    of a high level are given to them, and the choice of scalars and their coefficients are
+    cross-validated.
+    """
+
+    def __init__(self, element: str, frames: Sequence[Frame], folder: Path) -> None:
+        self._shape = PUBLISHED[element]
+        self._species = (element,)
+        self._frames = frames
+        self._folder = folder
+        self._radial: dict[tuple[float, ...], MTP] = {}
+        self.trials: list[Trial] = []
+
+    def best(self) -> Trial:
+        """Go through the settings one by one, each at the best of those before."""
+        best = self._try(START)
+        for name, values in CHOICES.items():
+            others = [value for value in values if value != best.choice[name]]
+            found = [self._try(best.choice | {name: value}) for value in others]
+            best = min([best, *found], key=lambda trial: trial.score)
+        return best
+
+    def pool(self, choice: dict[str, float]) -> Path:
+        """File with trained radial functions and all the scalars of a level."""
+        path = self._folder / ("-".join(f"{choice[name]:g}" for name in CHOICES) + ".mtp")
+        if not path.exists():
+            low = self._radial_functions(choice)
+            core = low.core
+            high = MTP.new(
+                level=int(choice["level"]),
+                species=self._species,
+                cutoff=core.cutoff,
+                min_distance=core.min_distance,
+                radial_size=core.radial_size,
+                max_mu=core.radial_function_count - 1,
+            )
+            raise_level(low, high).save(path)
+        return path
+
+    def _radial_functions(self, choice: dict[str, float]) -> MTP:
+        key = (choice["radial_size"], choice["seed"])
+        if key not in self._radial:
+            settings = Settings(
+                data=(),
+                output=Path(),
+                species=self._species,
+                level=self._shape.level,
+                cutoff=self._shape.cutoff,
+                radial_size=int(choice["radial_size"]),
+                seed=int(choice["seed"]),
+                energy_weight=START["energy_weight"],
+            )
+            self._radial[key] = train(settings, self._frames).potential
+        return self._radial[key]
+
+    def _try(self, choice: dict[str, float]) -> Trial:
+        start = self.pool(choice)
+        core = MTP.load(start).core
         settings = Settings(
             data=(),
             output=Path(),
-            species=(element,),
-            level=TRIAL_LEVEL,
-            cutoff=shape.cutoff,
-            **weights,
+            start=start,
+            solver="elimination",
+            features=self._shape.parameters - len(core.parameters) + len(core.scalars),
+            energy_weight=choice["energy_weight"],
         )
         tested, predictions = [], []
-        for held_out in folds(frames, FOLDS, seed=0):
+        for held_out in folds(self._frames, FOLDS, seed=0):
             left_out = set(held_out.tolist())
-            kept = [frame for k, frame in enumerate(frames) if k not in left_out]
-            others = [frames[k] for k in held_out]
+            kept = [frame for k, frame in enumerate(self._frames) if k not in left_out]
+            others = [self._frames[k] for k in held_out]
             tested += others
             predictions += evaluate_frames(train(settings, kept).potential, others)
         total = measure(tested, predictions).total
         assert total.energy is not None
         assert total.forces is not None
-        yield Trial(weights, 1e3 * total.energy.mae, total.forces.mae)
+        trial = Trial(choice, 1e3 * total.energy.mae, total.forces.mae)
+        self.trials.append(trial)
+        print(row_of(trial), flush=True)
+        return trial
 
 
-def train_once(element: str, data: Path, folder: Path, weights: dict[str, float]) -> dict[str, Any]:
-    """Run mlp-train with the chosen weights; its metrics and the peak of its memory in GB."""
-    shape = PUBLISHED[element]
+def row_of(trial: Trial, remark: str = "") -> str:
+    """Line of the log of cross-validation."""
+    cells = [f"{trial.choice[name]:g}" for name in CHOICES]
+    cells += [f"{trial.energy:.3f}", f"{trial.force:.4f}", f"{trial.score:.4f}"]
+    return f"| {' | '.join(cells)} |{remark}"
+
+
+def train_once(
+    element: str, data: Path, folder: Path, start: Path, choice: dict[str, float]
+) -> dict[str, Any]:
+    """Run mlp-train with what was chosen; its metrics and the peak of its memory in GB."""
     settings = {
         "data": data / f"{element}_train.xyz",
         "test": data / f"{element}_test.xyz",
-        "species": element,
-        "level": LEVEL,
-        "max-parameters": shape.parameters,
-        "cutoff": shape.cutoff,
+        "start": start,
+        "max-parameters": PUBLISHED[element].parameters,
+        "energy-weight": choice["energy_weight"],
         "output": folder,
-        **{name.replace("_", "-"): value for name, value in weights.items()},
     }
     command = [str(Path(sys.executable).with_name("mlp-train")), "--overwrite"]
     command += [part for name, value in settings.items() for part in (f"--{name}", str(value))]
@@ -127,17 +198,14 @@ def log_of(element: str, trials: Sequence[Trial], chosen: Trial) -> str:
     lines = [
         f"## {element}",
         "",
-        f"| {' | '.join(name.replace('_', ' ') for name in WEIGHTS)} | meV/atom | eV/Å | mean |",
-        "|---" * (len(WEIGHTS) + 3) + "|",
+        f"| {' | '.join(name.replace('_', ' ') for name in CHOICES)} | meV/atom | eV/Å | mean |",
+        "|---" * (len(CHOICES) + 3) + "|",
+        *(row_of(trial, " chosen" if trial is chosen else "") for trial in trials),
     ]
-    for trial in trials:
-        cells = [f"{value:g}" for value in trial.weights.values()]
-        cells += [f"{trial.energy:.3f}", f"{trial.force:.4f}", f"{trial.score:.4f}"]
-        lines.append(f"| {' | '.join(cells)} |{' chosen' if trial is chosen else ''}")
     return "\n".join(lines) + "\n"
 
 
-def row(element: str, metrics: dict[str, Any]) -> tuple[str, list[float]]:
+def row(element: str, metrics: dict[str, Any], choice: dict[str, float]) -> tuple[str, list[float]]:
     """Line of the result's table, and the ratios to the published errors."""
     shape, errors = PUBLISHED[element], metrics["test"]
     energy, force = 1e3 * errors["energy_mae_per_atom"], errors["force_mae"]
@@ -149,7 +217,7 @@ def row(element: str, metrics: dict[str, Any]) -> tuple[str, list[float]]:
         f"{energy:.3g} / {force:.4f}",
         f"{energy / shape.energy:.2f} / {force / shape.force:.2f}",
         f"{1e3 * training['energy_mae_per_atom']:.3g} / {training['force_mae']:.4f}",
-        f"{metrics['settings']['energy_weight']:g}",
+        ", ".join(f"{value:g}" for value in choice.values()),
         f"{metrics['seconds']:.0f} s, {metrics['memory']:.2f} GB",
     ]
     return f"| {' | '.join(cells)} |", [energy / shape.energy, force / shape.force]
@@ -157,7 +225,8 @@ def row(element: str, metrics: dict[str, Any]) -> tuple[str, list[float]]:
 
 HEAD = (
     "| | parameters (published) | published test MAE, meV/atom / eV/Å | this package | ratio | "
-    "training MAE | energy weight | time, memory |\n|---|---|---|---|---|---|---|---|"
+    "training MAE | level, radial size, seed, energy weight | time, memory |\n"
+    "|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -168,17 +237,18 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--elements", nargs="+", choices=PUBLISHED, default=list(PUBLISHED))
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
+    arguments.output.mkdir(parents=True)
     rows, ratios, logs = [], [], ["# Cross-validation inside the training sets", ""]
     for element in arguments.elements:
-        frames = read_frames(arguments.data / f"{element}_train.xyz")
-        trials = list(cross_validate(element, frames))
-        chosen = min(trials, key=lambda trial: trial.score)
-        logs.append(log_of(element, trials, chosen))
-        print(logs[-1], flush=True)
-        (arguments.output / "cross_validation.md").write_text("\n".join(logs))
         folder = arguments.output / element
-        line, found = row(element, train_once(element, arguments.data, folder, chosen.weights))
+        folder.mkdir()
+        search = Search(element, read_frames(arguments.data / f"{element}_train.xyz"), folder)
+        chosen = search.best()
+        logs.append(log_of(element, search.trials, chosen))
+        (arguments.output / "cross_validation.md").write_text("\n".join(logs))
+        start = search.pool(chosen.choice)
+        metrics = train_once(element, arguments.data, folder / "run", start, chosen.choice)
+        line, found = row(element, metrics, chosen.choice)
         rows.append(line)
         ratios += found
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     Supports = Callable[[Centered], list[Integers]]
 
 CANDIDATES = 60  # supports on a path
-BATCH = 20  # a twentieth of the columns goes between two exact inversions
+BATCH = 20  # a twentieth of the columns goes between two inversions
+CONSIDERED = 4  # as many columns as these batches can go in one
 
 
 @regression
@@ -57,40 +58,47 @@ def _eliminate(centered: Centered, task: Regression) -> list[Integers]:
 
     Without column k the loss rises by x_k^2 / (H^-1)_kk when all others adjust.
     """
-    order = _order(centered, task.ridge)
-    sizes = np.unique(np.geomspace(1, max(len(order), 1), CANDIDATES).round().astype(int))
+    columns = len(centered.vector)
+    sizes = np.unique(np.geomspace(1, max(columns, 1), CANDIDATES).round().astype(int))
     if task.options.features is not None:
-        sizes = np.array([task.options.features])
+        sizes = np.array([min(task.options.features, columns)])
+    order = _order(centered, task.ridge, int(sizes[0]))
     return [np.sort(order[:size]) for size in sizes]
 
 
-def _order(centered: Centered, ridge: float) -> Integers:
-    """Columns, the last to go first."""
+def _order(centered: Centered, ridge: float, fewest: int) -> Integers:
+    """Columns, the last to go first; the first `fewest` stay and are in no order."""
     alive = np.arange(len(centered.vector))
     gone: list[int] = []
-    while len(alive):
+    while len(alive) > fewest:
         matrix = centered.matrix[np.ix_(alive, alive)]
         matrix[np.diag_indices_from(matrix)] += ridge
-        removed = _weakest(
-            np.asarray(np.linalg.inv(matrix), dtype=np.float64), centered.vector[alive]
-        )
+        inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+        values = inverse @ centered.vector[alive]
+        count = min(max(1, len(alive) // BATCH), len(alive) - fewest)
+        removed = _weakest(inverse, values, count)
         gone.extend(alive[removed].tolist())
         alive = np.delete(alive, removed)
-    return np.array(gone[::-1], dtype=np.int64)
+    return np.concatenate([alive, np.array(gone[::-1], dtype=np.int64)])
 
 
-def _weakest(inverse: Floats, vector: Floats) -> list[int]:
-    """Positions of the first columns to go, in this order; overwrites H^-1."""
-    values = inverse @ vector
-    alive = np.ones(len(vector), dtype=bool)
+def _weakest(inverse: Floats, values: Floats, count: int) -> list[int]:
+    """Positions of the columns to go next, in this order, from H^-1 and the coefficients.
+
+    Each that goes changes the other rises; this is followed among the columns that can be next.
+    """
+    rises = values**2 / np.diag(inverse)
+    candidates = np.sort(np.argsort(rises, kind="stable")[: CONSIDERED * count])
+    inverse, values = inverse[np.ix_(candidates, candidates)], values[candidates]
+    alive = np.ones(len(candidates), dtype=bool)
     removed: list[int] = []
-    for _ in range(max(1, len(vector) // BATCH)):
-        rises = np.full(len(vector), np.inf)
+    for _ in range(count):
+        rises = np.full(len(candidates), np.inf)
         rises[alive] = values[alive] ** 2 / np.diag(inverse)[alive]
         worst = int(rises.argmin())
         column = inverse[:, worst] / inverse[worst, worst]
-        values -= column * values[worst]
+        values = values - column * values[worst]
         inverse -= np.outer(column, inverse[worst])
         alive[worst] = False
-        removed.append(worst)
+        removed.append(int(candidates[worst]))
     return removed
