@@ -940,6 +940,8 @@ def test_what_cannot_be_pruned_is_refused(
     line = ["prune", trained / "potential.mtp", *prune_words(data, tmp_path / "run")]
     assert "--force-error" in refuse(*line, "--force-error", "much")
     assert "10% is meant?" in refuse(*line, "--force-error", "10")
+    (tmp_path / "auto.toml").write_text('ridge = "auto"\n')
+    assert "give mlp prune a number" in refuse(*line, "--settings", tmp_path / "auto.toml")
     assert "no data" in refuse("prune", trained / "potential.mtp", "--output", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

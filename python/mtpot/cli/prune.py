@@ -77,12 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
         A setting, a file or a frame is refused; nothing has been written then.
     """
     from mtpot.cli.progress import Progress
+    from mtpot.errors import InputError
     from mtpot.files import probe_folder
     from mtpot.train.loss import weights_of
     from mtpot.train.prune import PruneOptions, prune
-    from mtpot.train.solvers.common import number_of
 
     settings = _settings(arguments)
+    ridge = settings.ridge
+    if ridge == "auto":
+        raise InputError("ridge auto is mlp-train's alone: give mlp prune a number, such as 1e-10")
     _check_outputs(settings, arguments.potential)
     check_inputs(settings, arguments.settings)
     potential = load_named(arguments.potential, settings.species or None)
@@ -95,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         force_error=arguments.force_error,
         energy_error=math.inf if energy_error is None else energy_error,
         weights=weights_of(settings),
-        ridge=number_of(settings.ridge),
+        ridge=ridge,
         threads=settings.threads,
         seed=settings.seed,
     )
