@@ -18,7 +18,7 @@ import math
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from mtpot.data import read_frames
 from mtpot.data.split import folds
 from mtpot.train.metrics import evaluate_frames, measure
 from mtpot.train.settings import Settings
+from mtpot.train.solvers import SOLVERS
 from mtpot.train.thin import raise_level
 from mtpot.train.trainer import train
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mtpot.data.frame import Frame
+
+Choice = dict[str, Any]  # settings by name
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,23 @@ class Published:
 PUBLISHED = {
     "Li": Published(125, 16, 5.1, 0.487, 0.0101),
     "Mo": Published(329, 20, 5.2, 2.94, 0.0901),
-    "Si": Published(913, 22, 4.7, 2.31, 0.0560),
-    "Ge": Published(913, 22, 5.1, 1.79, 0.0465),
+    "Si": Published(913, 24, 4.7, 2.31, 0.0560),
+    "Ge": Published(913, 24, 5.1, 1.79, 0.0465),
 }
 
 FOLDS = 3
-START = {"level": 28, "radial_size": 8, "seed": 0, "energy_weight": 3.0}
-CHOICES: dict[str, tuple[float, ...]] = {
-    "radial_size": (8, 12),
-    "level": (28, 24),
-    "seed": (0, 1),
-    "energy_weight": (3.0, 1.0, 10.0),
+LEVEL = 28  # of which the most useful scalars are kept
+FIRST: Choice = {
+    "radial_size": 8,
+    "seed": 0,
+    "energy_weight": 3.0,
+    "solver": "variable-projection",
+}
+OTHERS: Choice = {
+    "radial_size": (12,),
+    "seed": (1,),
+    "energy_weight": (1.0, 10.0),
+    "solver": ("huber", "least-absolute"),
 }
 
 
@@ -68,7 +77,7 @@ CHOICES: dict[str, tuple[float, ...]] = {
 class Trial:
     """One choice of settings and its mean absolute errors on held-out training frames."""
 
-    choice: dict[str, float]
+    choice: Choice
     energy: float
     force: float
 
@@ -81,9 +90,9 @@ class Trial:
 class Search:
     """Cross-validation of one element's settings, each in turn, inside its training set.
 
-    Radial functions are trained on the whole training set, at a level that is quick. All scalars
-    of a high level are given to them, and the choice of scalars and their coefficients are
-    cross-validated.
+    Radial functions are trained on the whole training set, at the level that has about as many
+    parameters as are wanted. All scalars of a higher level are given to them, and what is
+    cross-validated are the choice of the scalars and their coefficients.
     """
 
     def __init__(self, element: str, frames: Sequence[Frame], folder: Path) -> None:
@@ -91,52 +100,60 @@ class Search:
         self._species = (element,)
         self._frames = frames
         self._folder = folder
-        self._radial: dict[tuple[float, ...], MTP] = {}
         self.trials: list[Trial] = []
 
     def best(self) -> Trial:
         """Go through the settings one by one, each at the best of those before."""
-        best = self._try(START)
-        for name, values in CHOICES.items():
-            others = [value for value in values if value != best.choice[name]]
-            found = [self._try(best.choice | {name: value}) for value in others]
+        best = self._try(FIRST)
+        for name, values in OTHERS.items():
+            found = [self._try(best.choice | {name: value}) for value in values]
             best = min([best, *found], key=lambda trial: trial.score)
         return best
 
-    def pool(self, choice: dict[str, float]) -> Path:
-        """File with trained radial functions and all the scalars of a level."""
-        path = self._folder / ("-".join(f"{choice[name]:g}" for name in CHOICES) + ".mtp")
+    def pool(self, choice: Choice) -> Path:
+        """File with trained radial functions and all the scalars of the high level."""
+        path = self._folder / f"radial-{choice['radial_size']}-seed-{choice['seed']}.mtp"
         if not path.exists():
-            low = self._radial_functions(choice)
-            core = low.core
-            high = MTP.new(
-                level=int(choice["level"]),
-                species=self._species,
-                cutoff=core.cutoff,
-                min_distance=core.min_distance,
-                radial_size=core.radial_size,
-                max_mu=core.radial_function_count - 1,
-            )
-            raise_level(low, high).save(path)
-        return path
-
-    def _radial_functions(self, choice: dict[str, float]) -> MTP:
-        key = (choice["radial_size"], choice["seed"])
-        if key not in self._radial:
-            settings = Settings(
+            shape = Settings(
                 data=(),
                 output=Path(),
                 species=self._species,
                 level=self._shape.level,
                 cutoff=self._shape.cutoff,
-                radial_size=int(choice["radial_size"]),
-                seed=int(choice["seed"]),
-                energy_weight=START["energy_weight"],
+                radial_size=choice["radial_size"],
+                seed=choice["seed"],
+                energy_weight=FIRST["energy_weight"],
             )
-            self._radial[key] = train(settings, self._frames).potential
-        return self._radial[key]
+            low = train(shape, self._frames).potential
+            high = MTP.new(
+                level=LEVEL,
+                species=self._species,
+                cutoff=low.cutoff,
+                min_distance=low.core.min_distance,
+                radial_size=low.core.radial_size,
+                max_mu=low.core.radial_function_count - 1,
+            )
+            raise_level(low, high).save(path)
+        return path
 
-    def _try(self, choice: dict[str, float]) -> Trial:
+    def _try(self, choice: Choice) -> Trial:
+        tested, predictions = [], []
+        for held_out in folds(self._frames, FOLDS, seed=0):
+            left_out = set(held_out.tolist())
+            kept = [frame for k, frame in enumerate(self._frames) if k not in left_out]
+            others = [self._frames[k] for k in held_out]
+            tested += others
+            predictions += evaluate_frames(self._thinned(choice, kept), others)
+        total = measure(tested, predictions).total
+        assert total.energy is not None
+        assert total.forces is not None
+        trial = Trial(choice, 1e3 * total.energy.mae, total.forces.mae)
+        self.trials.append(trial)
+        print(row_of(trial), flush=True)
+        return trial
+
+    def _thinned(self, choice: Choice, frames: Sequence[Frame]) -> MTP:
+        """Potential with the radial functions of the pool and as many scalars as are wanted."""
         start = self.pool(choice)
         core = MTP.load(start).core
         settings = Settings(
@@ -147,31 +164,24 @@ class Search:
             features=self._shape.parameters - len(core.parameters) + len(core.scalars),
             energy_weight=choice["energy_weight"],
         )
-        tested, predictions = [], []
-        for held_out in folds(self._frames, FOLDS, seed=0):
-            left_out = set(held_out.tolist())
-            kept = [frame for k, frame in enumerate(self._frames) if k not in left_out]
-            others = [self._frames[k] for k in held_out]
-            tested += others
-            predictions += evaluate_frames(train(settings, kept).potential, others)
-        total = measure(tested, predictions).total
-        assert total.energy is not None
-        assert total.forces is not None
-        trial = Trial(choice, 1e3 * total.energy.mae, total.forces.mae)
-        self.trials.append(trial)
-        print(row_of(trial), flush=True)
-        return trial
+        found = train(settings, frames).potential
+        if not SOLVERS[choice["solver"]].linear:
+            return found
+        thinned = self._folder / "fold.mtp"
+        found.save(thinned, overwrite=True)
+        robust = replace(settings, start=thinned, solver=choice["solver"], features=None)
+        return train(robust, frames).potential
 
 
 def row_of(trial: Trial, remark: str = "") -> str:
     """Line of the log of cross-validation."""
-    cells = [f"{trial.choice[name]:g}" for name in CHOICES]
+    cells = [str(value) for value in trial.choice.values()]
     cells += [f"{trial.energy:.3f}", f"{trial.force:.4f}", f"{trial.score:.4f}"]
     return f"| {' | '.join(cells)} |{remark}"
 
 
 def train_once(
-    element: str, data: Path, folder: Path, start: Path, choice: dict[str, float]
+    element: str, data: Path, folder: Path, start: Path, choice: Choice
 ) -> dict[str, Any]:
     """Run mlp-train with what was chosen; its metrics and the peak of its memory in GB."""
     settings = {
@@ -180,6 +190,7 @@ def train_once(
         "start": start,
         "max-parameters": PUBLISHED[element].parameters,
         "energy-weight": choice["energy_weight"],
+        "solver": choice["solver"],
         "output": folder,
     }
     command = [str(Path(sys.executable).with_name("mlp-train")), "--overwrite"]
@@ -198,14 +209,14 @@ def log_of(element: str, trials: Sequence[Trial], chosen: Trial) -> str:
     lines = [
         f"## {element}",
         "",
-        f"| {' | '.join(name.replace('_', ' ') for name in CHOICES)} | meV/atom | eV/Å | mean |",
-        "|---" * (len(CHOICES) + 3) + "|",
+        f"| {' | '.join(name.replace('_', ' ') for name in FIRST)} | meV/atom | eV/Å | mean |",
+        "|---" * (len(FIRST) + 3) + "|",
         *(row_of(trial, " chosen" if trial is chosen else "") for trial in trials),
     ]
     return "\n".join(lines) + "\n"
 
 
-def row(element: str, metrics: dict[str, Any], choice: dict[str, float]) -> tuple[str, list[float]]:
+def row(element: str, metrics: dict[str, Any], choice: Choice) -> tuple[str, list[float]]:
     """Line of the result's table, and the ratios to the published errors."""
     shape, errors = PUBLISHED[element], metrics["test"]
     energy, force = 1e3 * errors["energy_mae_per_atom"], errors["force_mae"]
@@ -217,7 +228,7 @@ def row(element: str, metrics: dict[str, Any], choice: dict[str, float]) -> tupl
         f"{energy:.3g} / {force:.4f}",
         f"{energy / shape.energy:.2f} / {force / shape.force:.2f}",
         f"{1e3 * training['energy_mae_per_atom']:.3g} / {training['force_mae']:.4f}",
-        ", ".join(f"{value:g}" for value in choice.values()),
+        ", ".join(map(str, choice.values())),
         f"{metrics['seconds']:.0f} s, {metrics['memory']:.2f} GB",
     ]
     return f"| {' | '.join(cells)} |", [energy / shape.energy, force / shape.force]
@@ -225,7 +236,7 @@ def row(element: str, metrics: dict[str, Any], choice: dict[str, float]) -> tupl
 
 HEAD = (
     "| | parameters (published) | published test MAE, meV/atom / eV/Å | this package | ratio | "
-    "training MAE | level, radial size, seed, energy weight | time, memory |\n"
+    "training MAE | radial size, seed, energy weight, solver | time, memory |\n"
     "|---|---|---|---|---|---|---|---|"
 )
 
