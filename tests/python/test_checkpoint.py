@@ -89,6 +89,24 @@ def test_killed_after_every_step_it_ends_as_undisturbed(case: str, tmp_path: Pat
     assert [step.loss for step in result.steps] == [step.loss for step in whole.steps]
 
 
+@pytest.mark.parametrize("moment", [("seed 0", 1), ("seed 1", 0), ("seed 1", 2)], ids=str)
+def test_interrupted_in_any_seed_it_goes_on_to_the_same_end(moment, tmp_path: Path) -> None:
+    chosen, data = settings(level=6, seeds=3, max_steps=3), frames(("Si",))
+    path = tmp_path / "checkpoint"
+    facts = checkpoints.facts_of(chosen.as_dict(), data)
+
+    def interrupt(step: Step) -> None:
+        if (step.stage, step.number) == moment:
+            raise KeyboardInterrupt
+
+    stopped = train(chosen, data, (), interrupt, Checkpoint(path, facts))
+    assert stopped.stop == "interrupted"
+    result, whole = train(chosen, data, checkpoint=resumed(path, facts)), train(chosen, data)
+    assert (result.potential.parameters == whole.potential.parameters).all()
+    assert [step.loss for step in result.steps] == [step.loss for step in whole.steps]
+    assert (result.stop, result.seed) == (whole.stop, whole.seed)
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, dict[str, object]]:
     """A checkpoint of some steps, and the one before it."""

@@ -95,6 +95,9 @@ def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
         each other.
     NumericalError
         If the loss is not finite.
+    KeyboardInterrupt
+        On Ctrl-C before the first step. After it the best so far is the result, and its `stop` is
+        "interrupted", also if it is of a seed that was finished.
     """
     weights_of(settings).check_groups(chain(frames, validation))
     _ = SOLVERS[settings.solver].minimize  # one that needs what is not installed is refused now
@@ -107,14 +110,24 @@ def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
     results = [_result_of(outcome) for outcome in saved.finished] if saved else []
     if saved:
         monitor.take_up(saved.steps)
-    for seed, start in list(zip(seeds, starts, strict=True))[len(results) :]:
-        save = _saver(checkpoint, monitor, [_outcome_of(result) for result in results])
-        training = _Training(replace(settings, seed=seed), monitor, save)
-        results.append(training.run(start, saved))
-        saved = None
-        if results[-1].stop == "interrupted":
-            break
-    return replace(min(results, key=lambda result: result.score), steps=monitor.steps)
+    try:
+        for seed, start in list(zip(seeds, starts, strict=True))[len(results) :]:
+            save = _saver(checkpoint, monitor, [_outcome_of(result) for result in results])
+            training = _Training(replace(settings, seed=seed), monitor, save)
+            results.append(training.run(start, saved))
+            saved = None
+            if results[-1].stop == "interrupted":
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        if not results:
+            raise
+        # Seeds are missing, however well one that is finished has done.
+        return replace(_best(results), stop="interrupted", steps=monitor.steps)
+    return replace(_best(results), steps=monitor.steps)
+
+
+def _best(results: Sequence[TrainingResult]) -> TrainingResult:
+    return min(results, key=lambda result: result.score)
 
 
 def _saver(
@@ -153,7 +166,13 @@ class _Training:
         self._save = save
 
     def run(self, start: MTP, saved: State | None) -> TrainingResult:
-        """Go through the stages, from where a saved state stands if there is one."""
+        """Go through the stages, from where a saved state stands if there is one.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C before the first step; after it, what there is is the result.
+        """
         result: TrainingResult | None = None
         potential, standing = start, Standing()
         stages = self._stages(start)
@@ -164,11 +183,11 @@ class _Training:
                     potential, standing = potential_of(saved.start), saved.standing
                 else:
                     potential = stages[position].begin(potential)
+                result = self._fit(potential, stages[position], position, standing)
             except KeyboardInterrupt:
                 if result is None:
                     raise
                 return replace(result, stop="interrupted")
-            result = self._fit(potential, stages[position], position, standing)
             if result.stop == "interrupted":
                 return result
             potential, standing = result.potential, Standing()
