@@ -144,6 +144,24 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(saved, damage: str) ->
     assert damage == "missing" or "is damaged" in told[0]
 
 
+def test_a_damaged_checkpoint_never_replaces_the_sound_one_before(saved, monkeypatch) -> None:
+    path, facts = saved
+    path.write_bytes(path.read_bytes()[:40])
+    checkpoint = checkpoints.resume(path, facts, lambda _: None)
+    assert checkpoint.saved is not None
+    write = checkpoints.write_atomic
+
+    def full(target: Path, *content: object, **options: object) -> None:
+        if target == path:
+            raise InputError(f"{path} cannot be written: No space left on device")
+        write(target, *content, **options)
+
+    monkeypatch.setattr(checkpoints, "write_atomic", full)
+    with pytest.raises(InputError, match="No space left"):
+        checkpoint.save(checkpoint.saved)
+    assert losses(path, facts, []) == [step.loss for step in checkpoint.saved.steps]
+
+
 def test_two_damaged_checkpoints_are_a_format_error(saved) -> None:
     path, facts = saved
     for each in path.parent.iterdir():

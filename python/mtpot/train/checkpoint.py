@@ -127,10 +127,13 @@ class Checkpoint:
         InputError
             It cannot be written; what was there before is as it was.
         """
-        body = json.dumps({"facts": self._facts, "state": asdict(state)})
-        if self.path.exists():
-            write_atomic(_previous(self.path), self.path.read_bytes(), overwrite=True)
-        write_atomic(self.path, f"{_MAGIC}{_checksum(body)}\n{body}\n", overwrite=True)
+        body = json.dumps({"facts": self._facts, "state": asdict(state)}).encode()
+        newest = self.path.read_bytes() if self.path.exists() else b""
+        # A damaged one must not take the place of the sound one that was resumed from.
+        if _is_sound(newest):
+            write_atomic(_previous(self.path), newest, overwrite=True)
+        head = f"{_MAGIC}{_checksum(body)}\n".encode()
+        write_atomic(self.path, head + body + b"\n", overwrite=True)
 
     def remove(self) -> None:
         """Delete both files: the training is over."""
@@ -191,12 +194,16 @@ def _newest(path: Path, tell: Callable[[str], None]) -> tuple[dict[str, Any], St
 
 
 def _read(path: Path) -> tuple[dict[str, Any], State]:
-    head, _, body = path.read_text(encoding="utf-8").partition("\n")
-    body = body.removesuffix("\n")
-    if head != _MAGIC + _checksum(body):
+    text = path.read_bytes()
+    if not _is_sound(text):
         raise ValueError("its checksum is wrong")
-    content = json.loads(body)
+    content = json.loads(text.partition(b"\n")[2])
     return content["facts"], _state(content["state"])
+
+
+def _is_sound(text: bytes) -> bool:
+    head, _, body = text.partition(b"\n")
+    return head == (_MAGIC + _checksum(body.removesuffix(b"\n"))).encode()
 
 
 def _state(saved: dict[str, Any]) -> State:
@@ -232,8 +239,8 @@ def _compare(
             tell(f"resumed with another setting: {lines[name]}")
 
 
-def _checksum(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()
+def _checksum(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _files(path: Path) -> tuple[Path, Path]:
