@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from test_thin import frames, settings
 
-from mtpot import FormatError, InputError
+from mtpot import MTP, FormatError, InputError
 from mtpot.data.atoms import atoms_from_frame
 from mtpot.train import checkpoint as checkpoints
 from mtpot.train.checkpoint import Checkpoint
@@ -194,6 +194,18 @@ def test_other_labels_are_another_training(saved) -> None:
     changed = checkpoints.facts_of(settings(level=6).as_dict(), data)
     with pytest.raises(InputError, match="labels have changed"):
         checkpoints.resume(path, facts | {"data": changed["data"]}, lambda _: None)
+
+
+def test_another_potential_in_the_file_of_the_start_is_another_training(tmp_path: Path) -> None:
+    start = tmp_path / "start.mtp"
+    MTP.new(6, ["Si"], 5.0, 1.9).save(start)
+    chosen, data = settings(start=start, max_steps=1), frames(("Si",))
+    path, facts = tmp_path / "checkpoint", checkpoints.facts_of(chosen.as_dict(), data)
+    train(chosen, data, checkpoint=Checkpoint(path, facts))
+    MTP.new(8, ["Si"], 5.0, 1.9).save(start, overwrite=True)
+    changed = checkpoints.facts_of(chosen.as_dict(), data)
+    with pytest.raises(InputError, match="the content of --start has changed"):
+        checkpoints.resume(path, changed, lambda _: None)
 
 
 def test_a_full_disk_leaves_the_checkpoint_as_it_was(saved, monkeypatch) -> None:

@@ -182,8 +182,9 @@ def _check_outputs(settings: Settings) -> None:
     check_folder(settings.output)
     if not settings.output.exists():
         return
+    start = () if settings.start is None else (settings.start,)
     for name in ("potential.mtp", "potential.almtp", "metrics.json"):
-        check_target(settings.output / name, settings.overwrite)
+        check_target(settings.output / name, settings.overwrite, start)
     report = settings.output / "report"
     if report.exists() and not report.is_dir():
         raise InputError(f"{report} is a file where a folder should be")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from mtpot.train.solvers.common import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from mtpot.data.frame import Frame
     from mtpot.train.solvers import Stop
@@ -43,6 +43,12 @@ COURSE_FREE = (
     "stream",
 )
 """Settings that may change on the way; any other would make it a different training."""
+
+_CONTENTS = {
+    "data": "the frames of --data or their labels have changed",
+    "start": "the content of --start has changed",
+}
+"""What to say where the files are the same by name, but not by their fingerprints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +178,19 @@ def resume(path: Path, facts: Mapping[str, Any], tell: Callable[[str], None]) ->
 
 
 def facts_of(settings: Mapping[str, Any], frames: Iterable[Frame]) -> dict[str, Any]:
-    """Take down the settings, and a fingerprint of the frames with their labels."""
+    """Take down the settings, and fingerprints of the frames with their labels and of the start."""
     digest = hashlib.sha256()
     for frame in frames:
         digest.update(",".join(frame.symbols).encode())
         for array in (frame.positions, frame.cell, frame.pbc, frame.forces, frame.stress):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         digest.update(repr((frame.energy, frame.weights, frame.group)).encode())
-    return {"settings": dict(settings), "data": digest.hexdigest()}
+    start = settings["start"]
+    return {
+        "settings": dict(settings),
+        "data": digest.hexdigest(),
+        "start": start and _checksum(Path(start).read_bytes()),
+    }
 
 
 def _newest(path: Path, tell: Callable[[str], None]) -> tuple[dict[str, Any], State]:
@@ -227,8 +238,7 @@ def _compare(
         name: f"{name.replace('_', '-')} was {before.get(name)}, is {after[name]}" for name in names
     }
     fixed = [lines[name] for name in names if name not in COURSE_FREE]
-    if not fixed and saved["data"] != now["data"]:
-        fixed = ["the frames of --data or their labels have changed"]
+    fixed = fixed or [line for name, line in _CONTENTS.items() if saved[name] != now[name]]
     if fixed:
         raise InputError(
             f"{path} is of another training: {'; '.join(fixed)}. Give what it had, or --overwrite "
