@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ase.io
@@ -22,7 +24,6 @@ from mtpot.train.trainer import TrainingResult, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mtpot.data.frame import Frame
     from mtpot.train.monitor import Step
@@ -298,3 +299,52 @@ def test_an_unfinished_training_is_neither_overwritten_nor_forgotten(tmp_path: P
     subprocess.run([*line, "--resume"], check=True, stdout=subprocess.DEVNULL)
     again = subprocess.run([*line, "--resume"], capture_output=True, text=True, check=True)
     assert "nothing to resume" in again.stdout
+
+
+def refusal(line: list[str]) -> str:
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command of a training that has come to its end, as a batch script would give it."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_data(folder)
+    line = command(folder, "--output", str(folder / "run"), "--max-steps", "2", "--resume")
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    return line
+
+
+def test_a_finished_training_names_what_is_asked_for_otherwise(finished: list[str]) -> None:
+    error = refusal([*finished, "--level", "8", "--max-steps", "3", "--ridge", "1e-8"])
+    for each in ("level was 10, is 8", "max-steps was 2, is 3", "ridge was 1e-10, is 1e-08"):
+        assert each in error
+    line = [*finished, "--threads", "2"]
+    again = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert "nothing to resume" in again.stdout
+
+
+def test_a_finished_training_notices_other_labels(finished: list[str]) -> None:
+    data = Path(finished[finished.index("--data") + 1])
+    content = data.read_bytes()
+    images = ase.io.read(data, ":")
+    images[0].calc.results["energy"] += 0.1
+    ase.io.write(data, images)
+    assert "the frames of --data or their labels have changed" in refusal(finished)
+    data.write_bytes(content)
+
+
+def test_what_came_of_other_settings_is_not_taken_for_the_result(
+    finished: list[str], tmp_path: Path
+) -> None:
+    output = Path(finished[finished.index("--output") + 1])
+    shutil.copytree(output, tmp_path / "run")
+    line = [*finished, "--output", str(tmp_path / "run"), "--level", "8", "--overwrite"]
+    for told in ("see ", "nothing to resume"):
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        assert told in done.stdout.splitlines()[-1]
+    assert MTP.load(tmp_path / "run" / "potential.mtp").level == 8
+    (tmp_path / "run" / "metrics.json").unlink()
+    assert "does not tell what it was trained on" in refusal(line[:-1])

@@ -147,7 +147,7 @@ def test_metrics_have_the_promised_keys(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}
     more = {"stop", "threads", "potential", "validation", "neighbors", "versions", "history"}
-    more |= {"chosen", "processes"}
+    more |= {"chosen", "processes", "fingerprints"}
     assert set(metrics) == keys | more
     assert metrics["validation"] is None
     assert metrics["stop"] == "max-steps"

@@ -20,7 +20,7 @@ from mtpot.train.monitor import Step
 from mtpot.train.solvers.common import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.train.solvers import Stop
@@ -40,9 +40,11 @@ COURSE_FREE = (
     "seeds",
     "active_set",
     "ensemble",
-    "stream",
 )
 """Settings that may change on the way; any other would make it a different training."""
+
+_RESULT_FREE = ("output", "overwrite", "resume", "threads", "stream")
+"""Settings that do not change what a finished training leaves."""
 
 _CONTENTS = {
     "data": "the frames of --data or their labels have changed",
@@ -177,6 +179,26 @@ def resume(path: Path, facts: Mapping[str, Any], tell: Callable[[str], None]) ->
     return Checkpoint(path, facts, state)
 
 
+def differences_from_finished(record: Path, facts: Mapping[str, Any]) -> list[str]:
+    """Say what keeps a finished training from being the one that is asked for; nothing: none.
+
+    Parameters
+    ----------
+    record
+        Its metrics.json.
+    facts
+        Settings and data of now; see `facts_of`.
+    """
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        saved = {"settings": content["settings"], **content["fingerprints"]}
+        if content["stop"] == "interrupted":
+            return ["it was interrupted, and its checkpoint is gone"]
+        return _differences(saved, facts, _RESULT_FREE)
+    except (OSError, ValueError, KeyError, TypeError):
+        return [f"{record} does not tell what it was trained on"]
+
+
 def facts_of(settings: Mapping[str, Any], frames: Iterable[Frame]) -> dict[str, Any]:
     """Take down the settings, and fingerprints of the frames with their labels and of the start."""
     digest = hashlib.sha256()
@@ -232,21 +254,32 @@ def _state(saved: dict[str, Any]) -> State:
 def _compare(
     path: Path, saved: Mapping[str, Any], now: Mapping[str, Any], tell: Callable[[str], None]
 ) -> None:
-    before, after = saved["settings"], now["settings"]
-    names = [name for name in after if before.get(name) != after[name]]
-    lines = {
-        name: f"{name.replace('_', '-')} was {before.get(name)}, is {after[name]}" for name in names
-    }
-    fixed = [lines[name] for name in names if name not in COURSE_FREE]
-    fixed = fixed or [line for name, line in _CONTENTS.items() if saved[name] != now[name]]
+    fixed = _differences(saved, now, COURSE_FREE)
     if fixed:
         raise InputError(
             f"{path} is of another training: {'; '.join(fixed)}. Give what it had, or --overwrite "
-            "to start anew"
+            "without --resume to start anew"
         )
-    for name in names:
+    for name, line in _changes(saved["settings"], now["settings"]).items():
         if name not in ("overwrite", "resume"):
-            tell(f"resumed with another setting: {lines[name]}")
+            tell(f"resumed with another setting: {line}")
+
+
+def _differences(
+    saved: Mapping[str, Any], now: Mapping[str, Any], ignored: Sequence[str]
+) -> list[str]:
+    """Name each setting that differs; only if there is none, contents that do."""
+    changes = _changes(saved["settings"], now["settings"])
+    found = [line for name, line in changes.items() if name not in ignored]
+    return found or [line for name, line in _CONTENTS.items() if saved[name] != now[name]]
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: f"{name.replace('_', '-')} was {before.get(name)}, is {value}"
+        for name, value in after.items()
+        if before.get(name) != value
+    }
 
 
 def _checksum(body: bytes) -> str:
