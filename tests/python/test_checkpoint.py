@@ -20,6 +20,7 @@ from mtpot import MTP, FormatError, InputError
 from mtpot.data.atoms import atoms_from_frame
 from mtpot.train import checkpoint as checkpoints
 from mtpot.train.checkpoint import Checkpoint
+from mtpot.train.solvers import quasi_newton
 from mtpot.train.trainer import TrainingResult, train
 
 if TYPE_CHECKING:
@@ -63,14 +64,22 @@ def resumed(path: Path, facts: dict[str, object]) -> Checkpoint:
     return checkpoints.resume(path, facts, lambda _: None)
 
 
+def seldom(kills: int) -> int:
+    """Steps to the next kill: every other one, and more later on."""
+    return 1 + kills // 6
+
+
 def killed_often(
-    path: Path, chosen: Settings, data: tuple[list[Frame], list[Frame]]
+    path: Path,
+    chosen: Settings,
+    data: tuple[list[Frame], list[Frame]],
+    steps: Callable[[int], int] = seldom,
 ) -> tuple[int, TrainingResult]:
-    """Kill the training after every other step, later on more seldom, and count how often."""
+    """Kill the training after so many steps, again and again, and count how often."""
     facts = checkpoints.facts_of(chosen.as_dict(), data[0])
     for kills in range(200):
         try:
-            return kills, train(chosen, *data, killed_after(1 + kills // 6), resumed(path, facts))
+            return kills, train(chosen, *data, killed_after(steps(kills)), resumed(path, facts))
         except Killed:
             continue
     raise AssertionError("it does not come to an end")
@@ -79,15 +88,43 @@ def killed_often(
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.replace(" ", "-"))
 def test_killed_after_every_step_it_ends_as_undisturbed(case: str, tmp_path: Path) -> None:
     chosen = settings(**CASES[case])
-    every = frames(("Si",), 9)
-    data = (every[:6], every[6:]) if "patience" in CASES[case] else (every, [])
-    whole = train(chosen, *data)
+    data = data_for(chosen)
     kills, result = killed_often(tmp_path / "checkpoint", chosen, data)
     assert kills > 1
+    check_same(result, train(chosen, *data))
+
+
+def data_for(chosen: Settings) -> tuple[list[Frame], list[Frame]]:
+    """Frames to train on and to set aside, the latter for early stopping."""
+    every = frames(("Si",), 9)
+    return (every[:6], every[6:]) if chosen.patience < 5 else (every, [])
+
+
+def check_same(result: TrainingResult, whole: TrainingResult) -> None:
     assert (result.potential.parameters == whole.potential.parameters).all()
     assert (result.loss, result.stop, result.seed) == (whole.loss, whole.stop, whole.seed)
     assert result.chosen == whole.chosen
     assert [step.loss for step in result.steps] == [step.loss for step in whole.steps]
+
+
+QUASI_NEWTON = {
+    "bfgs": {"solver": "bfgs"},
+    "l-bfgs": {"solver": "l-bfgs"},
+    "automatic ridge": {"solver": "bfgs", "ridge": "auto"},
+    "early stopping": {"solver": "bfgs", "patience": 4},
+}
+
+
+@pytest.mark.parametrize("case", QUASI_NEWTON, ids=lambda case: case.replace(" ", "-"))
+def test_quasi_newton_goes_on_where_its_coordinates_were_renewed(
+    case: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(quasi_newton, "ROUND", 3)
+    chosen = settings(level=6, max_steps=14, **QUASI_NEWTON[case])
+    data = data_for(chosen)
+    kills, result = killed_often(tmp_path / "checkpoint", chosen, data, lambda _: 4)
+    assert kills > 1
+    check_same(result, train(chosen, *data))
 
 
 @pytest.mark.parametrize("moment", [("seed 0", 1), ("seed 1", 0), ("seed 1", 2)], ids=str)
@@ -102,10 +139,7 @@ def test_interrupted_in_any_seed_it_goes_on_to_the_same_end(moment, tmp_path: Pa
 
     stopped = train(chosen, data, (), interrupt, Checkpoint(path, facts))
     assert stopped.stop == "interrupted"
-    result, whole = train(chosen, data, checkpoint=resumed(path, facts)), train(chosen, data)
-    assert (result.potential.parameters == whole.potential.parameters).all()
-    assert [step.loss for step in result.steps] == [step.loss for step in whole.steps]
-    assert (result.stop, result.seed) == (whole.stop, whole.seed)
+    check_same(train(chosen, data, checkpoint=resumed(path, facts)), train(chosen, data))
 
 
 @pytest.fixture
@@ -209,6 +243,21 @@ def test_another_potential_in_the_file_of_the_start_is_another_training(tmp_path
         checkpoints.resume(path, changed, lambda _: None)
 
 
+@pytest.mark.parametrize("ended", ["resumed", "removed"])
+def test_half_written_files_of_a_killed_process_go(saved, ended: str) -> None:
+    path, facts = saved
+    others = {path.parent / name for name in (".hidden", ".0123abcd-other", "checkpoint.more")}
+    halves = {path.parent / f".0123abcd-{name}" for name in ("checkpoint", "checkpoint.previous")}
+    for each in others | halves:
+        each.write_text("half")
+    checkpoint = checkpoints.resume(path, facts, lambda _: None)
+    if ended == "removed":
+        next(iter(halves)).write_text("half")
+        checkpoint.remove()
+    kept = {path, path.with_suffix(".previous")} if ended == "resumed" else set()
+    assert set(path.parent.iterdir()) == others | kept
+
+
 def test_a_full_disk_leaves_the_checkpoint_as_it_was(saved, monkeypatch) -> None:
     path, facts = saved
     before = losses(path, facts, [])
@@ -252,6 +301,11 @@ def kill_until_done(line: list[str], rng: np.random.Generator, most: int) -> int
     return most
 
 
+def names_in(folder: Path) -> set[str]:
+    """All files, hidden ones and those of the report as well."""
+    return {str(each.relative_to(folder)) for each in folder.rglob("*")}
+
+
 @pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_kill_9_at_random_moments_changes_nothing(tmp_path: Path, kills: int) -> None:
     """As many trainings as it takes are killed so often in all."""
@@ -265,8 +319,7 @@ def test_kill_9_at_random_moments_changes_nothing(tmp_path: Path, kills: int) ->
         line = command(tmp_path, "--output", str(killed), "--resume")
         left -= kill_until_done(line, rng, left)
         assert (killed / "potential.mtp").read_bytes() == (whole / "potential.mtp").read_bytes()
-        names = {each.name for each in killed.glob("[!.]*")}
-        assert names == {each.name for each in whole.iterdir()}
+        assert names_in(killed) == names_in(whole)
         if left == 0:
             return
     pytest.fail(f"{left} of {kills} kills came too late")

@@ -419,11 +419,13 @@ def _steps(result: TrainingResult) -> int:
 
 def _save_potential(settings: Settings, potential: MTP) -> None:
     """Save it before anything else can fail: it is what took the time."""
-    from mtpot.files import make_folder
+    from mtpot.files import make_folder, remove_leftovers
     from mtpot.train.report import clear_report
 
     _check_outputs(settings)
     make_folder(settings.output)
+    for name in ("potential.mtp", "potential.almtp", "metrics.json"):
+        remove_leftovers(settings.output / name)
     # What an earlier run left there would belong to another potential.
     for name in ("potential.almtp", "metrics.json"):
         (settings.output / name).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtpot.errors import FormatError, InputError
-from mtpot.files import write_atomic
+from mtpot.files import remove_leftovers, write_atomic
 from mtpot.train.monitor import Step
 from mtpot.train.solvers.common import Mark
 
@@ -144,9 +144,10 @@ class Checkpoint:
         write_atomic(self.path, head + body + b"\n", overwrite=True)
 
     def remove(self) -> None:
-        """Delete both files: the training is over."""
+        """Delete both files, whole or half written: the training is over."""
         for path in _files(self.path):
             path.unlink(missing_ok=True)
+            remove_leftovers(path)
 
 
 def exists(path: Path) -> bool:
@@ -176,6 +177,8 @@ def resume(path: Path, facts: Mapping[str, Any], tell: Callable[[str], None]) ->
     """
     saved, state = _newest(path, tell)
     _compare(path, saved, facts, tell)
+    for each in _files(path):
+        remove_leftovers(each)
     return Checkpoint(path, facts, state)
 
 

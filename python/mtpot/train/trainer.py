@@ -82,9 +82,9 @@ def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
     progress
         Called with every step.
     checkpoint
-        Where to save the state of training after every step; what it has from an earlier
-        training is taken up. With the same threads the result is that of a training without
-        a pause, bit for bit.
+        Where to save the state of training wherever its solver can go on, with variable
+        projection after every step; what it has from an earlier training is taken up. With the
+        same threads the result is that of a training without a pause, bit for bit.
     team
         The processes that share the frames; without, this one alone.
 
