@@ -13,11 +13,12 @@ from mtpot.errors import InputError
 from mtpot.neighbors import shortest_distance, shortest_distances
 from mtpot.potential import MTP, potential_of, text_of
 from mtpot.train.checkpoint import Checkpoint, Outcome, Standing, State
+from mtpot.train.cross_validation import choose_ridge
 from mtpot.train.gauge import normalize
 from mtpot.train.loss import species_energies, weights_of
 from mtpot.train.monitor import Monitor, Step
 from mtpot.train.share import Alone
-from mtpot.train.solvers import SOLVERS, Options, Stop
+from mtpot.train.solvers import SOLVERS, Options, Result, Stop
 from mtpot.train.thin import lower_level, raise_level, without_zeros
 from mtpot.train.watch import Watch
 
@@ -144,11 +145,15 @@ def _saver(
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """A solver, and the potential that it begins with, made from that of the stage before."""
+    """A solver, and the potential that it begins with, made from that of the stage before.
+
+    Whether the ridge is to be chosen first, at the radial functions of that potential.
+    """
 
     name: str
     solver: str
     begin: Callable[[MTP], MTP] = lambda potential: potential
+    chooses_ridge: bool = False
 
 
 class _Training:
@@ -195,7 +200,11 @@ class _Training:
         return result
 
     def _stages(self, start: MTP) -> list[_Stage]:
-        """By way of a lower level if parameters are to be fewer; a regression comes last."""
+        """By way of a lower level if parameters are to be fewer; a regression comes last.
+
+        An automatic ridge makes a stage of its own of what is done with it: the stages before
+        have the smallest.
+        """
         name, most = self._settings.solver, self._settings.max_parameters
         linear = SOLVERS[name].linear
         nonlinear = PROJECTION if linear else name
@@ -216,6 +225,8 @@ class _Training:
             stages = [_Stage(f"{most} parameters", nonlinear, self._thinned)]
         elif not (linear and trained):
             stages = [_Stage("", nonlinear)]
+        if stages and self._settings.ridge == "auto":
+            stages.append(_Stage("chosen ridge", nonlinear, chooses_ridge=True))
         return [*stages, _Stage(name, name)] if linear else stages
 
     def _thinned(self, potential: MTP) -> MTP:
@@ -250,7 +261,16 @@ class _Training:
         watch = Watch(record, patience, lambda now: self._save(position, text, now), standing)
         options = replace(options_of(settings, stage.solver), resumed=standing.mark)
         problem = self._monitor.problem(start.core)
-        result = watch.best_of(lambda: solver.minimize(problem, start.parameters, options, watch))
+        chosen: dict[str, float] = {}
+
+        def minimize() -> Result:
+            told = options
+            if stage.chooses_ridge:
+                chosen["ridge"] = choose_ridge(problem, start.parameters)
+                told = replace(options, ridge=chosen["ridge"])
+            return solver.minimize(problem, start.parameters, told, watch)
+
+        result = watch.best_of(minimize)
         core = start.core.with_parameters(result.parameters)
         if solver.sparse and result.stop != "interrupted":
             core = without_zeros(core)
@@ -260,7 +280,7 @@ class _Training:
             result.stop,
             settings.seed,
             watch.validation_loss,
-            result.chosen,
+            chosen | result.chosen,
         )
 
 

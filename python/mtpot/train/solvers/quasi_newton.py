@@ -19,7 +19,6 @@ import numpy as np
 from scipy.optimize import minimize
 
 from mtpot.errors import NumericalError
-from mtpot.train.solvers.automatic import with_automatic_ridge
 from mtpot.train.solvers.common import (
     SMALLEST_RIDGE,
     Floats,
@@ -42,13 +41,11 @@ ROUND = 100  # steps between new coordinates
 PATIENCE = 30  # steps in the same hundred that together must gain more than the tolerance
 
 
-@with_automatic_ridge
 def bfgs(problem: Problem, start: Floats, options: Options, report: Report) -> Result:
     """Minimize by BFGS; memory for two square matrices of the parameters."""
     return _minimize("BFGS", problem, start, options, report)
 
 
-@with_automatic_ridge
 def l_bfgs(problem: Problem, start: Floats, options: Options, report: Report) -> Result:
     """Minimize by L-BFGS."""
     return _minimize("L-BFGS-B", problem, start, options, report)
