@@ -243,6 +243,8 @@ class _Training:
         result = SOLVERS["elimination"].minimize(
             problem, potential.parameters, options, lambda *_: None
         )
+        if result.stop == "interrupted":
+            raise KeyboardInterrupt
         return MTP(without_zeros(core.with_parameters(result.parameters)))
 
     def _fit(self, start: MTP, stage: _Stage, position: int, standing: Standing) -> TrainingResult:
