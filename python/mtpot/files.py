@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 from contextlib import contextmanager, suppress
@@ -146,6 +147,13 @@ def replacing(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator
         raise InputError(f"{target} cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Delete what processes that were killed while they wrote this file have left beside it."""
+    target = Path(path)
+    for each in target.parent.glob(f".{'[0-9a-f]' * 8}-{glob.escape(target.name)}"):
+        each.unlink(missing_ok=True)
 
 
 def _check_writable(folder: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ase.io
@@ -14,15 +16,15 @@ import numpy as np
 import pytest
 from test_thin import frames, settings
 
-from mtpot import FormatError, InputError
+from mtpot import MTP, FormatError, InputError
 from mtpot.data.atoms import atoms_from_frame
 from mtpot.train import checkpoint as checkpoints
 from mtpot.train.checkpoint import Checkpoint
+from mtpot.train.solvers import quasi_newton
 from mtpot.train.trainer import TrainingResult, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mtpot.data.frame import Frame
     from mtpot.train.monitor import Step
@@ -62,14 +64,22 @@ def resumed(path: Path, facts: dict[str, object]) -> Checkpoint:
     return checkpoints.resume(path, facts, lambda _: None)
 
 
+def seldom(kills: int) -> int:
+    """Steps to the next kill: every other one, and more later on."""
+    return 1 + kills // 6
+
+
 def killed_often(
-    path: Path, chosen: Settings, data: tuple[list[Frame], list[Frame]]
+    path: Path,
+    chosen: Settings,
+    data: tuple[list[Frame], list[Frame]],
+    steps: Callable[[int], int] = seldom,
 ) -> tuple[int, TrainingResult]:
-    """Kill the training after every other step, later on more seldom, and count how often."""
+    """Kill the training after so many steps, again and again, and count how often."""
     facts = checkpoints.facts_of(chosen.as_dict(), data[0])
     for kills in range(200):
         try:
-            return kills, train(chosen, *data, killed_after(1 + kills // 6), resumed(path, facts))
+            return kills, train(chosen, *data, killed_after(steps(kills)), resumed(path, facts))
         except Killed:
             continue
     raise AssertionError("it does not come to an end")
@@ -78,15 +88,58 @@ def killed_often(
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.replace(" ", "-"))
 def test_killed_after_every_step_it_ends_as_undisturbed(case: str, tmp_path: Path) -> None:
     chosen = settings(**CASES[case])
-    every = frames(("Si",), 9)
-    data = (every[:6], every[6:]) if "patience" in CASES[case] else (every, [])
-    whole = train(chosen, *data)
+    data = data_for(chosen)
     kills, result = killed_often(tmp_path / "checkpoint", chosen, data)
     assert kills > 1
+    check_same(result, train(chosen, *data))
+
+
+def data_for(chosen: Settings) -> tuple[list[Frame], list[Frame]]:
+    """Frames to train on and to set aside, the latter for early stopping."""
+    every = frames(("Si",), 9)
+    return (every[:6], every[6:]) if chosen.patience < 5 else (every, [])
+
+
+def check_same(result: TrainingResult, whole: TrainingResult) -> None:
     assert (result.potential.parameters == whole.potential.parameters).all()
     assert (result.loss, result.stop, result.seed) == (whole.loss, whole.stop, whole.seed)
     assert result.chosen == whole.chosen
     assert [step.loss for step in result.steps] == [step.loss for step in whole.steps]
+
+
+QUASI_NEWTON = {
+    "bfgs": {"solver": "bfgs"},
+    "l-bfgs": {"solver": "l-bfgs"},
+    "automatic ridge": {"solver": "bfgs", "ridge": "auto"},
+    "early stopping": {"solver": "bfgs", "patience": 4},
+}
+
+
+@pytest.mark.parametrize("case", QUASI_NEWTON, ids=lambda case: case.replace(" ", "-"))
+def test_quasi_newton_goes_on_where_its_coordinates_were_renewed(
+    case: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(quasi_newton, "ROUND", 3)
+    chosen = settings(level=6, max_steps=14, **QUASI_NEWTON[case])
+    data = data_for(chosen)
+    kills, result = killed_often(tmp_path / "checkpoint", chosen, data, lambda _: 4)
+    assert kills > 1
+    check_same(result, train(chosen, *data))
+
+
+@pytest.mark.parametrize("moment", [("seed 0", 1), ("seed 1", 0), ("seed 1", 2)], ids=str)
+def test_interrupted_in_any_seed_it_goes_on_to_the_same_end(moment, tmp_path: Path) -> None:
+    chosen, data = settings(level=6, seeds=3, max_steps=3), frames(("Si",))
+    path = tmp_path / "checkpoint"
+    facts = checkpoints.facts_of(chosen.as_dict(), data)
+
+    def interrupt(step: Step) -> None:
+        if (step.stage, step.number) == moment:
+            raise KeyboardInterrupt
+
+    stopped = train(chosen, data, (), interrupt, Checkpoint(path, facts))
+    assert stopped.stop == "interrupted"
+    check_same(train(chosen, data, checkpoint=resumed(path, facts)), train(chosen, data))
 
 
 @pytest.fixture
@@ -126,6 +179,24 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(saved, damage: str) ->
     assert damage == "missing" or "is damaged" in told[0]
 
 
+def test_a_damaged_checkpoint_never_replaces_the_sound_one_before(saved, monkeypatch) -> None:
+    path, facts = saved
+    path.write_bytes(path.read_bytes()[:40])
+    checkpoint = checkpoints.resume(path, facts, lambda _: None)
+    assert checkpoint.saved is not None
+    write = checkpoints.write_atomic
+
+    def full(target: Path, *content: object, **options: object) -> None:
+        if target == path:
+            raise InputError(f"{path} cannot be written: No space left on device")
+        write(target, *content, **options)
+
+    monkeypatch.setattr(checkpoints, "write_atomic", full)
+    with pytest.raises(InputError, match="No space left"):
+        checkpoint.save(checkpoint.saved)
+    assert losses(path, facts, []) == [step.loss for step in checkpoint.saved.steps]
+
+
 def test_two_damaged_checkpoints_are_a_format_error(saved) -> None:
     path, facts = saved
     for each in path.parent.iterdir():
@@ -158,6 +229,33 @@ def test_other_labels_are_another_training(saved) -> None:
     changed = checkpoints.facts_of(settings(level=6).as_dict(), data)
     with pytest.raises(InputError, match="labels have changed"):
         checkpoints.resume(path, facts | {"data": changed["data"]}, lambda _: None)
+
+
+def test_another_potential_in_the_file_of_the_start_is_another_training(tmp_path: Path) -> None:
+    start = tmp_path / "start.mtp"
+    MTP.new(6, ["Si"], 5.0, 1.9).save(start)
+    chosen, data = settings(start=start, max_steps=1), frames(("Si",))
+    path, facts = tmp_path / "checkpoint", checkpoints.facts_of(chosen.as_dict(), data)
+    train(chosen, data, checkpoint=Checkpoint(path, facts))
+    MTP.new(8, ["Si"], 5.0, 1.9).save(start, overwrite=True)
+    changed = checkpoints.facts_of(chosen.as_dict(), data)
+    with pytest.raises(InputError, match="the content of --start has changed"):
+        checkpoints.resume(path, changed, lambda _: None)
+
+
+@pytest.mark.parametrize("ended", ["resumed", "removed"])
+def test_half_written_files_of_a_killed_process_go(saved, ended: str) -> None:
+    path, facts = saved
+    others = {path.parent / name for name in (".hidden", ".0123abcd-other", "checkpoint.more")}
+    halves = {path.parent / f".0123abcd-{name}" for name in ("checkpoint", "checkpoint.previous")}
+    for each in others | halves:
+        each.write_text("half")
+    checkpoint = checkpoints.resume(path, facts, lambda _: None)
+    if ended == "removed":
+        next(iter(halves)).write_text("half")
+        checkpoint.remove()
+    kept = {path, path.with_suffix(".previous")} if ended == "resumed" else set()
+    assert set(path.parent.iterdir()) == others | kept
 
 
 def test_a_full_disk_leaves_the_checkpoint_as_it_was(saved, monkeypatch) -> None:
@@ -203,6 +301,11 @@ def kill_until_done(line: list[str], rng: np.random.Generator, most: int) -> int
     return most
 
 
+def names_in(folder: Path) -> set[str]:
+    """All files, hidden ones and those of the report as well."""
+    return {str(each.relative_to(folder)) for each in folder.rglob("*")}
+
+
 @pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_kill_9_at_random_moments_changes_nothing(tmp_path: Path, kills: int) -> None:
     """As many trainings as it takes are killed so often in all."""
@@ -216,8 +319,7 @@ def test_kill_9_at_random_moments_changes_nothing(tmp_path: Path, kills: int) ->
         line = command(tmp_path, "--output", str(killed), "--resume")
         left -= kill_until_done(line, rng, left)
         assert (killed / "potential.mtp").read_bytes() == (whole / "potential.mtp").read_bytes()
-        names = {each.name for each in killed.glob("[!.]*")}
-        assert names == {each.name for each in whole.iterdir()}
+        assert names_in(killed) == names_in(whole)
         if left == 0:
             return
     pytest.fail(f"{left} of {kills} kills came too late")
@@ -250,3 +352,52 @@ def test_an_unfinished_training_is_neither_overwritten_nor_forgotten(tmp_path: P
     subprocess.run([*line, "--resume"], check=True, stdout=subprocess.DEVNULL)
     again = subprocess.run([*line, "--resume"], capture_output=True, text=True, check=True)
     assert "nothing to resume" in again.stdout
+
+
+def refusal(line: list[str]) -> str:
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command of a training that has come to its end, as a batch script would give it."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_data(folder)
+    line = command(folder, "--output", str(folder / "run"), "--max-steps", "2", "--resume")
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    return line
+
+
+def test_a_finished_training_names_what_is_asked_for_otherwise(finished: list[str]) -> None:
+    error = refusal([*finished, "--level", "8", "--max-steps", "3", "--ridge", "1e-8"])
+    for each in ("level was 10, is 8", "max-steps was 2, is 3", "ridge was 1e-10, is 1e-08"):
+        assert each in error
+    line = [*finished, "--threads", "2"]
+    again = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert "nothing to resume" in again.stdout
+
+
+def test_a_finished_training_notices_other_labels(finished: list[str]) -> None:
+    data = Path(finished[finished.index("--data") + 1])
+    content = data.read_bytes()
+    images = ase.io.read(data, ":")
+    images[0].calc.results["energy"] += 0.1
+    ase.io.write(data, images)
+    assert "the frames of --data or their labels have changed" in refusal(finished)
+    data.write_bytes(content)
+
+
+def test_what_came_of_other_settings_is_not_taken_for_the_result(
+    finished: list[str], tmp_path: Path
+) -> None:
+    output = Path(finished[finished.index("--output") + 1])
+    shutil.copytree(output, tmp_path / "run")
+    line = [*finished, "--output", str(tmp_path / "run"), "--level", "8", "--overwrite"]
+    for told in ("see ", "nothing to resume"):
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        assert told in done.stdout.splitlines()[-1]
+    assert MTP.load(tmp_path / "run" / "potential.mtp").level == 8
+    (tmp_path / "run" / "metrics.json").unlink()
+    assert "does not tell what it was trained on" in refusal(line[:-1])

@@ -147,7 +147,7 @@ def test_metrics_have_the_promised_keys(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}
     more = {"stop", "threads", "potential", "validation", "neighbors", "versions", "history"}
-    more |= {"chosen", "processes"}
+    more |= {"chosen", "processes", "fingerprints"}
     assert set(metrics) == keys | more
     assert metrics["validation"] is None
     assert metrics["stop"] == "max-steps"
@@ -689,6 +689,17 @@ def test_a_finished_run_needs_overwrite(data: Path, tmp_path: Path) -> None:
     assert (output / "potential.almtp").read_text() == "precious"
     succeed(*words, "--overwrite", "--active-set", "none")
     assert not (output / "potential.almtp").exists()
+
+
+@pytest.mark.parametrize("name", ["potential.mtp", "potential.almtp"])
+def test_the_potential_to_start_from_is_never_overwritten(
+    data: Path, trained: Path, tmp_path: Path, name: str
+) -> None:
+    start = shutil.copytree(trained, tmp_path / "run") / name
+    content = start.read_bytes()
+    words = ["train", "--data", data / "train.xyz", "--start", start, "--overwrite"]
+    assert f"{name} is read by this command" in refuse(*words, "--output", start.parent)
+    assert start.read_bytes() == content
 
 
 def test_a_failing_save_leaves_nothing_of_another_potential(

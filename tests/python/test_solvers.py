@@ -20,10 +20,10 @@ from mtpot.train.metrics import evaluate_frames
 from mtpot.train.prior import DECAYS, level_widths, posterior
 from mtpot.train.settings import Settings
 from mtpot.train.settings_file import load_settings
-from mtpot.train.solvers import SOLVERS, Options, Result
+from mtpot.train.solvers import SOLVERS, Options, Result, minimize
 from mtpot.train.solvers.lasso import _path
 from mtpot.train.thin import without_zeros
-from mtpot.train.trainer import train
+from mtpot.train.trainer import TrainingResult, train
 
 CASE = Case("RBChebyshev", 6, 2)
 LINEAR = [name for name, solver in SOLVERS.items() if solver.linear]
@@ -216,12 +216,45 @@ def test_the_ridge_has_the_least_held_out_loss(fit: Fit) -> None:
     np.testing.assert_allclose(result.parameters, fit.run("ridge").parameters, rtol=1e-8)
 
 
+def trained_with_automatic_ridge(
+    name: str, kept: list[Frame], aside: list[Frame]
+) -> TrainingResult:
+    settings = Settings(
+        data="-", output="-", species=CASE.species, level=8, cutoff=5.0, min_distance=1.9,
+        solver=name, ridge="auto", patience=1, max_steps=8, threads=1,
+    )  # fmt: skip
+    return train(settings, kept, aside)
+
+
+@pytest.mark.parametrize("aside", [0, 12], ids=["to-the-end", "stopped-early"])
+def test_the_ridge_told_is_that_of_the_potential(aside: int) -> None:
+    frames = noisy_frames(20)
+    kept = frames[: 20 - aside]
+    result = trained_with_automatic_ridge("variable-projection", kept, frames[20 - aside :])
+    labeled, _ = labeled_frames(result.potential, kept, Weights())
+    problem = Problem(result.potential.core, labeled, 1)
+
+    def solved(ridge: float) -> np.ndarray:
+        options = Options(max_steps=0, ridge=ridge)
+        start = result.potential.parameters
+        return minimize(problem, start, options, lambda *_: None).parameters
+
+    told = result.chosen["ridge"]
+    distances = {
+        ridge: np.linalg.norm(solved(ridge) / result.potential.parameters - 1.0)
+        for ridge in (told / 1000.0, told, told * 1000.0)
+    }
+    assert distances[told] < 0.1 * min(distances[told / 1000.0], distances[told * 1000.0])
+
+
 @pytest.mark.parametrize("name", ["variable-projection", "bfgs"])
-def test_solvers_of_all_parameters_choose_their_ridge(name: str, fit: Fit) -> None:
-    result = fit.run(name, ridge="auto", max_steps=4)
-    chosen = result.chosen["ridge"]
-    first = fit.run(name, max_steps=4)
-    assert chosen == choose_ridge(fit.problem, first.parameters)
+def test_early_stopping_comes_before_the_ridge_and_after_it(name: str) -> None:
+    frames = noisy_frames(20)
+    result = trained_with_automatic_ridge(name, frames[:8], frames[8:])
+    stages = [step.stage for step in result.steps]
+    assert sorted(set(stages)) == ["", "chosen ridge"]
+    of_last = result.steps[stages.index("chosen ridge") :]
+    assert result.validation_loss == min(step.validation_loss for step in of_last)
 
 
 def standard(fit: Fit) -> tuple[np.ndarray, np.ndarray, float]:

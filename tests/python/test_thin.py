@@ -108,3 +108,15 @@ def test_a_trained_start_is_thinned_and_trained_on(tmp_path: Path) -> None:
 def test_fewer_parameters_than_the_radial_functions_are_refused() -> None:
     with pytest.raises(InputError, match="max-parameters 5"):
         train(settings(max_parameters=5), frames(("Si",)))
+
+
+def test_ctrl_c_while_scalars_are_chosen_ends_the_training(monkeypatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mtpot.train.solvers.sparse._order", interrupt)
+    most = len(MTP.new(8, ["Si"], 5.0, 1.9).parameters)
+    result = train(settings(level=12, max_parameters=most, max_steps=3), frames(("Si",)))
+    assert result.stop == "interrupted"
+    assert {step.stage for step in result.steps} == {"level 8"}
+    assert len(result.potential.parameters) <= most

@@ -166,3 +166,29 @@ def test_ctrl_c_leaves_the_best_so_far() -> None:
     result = train(settings(level=8), frames, progress=interrupt)
     assert result.stop == "interrupted"
     assert result.loss <= result.steps[0].loss
+
+
+@pytest.mark.parametrize("moment", [("seed 1", 0), ("seed 1", 1), ("seed 2", 0)], ids=str)
+def test_ctrl_c_in_a_later_seed_leaves_the_best_and_is_no_success(moment) -> None:
+    frames = label(Case("RBChebyshev", 10, 1).potential(seed=9), distorted(4, "SiSi"))
+    finished = []
+
+    def interrupt(step) -> None:
+        if (step.stage, step.number) == moment:
+            raise KeyboardInterrupt
+        finished.append(step.loss)
+
+    result = train(settings(level=8, seeds=3, max_steps=4), frames, progress=interrupt)
+    assert result.stop == "interrupted"
+    assert result.loss <= min(finished)
+    assert (result.steps[-1].stage, result.steps[-1].number) == moment
+
+
+def test_ctrl_c_before_the_first_step_leaves_nothing() -> None:
+    frames = label(Case("RBChebyshev", 10, 1).potential(seed=9), distorted(4, "SiSi"))
+
+    def interrupt(_) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(level=8), frames, progress=interrupt)

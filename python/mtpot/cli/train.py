@@ -32,7 +32,7 @@ from mtpot.train.settings_file import load_settings, template
 from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -100,12 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     flags = {name: getattr(arguments, name) for name, _, _ in options() if name in arguments}
     settings = load_settings(arguments.settings, flags)
-    result = settings.output / "potential.mtp"
-    if settings.resume and result.exists() and not _unfinished(settings):
-        print(f"{result} is complete: nothing to resume")
-        return 0
     settings = _taking_up(settings)
-    _check_outputs(settings)
+    if settings.overwrite or not _finished(settings):
+        _check_outputs(settings)
     check_inputs(settings, arguments.settings)
     _check_shape(settings)
     _ = SOLVERS[settings.solver].minimize  # refused if it needs what is not installed
@@ -160,6 +157,28 @@ def _unfinished(settings: Settings) -> bool:
     return exists(settings.output / CHECKPOINT)
 
 
+def _finished(settings: Settings) -> bool:
+    """Whether the output folder, to be resumed, holds a training that came to its end."""
+    ended = (settings.output / "potential.mtp").exists() and not _unfinished(settings)
+    return settings.resume and ended
+
+
+def _is_complete(settings: Settings, facts: Mapping[str, Any]) -> bool:
+    """Whether there is nothing left to do; refuse what another training has left there."""
+    from mtpot.errors import InputError
+    from mtpot.train.checkpoint import differences_from_finished
+
+    if not _finished(settings):
+        return False
+    found = differences_from_finished(settings.output / "metrics.json", facts)
+    if found and not settings.overwrite:
+        raise InputError(
+            f"{settings.output} holds another training, which is finished: {'; '.join(found)}. "
+            "Give what it had, another --output, or --overwrite to begin anew"
+        )
+    return not found
+
+
 def _taking_up(settings: Settings) -> Settings:
     """Let an unfinished training be replaced if it is resumed; refuse to touch it otherwise."""
     from mtpot.errors import InputError
@@ -182,8 +201,9 @@ def _check_outputs(settings: Settings) -> None:
     check_folder(settings.output)
     if not settings.output.exists():
         return
+    start = () if settings.start is None else (settings.start,)
     for name in ("potential.mtp", "potential.almtp", "metrics.json"):
-        check_target(settings.output / name, settings.overwrite)
+        check_target(settings.output / name, settings.overwrite, start)
     report = settings.output / "report"
     if report.exists() and not report.is_dir():
         raise InputError(f"{report} is a file where a folder should be")
@@ -229,6 +249,7 @@ def _check_shape(settings: Settings) -> None:
 
 def _train(settings: Settings, team: Processes | None) -> int:
     from mtpot.cli.progress import Progress, describe
+    from mtpot.train.checkpoint import facts_of
     from mtpot.train.trainer import train
 
     started = time.perf_counter()
@@ -236,8 +257,12 @@ def _train(settings: Settings, team: Processes | None) -> int:
         team.check(settings)
         print(f"{team.size} processes", flush=True)
     settings, data = read_data(settings)
+    facts = facts_of(settings.as_dict(), chain(data.train, data.validation))
+    if _is_complete(settings, facts):
+        print(f"{settings.output / 'potential.mtp'} is complete: nothing to resume")
+        return 0
     _probe_outputs(settings)
-    checkpoint = _checkpoint(settings, data)
+    checkpoint = _checkpoint(settings, facts)
     # A batch system's end of time is as good a reason to stop as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress(describe) as progress:
@@ -255,20 +280,21 @@ def _train(settings: Settings, team: Processes | None) -> int:
     potential = result.potential
     if result.stop != "interrupted":
         potential = save_active_set(settings, potential, data.train)
-    _save_metrics(settings, result, potential, data, seconds)
+    fingerprints = {name: facts[name] for name in ("data", "start")}
+    recorded = _facts(settings, result, seconds) | {"fingerprints": fingerprints}
+    _save_metrics(settings, recorded, potential, data)
     if result.stop == "interrupted":
         return 1
     checkpoint.remove()
     return 0
 
 
-def _checkpoint(settings: Settings, data: Data) -> Checkpoint:
+def _checkpoint(settings: Settings, facts: Mapping[str, Any]) -> Checkpoint:
     """Take up the checkpoint of an earlier run if that is asked for, or begin one."""
     from mtpot.files import make_folder
-    from mtpot.train.checkpoint import Checkpoint, exists, facts_of, resume
+    from mtpot.train.checkpoint import Checkpoint, exists, resume
 
     path = make_folder(settings.output) / CHECKPOINT
-    facts = facts_of(settings.as_dict(), chain(data.train, data.validation))
     if settings.resume and exists(path):
         return resume(path, facts, lambda line: print(f"warning: {line}", flush=True))
     checkpoint = Checkpoint(path, facts)
@@ -393,11 +419,13 @@ def _steps(result: TrainingResult) -> int:
 
 def _save_potential(settings: Settings, potential: MTP) -> None:
     """Save it before anything else can fail: it is what took the time."""
-    from mtpot.files import make_folder
+    from mtpot.files import make_folder, remove_leftovers
     from mtpot.train.report import clear_report
 
     _check_outputs(settings)
     make_folder(settings.output)
+    for name in ("potential.mtp", "potential.almtp", "metrics.json"):
+        remove_leftovers(settings.output / name)
     # What an earlier run left there would belong to another potential.
     for name in ("potential.almtp", "metrics.json"):
         (settings.output / name).unlink(missing_ok=True)
@@ -448,9 +476,9 @@ def save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame])
 
 
 def _save_metrics(
-    settings: Settings, result: TrainingResult, potential: MTP, data: Data, seconds: float
+    settings: Settings, recorded: Mapping[str, Any], potential: MTP, data: Data
 ) -> None:
-    """Write errors and report; `potential` is that of the result, with its active set."""
+    """Write errors and report beside what is known of the training; the potential with its set."""
     from mtpot.files import write_atomic
     from mtpot.train.report import PAGE, judge, write_report
     from mtpot.train.report.record import Training
@@ -459,8 +487,7 @@ def _save_metrics(
     name = settings.output.resolve().name
     judged = judge(name, potential, data.sets(), threads=settings.threads)
     metrics = {name: each.metrics for name, each in judged.sets.items()}
-    content = _facts(settings, result, seconds) | {"neighbors": judged.distances.neighbors}
-    content |= {"settings": settings.as_dict()}
+    content = {**recorded, "neighbors": judged.distances.neighbors, "settings": settings.as_dict()}
     for name in ("train", "validation", "test"):
         content[name] = metrics[name].as_dict() if name in metrics else None
     write_atomic(settings.output / "metrics.json", to_json(content))
@@ -469,7 +496,7 @@ def _save_metrics(
     write_report(report, replace(judged, training=Training.of(content)), found)
     for name, each in metrics.items():
         print_errors(f"Errors, {name}", each)
-    print(f"loss {result.loss:.6g} in {seconds:.1f} s; see {report / PAGE}")
+    print(f"loss {recorded['loss']:.6g} in {recorded['seconds']:.1f} s; see {report / PAGE}")
 
 
 def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[str, Any]:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mtpot.errors import FormatError, InputError
-from mtpot.files import write_atomic
+from mtpot.files import remove_leftovers, write_atomic
 from mtpot.train.monitor import Step
 from mtpot.train.solvers.common import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.train.solvers import Stop
@@ -40,9 +40,17 @@ COURSE_FREE = (
     "seeds",
     "active_set",
     "ensemble",
-    "stream",
 )
 """Settings that may change on the way; any other would make it a different training."""
+
+_RESULT_FREE = ("output", "overwrite", "resume", "threads", "stream")
+"""Settings that do not change what a finished training leaves."""
+
+_CONTENTS = {
+    "data": "the frames of --data or their labels have changed",
+    "start": "the content of --start has changed",
+}
+"""What to say where the files are the same by name, but not by their fingerprints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +135,19 @@ class Checkpoint:
         InputError
             It cannot be written; what was there before is as it was.
         """
-        body = json.dumps({"facts": self._facts, "state": asdict(state)})
-        if self.path.exists():
-            write_atomic(_previous(self.path), self.path.read_bytes(), overwrite=True)
-        write_atomic(self.path, f"{_MAGIC}{_checksum(body)}\n{body}\n", overwrite=True)
+        body = json.dumps({"facts": self._facts, "state": asdict(state)}).encode()
+        newest = self.path.read_bytes() if self.path.exists() else b""
+        # A damaged one must not take the place of the sound one that was resumed from.
+        if _is_sound(newest):
+            write_atomic(_previous(self.path), newest, overwrite=True)
+        head = f"{_MAGIC}{_checksum(body)}\n".encode()
+        write_atomic(self.path, head + body + b"\n", overwrite=True)
 
     def remove(self) -> None:
-        """Delete both files: the training is over."""
+        """Delete both files, whole or half written: the training is over."""
         for path in _files(self.path):
             path.unlink(missing_ok=True)
+            remove_leftovers(path)
 
 
 def exists(path: Path) -> bool:
@@ -165,18 +177,45 @@ def resume(path: Path, facts: Mapping[str, Any], tell: Callable[[str], None]) ->
     """
     saved, state = _newest(path, tell)
     _compare(path, saved, facts, tell)
+    for each in _files(path):
+        remove_leftovers(each)
     return Checkpoint(path, facts, state)
 
 
+def differences_from_finished(record: Path, facts: Mapping[str, Any]) -> list[str]:
+    """Say what keeps a finished training from being the one that is asked for; nothing: none.
+
+    Parameters
+    ----------
+    record
+        Its metrics.json.
+    facts
+        Settings and data of now; see `facts_of`.
+    """
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        saved = {"settings": content["settings"], **content["fingerprints"]}
+        if content["stop"] == "interrupted":
+            return ["it was interrupted, and its checkpoint is gone"]
+        return _differences(saved, facts, _RESULT_FREE)
+    except (OSError, ValueError, KeyError, TypeError):
+        return [f"{record} does not tell what it was trained on"]
+
+
 def facts_of(settings: Mapping[str, Any], frames: Iterable[Frame]) -> dict[str, Any]:
-    """Take down the settings, and a fingerprint of the frames with their labels."""
+    """Take down the settings, and fingerprints of the frames with their labels and of the start."""
     digest = hashlib.sha256()
     for frame in frames:
         digest.update(",".join(frame.symbols).encode())
         for array in (frame.positions, frame.cell, frame.pbc, frame.forces, frame.stress):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         digest.update(repr((frame.energy, frame.weights, frame.group)).encode())
-    return {"settings": dict(settings), "data": digest.hexdigest()}
+    start = settings["start"]
+    return {
+        "settings": dict(settings),
+        "data": digest.hexdigest(),
+        "start": start and _checksum(Path(start).read_bytes()),
+    }
 
 
 def _newest(path: Path, tell: Callable[[str], None]) -> tuple[dict[str, Any], State]:
@@ -191,12 +230,16 @@ def _newest(path: Path, tell: Callable[[str], None]) -> tuple[dict[str, Any], St
 
 
 def _read(path: Path) -> tuple[dict[str, Any], State]:
-    head, _, body = path.read_text(encoding="utf-8").partition("\n")
-    body = body.removesuffix("\n")
-    if head != _MAGIC + _checksum(body):
+    text = path.read_bytes()
+    if not _is_sound(text):
         raise ValueError("its checksum is wrong")
-    content = json.loads(body)
+    content = json.loads(text.partition(b"\n")[2])
     return content["facts"], _state(content["state"])
+
+
+def _is_sound(text: bytes) -> bool:
+    head, _, body = text.partition(b"\n")
+    return head == (_MAGIC + _checksum(body.removesuffix(b"\n"))).encode()
 
 
 def _state(saved: dict[str, Any]) -> State:
@@ -214,26 +257,36 @@ def _state(saved: dict[str, Any]) -> State:
 def _compare(
     path: Path, saved: Mapping[str, Any], now: Mapping[str, Any], tell: Callable[[str], None]
 ) -> None:
-    before, after = saved["settings"], now["settings"]
-    names = [name for name in after if before.get(name) != after[name]]
-    lines = {
-        name: f"{name.replace('_', '-')} was {before.get(name)}, is {after[name]}" for name in names
-    }
-    fixed = [lines[name] for name in names if name not in COURSE_FREE]
-    if not fixed and saved["data"] != now["data"]:
-        fixed = ["the frames of --data or their labels have changed"]
+    fixed = _differences(saved, now, COURSE_FREE)
     if fixed:
         raise InputError(
             f"{path} is of another training: {'; '.join(fixed)}. Give what it had, or --overwrite "
-            "to start anew"
+            "without --resume to start anew"
         )
-    for name in names:
+    for name, line in _changes(saved["settings"], now["settings"]).items():
         if name not in ("overwrite", "resume"):
-            tell(f"resumed with another setting: {lines[name]}")
+            tell(f"resumed with another setting: {line}")
 
 
-def _checksum(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()
+def _differences(
+    saved: Mapping[str, Any], now: Mapping[str, Any], ignored: Sequence[str]
+) -> list[str]:
+    """Name each setting that differs; only if there is none, contents that do."""
+    changes = _changes(saved["settings"], now["settings"])
+    found = [line for name, line in changes.items() if name not in ignored]
+    return found or [line for name, line in _CONTENTS.items() if saved[name] != now[name]]
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: f"{name.replace('_', '-')} was {before.get(name)}, is {value}"
+        for name, value in after.items()
+        if before.get(name) != value
+    }
+
+
+def _checksum(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _files(path: Path) -> tuple[Path, Path]:

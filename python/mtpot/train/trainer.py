@@ -13,11 +13,12 @@ from mtpot.errors import InputError
 from mtpot.neighbors import shortest_distance, shortest_distances
 from mtpot.potential import MTP, potential_of, text_of
 from mtpot.train.checkpoint import Checkpoint, Outcome, Standing, State
+from mtpot.train.cross_validation import choose_ridge
 from mtpot.train.gauge import normalize
 from mtpot.train.loss import species_energies, weights_of
 from mtpot.train.monitor import Monitor, Step
 from mtpot.train.share import Alone
-from mtpot.train.solvers import SOLVERS, Options, Stop
+from mtpot.train.solvers import SOLVERS, Options, Result, Stop
 from mtpot.train.thin import lower_level, raise_level, without_zeros
 from mtpot.train.watch import Watch
 
@@ -82,9 +83,9 @@ def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
     progress
         Called with every step.
     checkpoint
-        Where to save the state of training after every step; what it has from an earlier
-        training is taken up. With the same threads the result is that of a training without
-        a pause, bit for bit.
+        Where to save the state of training wherever its solver can go on, with variable
+        projection after every step; what it has from an earlier training is taken up. With the
+        same threads the result is that of a training without a pause, bit for bit.
     team
         The processes that share the frames; without, this one alone.
 
@@ -95,6 +96,9 @@ def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
         each other.
     NumericalError
         If the loss is not finite.
+    KeyboardInterrupt
+        On Ctrl-C before the first step. After it the best so far is the result, and its `stop` is
+        "interrupted", also if it is of a seed that was finished.
     """
     weights_of(settings).check_groups(chain(frames, validation))
     _ = SOLVERS[settings.solver].minimize  # one that needs what is not installed is refused now
@@ -107,14 +111,24 @@ def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
     results = [_result_of(outcome) for outcome in saved.finished] if saved else []
     if saved:
         monitor.take_up(saved.steps)
-    for seed, start in list(zip(seeds, starts, strict=True))[len(results) :]:
-        save = _saver(checkpoint, monitor, [_outcome_of(result) for result in results])
-        training = _Training(replace(settings, seed=seed), monitor, save)
-        results.append(training.run(start, saved))
-        saved = None
-        if results[-1].stop == "interrupted":
-            break
-    return replace(min(results, key=lambda result: result.score), steps=monitor.steps)
+    try:
+        for seed, start in list(zip(seeds, starts, strict=True))[len(results) :]:
+            save = _saver(checkpoint, monitor, [_outcome_of(result) for result in results])
+            training = _Training(replace(settings, seed=seed), monitor, save)
+            results.append(training.run(start, saved))
+            saved = None
+            if results[-1].stop == "interrupted":
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        if not results:
+            raise
+        # Seeds are missing, however well one that is finished has done.
+        return replace(_best(results), stop="interrupted", steps=monitor.steps)
+    return replace(_best(results), steps=monitor.steps)
+
+
+def _best(results: Sequence[TrainingResult]) -> TrainingResult:
+    return min(results, key=lambda result: result.score)
 
 
 def _saver(
@@ -131,11 +145,15 @@ def _saver(
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """A solver, and the potential that it begins with, made from that of the stage before."""
+    """A solver, and the potential that it begins with, made from that of the stage before.
+
+    Whether the ridge is to be chosen first, at the radial functions of that potential.
+    """
 
     name: str
     solver: str
     begin: Callable[[MTP], MTP] = lambda potential: potential
+    chooses_ridge: bool = False
 
 
 class _Training:
@@ -153,7 +171,13 @@ class _Training:
         self._save = save
 
     def run(self, start: MTP, saved: State | None) -> TrainingResult:
-        """Go through the stages, from where a saved state stands if there is one."""
+        """Go through the stages, from where a saved state stands if there is one.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C before the first step; after it, what there is is the result.
+        """
         result: TrainingResult | None = None
         potential, standing = start, Standing()
         stages = self._stages(start)
@@ -164,11 +188,11 @@ class _Training:
                     potential, standing = potential_of(saved.start), saved.standing
                 else:
                     potential = stages[position].begin(potential)
+                result = self._fit(potential, stages[position], position, standing)
             except KeyboardInterrupt:
                 if result is None:
                     raise
                 return replace(result, stop="interrupted")
-            result = self._fit(potential, stages[position], position, standing)
             if result.stop == "interrupted":
                 return result
             potential, standing = result.potential, Standing()
@@ -176,7 +200,11 @@ class _Training:
         return result
 
     def _stages(self, start: MTP) -> list[_Stage]:
-        """By way of a lower level if parameters are to be fewer; a regression comes last."""
+        """By way of a lower level if parameters are to be fewer; a regression comes last.
+
+        An automatic ridge makes a stage of its own of what is done with it: the stages before
+        have the smallest.
+        """
         name, most = self._settings.solver, self._settings.max_parameters
         linear = SOLVERS[name].linear
         nonlinear = PROJECTION if linear else name
@@ -197,6 +225,8 @@ class _Training:
             stages = [_Stage(f"{most} parameters", nonlinear, self._thinned)]
         elif not (linear and trained):
             stages = [_Stage("", nonlinear)]
+        if stages and self._settings.ridge == "auto":
+            stages.append(_Stage("chosen ridge", nonlinear, chooses_ridge=True))
         return [*stages, _Stage(name, name)] if linear else stages
 
     def _thinned(self, potential: MTP) -> MTP:
@@ -213,6 +243,8 @@ class _Training:
         result = SOLVERS["elimination"].minimize(
             problem, potential.parameters, options, lambda *_: None
         )
+        if result.stop == "interrupted":
+            raise KeyboardInterrupt
         return MTP(without_zeros(core.with_parameters(result.parameters)))
 
     def _fit(self, start: MTP, stage: _Stage, position: int, standing: Standing) -> TrainingResult:
@@ -231,7 +263,16 @@ class _Training:
         watch = Watch(record, patience, lambda now: self._save(position, text, now), standing)
         options = replace(options_of(settings, stage.solver), resumed=standing.mark)
         problem = self._monitor.problem(start.core)
-        result = watch.best_of(lambda: solver.minimize(problem, start.parameters, options, watch))
+        chosen: dict[str, float] = {}
+
+        def minimize() -> Result:
+            told = options
+            if stage.chooses_ridge:
+                chosen["ridge"] = choose_ridge(problem, start.parameters)
+                told = replace(options, ridge=chosen["ridge"])
+            return solver.minimize(problem, start.parameters, told, watch)
+
+        result = watch.best_of(minimize)
         core = start.core.with_parameters(result.parameters)
         if solver.sparse and result.stop != "interrupted":
             core = without_zeros(core)
@@ -241,7 +282,7 @@ class _Training:
             result.stop,
             settings.seed,
             watch.validation_loss,
-            result.chosen,
+            chosen | result.chosen,
         )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mtpot.train.checkpoint import Standing
-    from mtpot.train.solvers.common import Floats
+    from mtpot.train.solvers.common import Floats, Stop
 
 
 class Overfitting(Exception):  # noqa: N818 - not an error
@@ -47,6 +47,7 @@ class Watch:
         self._patience = patience
         self._save = save
         self._standing = standing
+        self._last = standing.mark
         save(standing)
 
     @property
@@ -64,6 +65,7 @@ class Watch:
         """Take a step; without memory the solver cannot begin again at it."""
         mark = Mark(number, loss, parameters.tolist(), dict(memory or {}))
         validation_loss = self._record(number, loss, parameters)
+        self._last = mark
         if validation_loss is not None:
             self._judge(mark, validation_loss)
         if memory is not None:
@@ -72,17 +74,28 @@ class Watch:
         self._check_patience()
 
     def best_of(self, minimize: Callable[[], Result]) -> Result:
-        """Run a solver, and take the best step on the validation frames if there are any."""
+        """Run a solver, and take the best step on the validation frames if there are any.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C before the first step; after it, what there is is the result.
+        """
+        result: Result | None = None
         try:
             self._check_patience()
             result = minimize()
         except Overfitting:
-            result = None
+            pass
+        except KeyboardInterrupt:
+            if self._last is None:
+                raise
+            result = _taken(self._last, "interrupted")
         best = self._standing.best
         if best is None:
             assert result is not None
             return result
-        taken = Result(np.array(best.parameters), best.loss, best.step, "validation")
+        taken = _taken(best, "validation")
         return replace(taken, stop=result.stop, chosen=result.chosen) if result else taken
 
     def _judge(self, mark: Mark, validation_loss: float) -> None:
@@ -95,3 +108,7 @@ class Watch:
     def _check_patience(self) -> None:
         if self._patience and self._patience <= self._standing.idle:
             raise Overfitting
+
+
+def _taken(mark: Mark, stop: Stop) -> Result:
+    return Result(np.array(mark.parameters), mark.loss, mark.step, stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mtpot.files import make_folder, write_atomic
+from mtpot.files import make_folder, remove_leftovers, write_atomic
 from mtpot.train.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -48,3 +48,4 @@ def clear_report(folder: Path) -> None:
     """Remove the files of an earlier report, which would not belong to this one."""
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
+        remove_leftovers(folder / name)

@@ -72,7 +72,8 @@ class Options:
     max_steps, tolerance
         It stops after so many steps, or when steps lower the loss by less than this share of it.
     ridge
-        Above 0, of linear solves with columns of unit norm, or "auto": by cross-validation.
+        Above 0, of linear solves with columns of unit norm, or "auto": by cross-validation at
+        fixed radial functions. While these are sought it is the smallest.
     features
         How many coefficients of scalars a sparse solver keeps; None: by cross-validation.
     prior
@@ -118,5 +119,5 @@ Minimize = Callable[["Problem", Floats, Options, Report], Result]
 
 
 def number_of(ridge: float | Literal["auto"]) -> float:
-    """Return the ridge, or the smallest while the automatic one is not yet chosen."""
+    """Return the ridge, or the smallest where the automatic one is not chosen yet."""
     return SMALLEST_RIDGE if ridge == "auto" else ridge

@@ -7,6 +7,7 @@ has nearly unit curvature in all directions. The start is first solved for the l
 To the loss the ridge adds ridge * sum_k (n_k x_k)^2 over the coefficients x_k of scalars, with the
 norms n_k of their columns at the start; species energies are pulled to those of the start, by no
 more than the smallest ridge. New coordinates after every hundred steps follow the curvature.
+Nothing but the parameters is carried over to the next hundred: a killed run can go on from there.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from mtpot.errors import NumericalError
-from mtpot.train.solvers.automatic import with_automatic_ridge
 from mtpot.train.solvers.common import (
     SMALLEST_RIDGE,
     Floats,
+    Mark,
     Options,
     Report,
     Result,
@@ -37,16 +38,14 @@ DAMPING = 1e-6  # of the Gauss-Newton matrix of unit columns, for coordinates to
 MEMORY = 30  # steps that L-BFGS remembers
 HUGE = 1e300
 ROUND = 100  # steps between new coordinates
-PATIENCE = 30  # steps that together must gain more than the tolerance
+PATIENCE = 30  # steps in the same hundred that together must gain more than the tolerance
 
 
-@with_automatic_ridge
 def bfgs(problem: Problem, start: Floats, options: Options, report: Report) -> Result:
     """Minimize by BFGS; memory for two square matrices of the parameters."""
     return _minimize("BFGS", problem, start, options, report)
 
 
-@with_automatic_ridge
 def l_bfgs(problem: Problem, start: Floats, options: Options, report: Report) -> Result:
     """Minimize by L-BFGS."""
     return _minimize("L-BFGS-B", problem, start, options, report)
@@ -59,10 +58,15 @@ def _minimize(
     options: Options,
     report: Report,
 ) -> Result:
-    projected = project(problem, start, replace(options, max_steps=0), report)
+    silent = replace(options, max_steps=0, resumed=None)
+    projected = project(problem, start, silent, lambda *_: None)
     if projected.stop == "interrupted":
         return projected
     search = _Search(problem, start, projected, options, report)
+    if options.resumed:
+        search.take_up(options.resumed)
+    else:
+        report(0, projected.loss, projected.parameters, search.memory)
     stop: Stop = "converged"
     try:
         while not search.converged:
@@ -70,7 +74,7 @@ def _minimize(
                 stop = "max-steps"
                 break
             search.renew_coordinates()
-            _run_round(method, search, min(ROUND, options.max_steps - search.steps))
+            _run_round(method, search, min(search.left, options.max_steps - search.steps))
     except KeyboardInterrupt:
         stop = "interrupted"
     return Result(search.parameters, search.losses[-1], search.steps, stop)
@@ -98,8 +102,10 @@ class _Search:
 
     Attributes
     ----------
-    parameters, losses
-        Those accepted last, and all accepted losses.
+    parameters, steps
+        Those accepted last, and the number of accepted steps.
+    losses
+        Those accepted since the last multiple of `ROUND` steps.
     converged
         Whether the last steps together have gained too little.
     """
@@ -111,15 +117,27 @@ class _Search:
         self._report = report
         self._options = options
         self._origin = problem.without_coefficients(start)
+        self._penalty = self._ridges(projected.parameters)
         self.parameters = projected.parameters
+        self.steps = 0
         self.losses = [projected.loss]
         self.converged = False
         self._last = (self.parameters, projected.loss)
 
     @property
-    def steps(self) -> int:
-        """Number of accepted steps."""
-        return len(self.losses) - 1
+    def left(self) -> int:
+        """Number of steps to the next multiple of `ROUND`."""
+        return ROUND - self.steps % ROUND
+
+    @property
+    def memory(self) -> dict[str, float]:
+        """What it needs beside the parameters, at a multiple of `ROUND` steps, to go on."""
+        return {"steps": self.steps}
+
+    def take_up(self, mark: Mark) -> None:
+        """Go on from where an earlier run was."""
+        self.parameters, self.losses = np.array(mark.parameters), [mark.loss]
+        self.steps = int(mark.memory["steps"])
 
     def renew_coordinates(self) -> None:
         """Make z those in which the curvature at the parameters is nearly one."""
@@ -132,8 +150,6 @@ class _Search:
         matrix = equations.matrix * np.outer(scale, scale)
         matrix[np.diag_indices_from(matrix)] += np.where(scale > 0.0, DAMPING, 1.0)
         self._factor = np.linalg.inv(np.linalg.cholesky(matrix)).T * scale[:, None]
-        if self.steps == 0:
-            self._penalty = self._ridges() * np.diag(equations.matrix)
 
     def value(self, z: Floats) -> tuple[float, Floats]:
         """Loss with its penalty, and its gradient; where there is none, a very large loss."""
@@ -154,18 +170,22 @@ class _Search:
         if not np.array_equal(parameters, self._last[0]):
             self.value(z)
         self.parameters, loss = self._last
+        self.steps += 1
         self.losses.append(loss)
-        self._report(self.steps, loss, self.parameters)
-        if self.steps >= PATIENCE:
+        if len(self.losses) > PATIENCE:
             gained = self.losses[-1 - PATIENCE] - loss
             self.converged = gained < self._options.tolerance * loss
-            if self.converged:
-                raise StopIteration
+        renewed = self.steps % ROUND == 0 and not self.converged
+        if renewed:
+            self.losses = [loss]
+        self._report(self.steps, loss, parameters, self.memory if renewed else None)
+        if self.converged:
+            raise StopIteration
 
-    def _ridges(self) -> Floats:
-        """Ridge of each parameter."""
+    def _ridges(self, parameters: Floats) -> Floats:
+        """Ridge of each parameter, with the squared norms of the columns."""
         problem, ridge = self._problem, number_of(self._options.ridge)
-        ridges = np.full(problem.parameter_count, ridge)
-        ridges[: problem.radial_count + problem.species_count] = min(ridge, SMALLEST_RIDGE)
-        ridges[: problem.radial_count] = 0.0
-        return ridges
+        equations = problem.normal_equations(parameters, linear_only=True)
+        ridges = np.full(len(equations.gradient), ridge)
+        ridges[: problem.species_count] = min(ridge, SMALLEST_RIDGE)
+        return np.concatenate([np.zeros(problem.radial_count), ridges * np.diag(equations.matrix)])

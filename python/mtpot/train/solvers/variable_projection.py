@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtpot.errors import NumericalError
-from mtpot.train.solvers.automatic import with_automatic_ridge
 from mtpot.train.solvers.common import (
     SMALLEST_RIDGE,
     Floats,
@@ -47,7 +46,6 @@ class _Point:
         return self.equations.loss
 
 
-@with_automatic_ridge
 def minimize(problem: Problem, start: Floats, options: Options, report: Report) -> Result:
     """Minimize the loss from a start.
 
