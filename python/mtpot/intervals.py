@@ -46,21 +46,25 @@ class ErrorModel:
         Of the equation; the floor in the unit of the errors.
     quantiles
         Half widths of the intervals that hold a share of `LEVELS`, in sigma.
+    ratio
+        Root mean square error over root mean square spread: the scale if there were no floor.
     """
 
     scale: float
     floor: float
     quantiles: tuple[float, ...]
+    ratio: float
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[float]) -> ErrorModel:
         """Restore from `numbers`."""
-        return cls(numbers[0], numbers[1], tuple(numbers[2:]))
+        scale, floor, ratio, *quantiles = numbers
+        return cls(scale, floor, tuple(quantiles), ratio)
 
     @property
     def numbers(self) -> list[float]:
-        """Scale, floor and quantiles, as potential files hold them."""
-        return [self.scale, self.floor, *self.quantiles]
+        """Scale, floor, ratio and quantiles, as potential files hold them."""
+        return [self.scale, self.floor, self.ratio, *self.quantiles]
 
     def sigma(self, spread: ArrayLike) -> Floats:
         """Root mean square error that is expected where the members spread so far."""
@@ -91,6 +95,15 @@ class Intervals(NamedTuple):
 
     energy: ErrorModel
     forces: ErrorModel
+
+    @property
+    def property_scale(self) -> float:
+        """Error over spread for what is neither an energy nor a force: the larger of the ratios.
+
+        A floor has a unit and says nothing of another quantity, so that all of the error is
+        laid on the spread.
+        """
+        return max(self.energy.ratio, self.forces.ratio)
 
     def energy_sigma(self, spread: float, atoms: int) -> float:
         """Error in eV that is expected of the total energy of so many atoms."""

@@ -23,7 +23,7 @@ from mtpot.train.posterior import Posterior, PosteriorSpread, laplace
 
 CASE = Case("RBChebyshev", 6, 1)
 WEIGHTS = Weights(1.0, 0.1, 0.0)
-MODEL = ErrorModel(2.0, 0.1, tuple(1.1 * normal_factor(level) for level in LEVELS))
+MODEL = ErrorModel(2.0, 0.1, tuple(1.1 * normal_factor(level) for level in LEVELS), 3.0)
 
 
 def equations(matrix, residual) -> NormalEquations:

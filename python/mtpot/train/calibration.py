@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.errors import InputError
 from mtpot.intervals import LEVELS, ErrorModel, Intervals, normal_factor
-from mtpot.spread import Spread, SpreadEvaluator
+from mtpot.spread import Spread, SpreadEvaluator, root_mean_square
 from mtpot.train.metrics import evaluate_frames
 
 if TYPE_CHECKING:
@@ -126,9 +126,10 @@ def fit_error_model(spread: ArrayLike, errors: ArrayLike) -> ErrorModel:
     if not (np.isfinite(sizes).all() and np.isfinite(actual).all()):
         raise InputError("calibration takes finite errors and spreads")
     scale, floor = _scale_and_floor(sizes, actual)
-    model = ErrorModel(scale, floor, ())
-    ratios = np.sort(actual / np.maximum(model.sigma(sizes), np.finfo(float).tiny))
-    return ErrorModel(scale, floor, tuple(_quantile(ratios, level) for level in LEVELS))
+    sigma = np.maximum(np.hypot(scale * sizes, floor), np.finfo(float).tiny)
+    ratios = np.sort(actual / sigma)
+    quantiles = tuple(_quantile(ratios, level) for level in LEVELS)
+    return ErrorModel(scale, floor, quantiles, _ratio(sizes, actual))
 
 
 def coverage(model: ErrorModel, spread: ArrayLike, errors: ArrayLike, level: float) -> float:
@@ -189,6 +190,12 @@ def _scale_and_floor(spread: Floats, errors: Floats) -> tuple[float, float]:
         best = min(best, (cost, variance, float(ratio)))
     _, variance, ratio = best
     return float(np.sqrt(variance)) / typical, float(np.sqrt(variance * ratio))
+
+
+def _ratio(spread: Floats, errors: Floats) -> float:
+    """Root mean square error over that of the spread; one where there is no spread."""
+    typical = float(root_mean_square(spread))
+    return float(root_mean_square(errors)) / typical if typical > 0.0 else 1.0
 
 
 def _quantile(ratios: Floats, level: float) -> float:
