@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ase.calculators.calculator import PropertyNotImplementedError
 from models import CASES, Case, crystal, hoods
-from test_training import distorted, label
+from test_training import distorted, label, settings
 
 from mtpot import MTP, FormatError, InputError, MTPCalculator, _core
 from mtpot.active.select import build_selection
@@ -20,6 +20,8 @@ from mtpot.train.calibration import calibrate, coverage, fit_error_model, judge,
 from mtpot.train.committee import bag
 from mtpot.train.loss import NormalEquations, Weights
 from mtpot.train.posterior import Posterior, PosteriorSpread, laplace
+from mtpot.train.trainer import train
+from mtpot.train.uncertainty import with_committee
 
 CASE = Case("RBChebyshev", 6, 1)
 WEIGHTS = Weights(1.0, 0.1, 0.0)
@@ -160,19 +162,42 @@ def test_fewer_labels_than_parameters_are_refused() -> None:
 # --- bagging ---
 
 
-def test_a_bagged_member_is_the_fit_to_the_frames_it_drew() -> None:
+def least_squares(potential: MTP, frames) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted design matrix of frames of three atoms, and the linear parameters that fit them."""
+    roots = np.sqrt([1 / 3] + [0.1] * 9)
+    matrix = np.vstack([roots[:, None] * design(potential, f) for f in frames])
+    labels = np.concatenate([roots * [f.energy, *f.forces.ravel()] for f in frames])
+    return matrix, np.linalg.lstsq(matrix, labels, rcond=None)[0]
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.3], ids=["at-the-minimum", "elsewhere"])
+def test_a_bagged_member_differs_as_the_fit_to_the_frames_it_drew(factor: float) -> None:
+    """From the potential as that fit from the fit to all, wherever the potential is."""
     potential = CASE.potential(seed=8)
     frames = label(Case("RBChebyshev", 8, 1).potential(seed=9), distorted(6, "SiSiSi"))
+    _, fit = least_squares(potential, frames)
     blocks = [0, 0, 1, 1, 2, 2]
-    found = bag(potential, frames, WEIGHTS, count=3, seed=1, blocks=blocks, ridge=1e-13)
+    center = at_mean(potential, factor * fit[None])
+    found = bag(center, frames, WEIGHTS, count=3, seed=1, blocks=blocks, ridge=1e-13)
     draws = np.random.default_rng(1).multinomial(3, [1 / 3] * 3, size=3)
     for member, times in zip(found, draws, strict=True):
         drawn = [f for f, block in zip(frames, blocks, strict=True) for _ in range(times[block])]
-        roots = np.sqrt([1 / 3] + [0.1] * 9)
-        matrix = np.vstack([roots[:, None] * design(potential, f) for f in drawn])
-        labels = np.concatenate([roots * [f.energy, *f.forces.ravel()] for f in drawn])
-        expected = np.linalg.lstsq(matrix, labels, rcond=None)[0]
-        np.testing.assert_allclose(matrix @ member, matrix @ expected, atol=1e-6)
+        matrix, other = least_squares(potential, drawn)
+        difference = member - factor * fit
+        np.testing.assert_allclose(matrix @ difference, matrix @ (other - fit), atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["huber", "least-absolute"])
+def test_members_of_a_robust_potential_scatter_about_it(solver: str) -> None:
+    """Though every sixth energy lies 3 eV too high, and least squares would follow."""
+    frames = label(Case("RBChebyshev", 8, 1).potential(seed=9), distorted(24, "SiSiSi"))
+    frames = [replace(f, energy=f.energy + 3.0 * (k % 6 == 0)) for k, f in enumerate(frames)]
+    chosen = settings(solver=solver, max_steps=20, ensemble=32)
+    potential = with_committee(chosen, train(chosen, frames).potential, frames)
+    members = potential.core.members - potential.parameters[-linear_count(potential) :]
+    energies = np.array([design(potential, frame)[0] for frame in frames]) @ members.T
+    offsets = np.abs(energies.mean(axis=1)) / energies.std(axis=1)
+    assert np.median(offsets) < 3.0 / np.sqrt(32)  # three standard errors of a mean
 
 
 def test_bagging_spreads_as_the_posterior_where_errors_are_independent() -> None:
