@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from mtpot.errors import InputError
+from mtpot.intervals import normal_factor
 from mtpot.train.report.style import CYCLE, Drawing, plain_ticks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
     from mtpot.data.frame import Floats
+    from mtpot.intervals import ErrorModel
 
 _BINS = 10
 _NOMINAL = np.linspace(0.05, 0.99, 48)
@@ -36,20 +39,27 @@ class Calibration:
         Of what, and by what: "test forces, posterior".
     unit
         Of both.
+    model
+        Gives the half widths of intervals, in standard deviations; None takes a normal law.
     """
 
     predicted: Floats
     errors: Floats
     title: str = "forces"
     unit: str = "eV/Å"
+    model: ErrorModel | None = None
+
+    def factor(self, share: float) -> float:
+        """Half width, in standard deviations, of the intervals that should hold `share`."""
+        return self.model.factor(share) if self.model else normal_factor(share)
 
     def coverage(self, share: float) -> float:
         """Share of the errors inside the intervals that should hold `share` of them."""
-        return coverage(self.predicted, self.errors, share)
+        return coverage(self.predicted, self.errors, self.factor(share))
 
 
-def coverage(predicted: ArrayLike, errors: ArrayLike, share: float) -> float:
-    """Share of errors within the central interval of a normal distribution that holds `share`.
+def coverage(predicted: ArrayLike, errors: ArrayLike, factor: float) -> float:
+    """Share of errors within so many standard deviations.
 
     Raises
     ------
@@ -57,15 +67,19 @@ def coverage(predicted: ArrayLike, errors: ArrayLike, share: float) -> float:
         The arrays differ in length or are empty, or a standard deviation is not positive.
     """
     sigma, actual = _checked(predicted, errors)
-    width = NormalDist().inv_cdf(0.5 + 0.5 * share)
-    return float(np.mean(np.abs(actual) <= width * sigma))
+    return float(np.mean(np.abs(actual) <= factor * sigma))
 
 
-def calibration_figure(predicted: ArrayLike, errors: ArrayLike, unit: str = "eV/Å") -> Figure:
+def calibration_figure(
+    predicted: ArrayLike,
+    errors: ArrayLike,
+    unit: str = "eV/Å",
+    factor: Callable[[float], float] = normal_factor,
+) -> Figure:
     """Draw real against predicted errors, and real against nominal coverage of intervals.
 
     Left, root mean squares in bins of equally many labels by predicted error; right, the share of
-    labels inside intervals of a normal distribution. Both lie on the diagonal for perfect ones.
+    labels inside intervals. Both lie on the diagonal for perfect ones.
 
     Parameters
     ----------
@@ -75,6 +89,8 @@ def calibration_figure(predicted: ArrayLike, errors: ArrayLike, unit: str = "eV/
         Predictions less labels, shape [m].
     unit
         Of both.
+    factor
+        Half width of the interval that should hold a share, in standard deviations.
 
     Raises
     ------
@@ -85,14 +101,14 @@ def calibration_figure(predicted: ArrayLike, errors: ArrayLike, unit: str = "eV/
     figure = Figure(figsize=(8.0, 3.7), layout="constrained")
     left, right = figure.subplots(1, 2)
     _reliability(left, sigma, actual, unit)
-    _coverage_curve(right, sigma, actual)
+    _coverage_curve(right, sigma, actual, factor)
     return figure
 
 
 def calibration_drawing(calibration: Calibration, place: int = 0) -> Drawing:
     """Draw the figure of a report; `place` is its position among several."""
     sigma, actual = _checked(calibration.predicted, calibration.errors)
-    figure = calibration_figure(sigma, actual, calibration.unit)
+    figure = calibration_figure(sigma, actual, calibration.unit, calibration.factor)
     held = calibration.coverage(0.9)
     return Drawing(
         f"calibration_{place + 1}",
@@ -133,11 +149,14 @@ def _reliability(axes: Axes, sigma: Floats, errors: Floats, unit: str) -> None:
     axes.set(xlabel=f"predicted error ({unit})", ylabel=f"real error ({unit})")
 
 
-def _coverage_curve(axes: Axes, sigma: Floats, errors: Floats) -> None:
-    held = [coverage(sigma, errors, float(share)) for share in _NOMINAL]
+def _coverage_curve(
+    axes: Axes, sigma: Floats, errors: Floats, factor: Callable[[float], float]
+) -> None:
+    held = [coverage(sigma, errors, factor(float(share))) for share in _NOMINAL]
     axes.plot((0, 1), (0, 1), color="0.4", linewidth=0.8)
     axes.plot(_NOMINAL, held, color=CYCLE[0])
-    axes.plot([0.9], [coverage(sigma, errors, 0.9)], "o", color=CYCLE[1], label="90 % intervals")
+    real = coverage(sigma, errors, factor(0.9))
+    axes.plot([0.9], [real], "o", color=CYCLE[1], label="90 % intervals")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set(xlabel="nominal coverage", ylabel="real coverage")
     axes.legend(loc="upper left")
