@@ -81,14 +81,45 @@ def test_the_posterior_is_that_of_linear_regression(unequal: float) -> None:
 
 def test_a_prior_adds_its_precision() -> None:
     rng = np.random.default_rng(1)
-    matrix = rng.normal(size=(30, 4))
-    matrix /= np.linalg.norm(matrix, axis=0)
+    matrix = rng.normal(size=(30, 4)) * [0.1, 1.0, 1.0, 10.0]
     precision = np.array([0.1, 1.0, 10.0, 100.0])
-    found = Posterior(equations(matrix, rng.normal(size=30)), np.zeros(4), 30, precision)
+    found = Posterior(equations(matrix, rng.normal(size=30)), np.zeros(4), 30, 1.0 / precision)
     hessian = matrix.T @ matrix
     expected = np.linalg.inv(hessian + np.diag(precision))
     np.testing.assert_allclose(found.covariance, found.variance * expected, rtol=1e-10)
     assert found.effective_parameters == pytest.approx(np.trace(hessian @ expected))
+
+
+def test_what_no_label_touches_is_unknown_unless_a_prior_tells() -> None:
+    rng = np.random.default_rng(2)
+    matrix = rng.normal(size=(30, 4)) * [1.0, 0.0, 100.0, 1.0]
+    residual, mean = rng.normal(size=30), np.arange(4.0)
+    found = Posterior(equations(matrix, residual), mean, 30)
+    np.testing.assert_array_equal(found.known, [True, False, True, True])
+    assert found.covariance[1, 1] == np.inf
+    others = np.ix_([0, 2, 3], [0, 2, 3])
+    alone = Posterior(equations(matrix[:, [0, 2, 3]], residual), mean[[0, 2, 3]], 30)
+    np.testing.assert_allclose(found.covariance[others], alone.covariance, rtol=1e-8)
+    np.testing.assert_array_equal(np.isinf(found.variances(np.eye(4))), ~found.known)
+    np.testing.assert_array_equal(found.sample(5, seed=0)[:, 1], mean[1])
+
+    told = Posterior(equations(matrix, residual), mean, 30, prior=[1e9, 0.25, 1e9, 1e9])
+    assert told.covariance[1, 1] == pytest.approx(0.25 * told.variance)
+    assert np.std(told.sample(2000, seed=0)[:, 1]) == pytest.approx(
+        0.5 * np.sqrt(told.variance), rel=0.05
+    )
+
+
+def test_a_species_that_no_frame_has_makes_energies_unknown() -> None:
+    potential = Case("RBChebyshev", 6, 2).potential(seed=3)
+    frames = label(Case("RBChebyshev", 8, 2).potential(seed=4), distorted(8, "SiSiSi"))
+    spread = PosteriorSpread(potential, laplace(potential, frames, WEIGHTS, threads=1))
+    seen = spread.evaluate(frames[0])
+    assert np.isfinite([seen.energy, *seen.sites, *seen.forces.ravel()]).all()
+    mixed = spread.evaluate(distorted(1, "SiAlSi")[0])
+    assert mixed.energy == np.inf
+    np.testing.assert_array_equal(np.isinf(mixed.sites), [False, True, False])
+    assert np.isfinite(mixed.forces).all()  # species energies do not act on them
 
 
 def test_samples_have_the_moments_of_the_posterior() -> None:
