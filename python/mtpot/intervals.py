@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,6 +34,11 @@ def normal_factor(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + 0.5 * level)
 
 
+def fewest_errors(level: float) -> int:
+    """Find how many errors it takes for a finite conformal interval: 9 for 90 %, 19 for 95 %."""
+    return math.ceil(round(level / (1.0 - level), 9))
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorModel:
     """Errors as they follow from a spread: sigma^2 = scale^2 spread^2 + floor^2.
@@ -45,7 +51,8 @@ class ErrorModel:
     scale, floor
         Of the equation; the floor in the unit of the errors.
     quantiles
-        Half widths of the intervals that hold a share of `LEVELS`, in sigma.
+        Half widths of the intervals that hold a share of `LEVELS`, in sigma; fewer than there are
+        levels where there were too few errors for the high ones.
     ratio
         Root mean square error over root mean square spread: the scale if there were no floor.
     """
@@ -59,12 +66,19 @@ class ErrorModel:
     def from_numbers(cls, numbers: Sequence[float]) -> ErrorModel:
         """Restore from `numbers`."""
         scale, floor, ratio, *quantiles = numbers
-        return cls(scale, floor, tuple(quantiles), ratio)
+        return cls(scale, floor, tuple(each for each in quantiles if each > 0.0), ratio)
 
     @property
     def numbers(self) -> list[float]:
-        """Scale, floor, ratio and quantiles, as potential files hold them."""
-        return [self.scale, self.floor, self.ratio, *self.quantiles]
+        """Scale, floor, ratio and quantiles, zero for none, as potential files hold them."""
+        none = [0.0] * (len(LEVELS) - len(self.quantiles))
+        return [self.scale, self.floor, self.ratio, *self.quantiles, *none]
+
+    @property
+    def highest_level(self) -> float:
+        """Level up to which there are intervals."""
+        known = len(self.quantiles)
+        return 1.0 if known == len(LEVELS) else LEVELS[known - 1]
 
     def sigma(self, spread: ArrayLike) -> Floats:
         """Root mean square error that is expected where the members spread so far."""
@@ -79,11 +93,17 @@ class ErrorModel:
         Raises
         ------
         InputError
-            Unless 0 < level < 1.
+            Unless 0 < level < 1, or if calibration had too few errors for it.
         """
-        normal = [normal_factor(each) for each in LEVELS]
-        ratios = np.array(self.quantiles) / normal
-        return float(normal_factor(level) * np.interp(level, LEVELS, ratios))
+        if level > self.highest_level:
+            raise InputError(
+                f"calibration had too few errors for intervals above "
+                f"{100 * self.highest_level:.0f} %: that of {level:.3g} takes "
+                f"{fewest_errors(level)}; set more frames aside (--validation)"
+            )
+        levels = LEVELS[: len(self.quantiles)]
+        ratios = np.array(self.quantiles) / [normal_factor(each) for each in levels]
+        return float(normal_factor(level) * np.interp(level, levels, ratios))
 
 
 class Intervals(NamedTuple):

@@ -353,7 +353,7 @@ def test_the_report_judges_the_intervals_that_users_get() -> None:
 def test_the_calibration_figure_lies_on_the_diagonal() -> None:
     rng = np.random.default_rng(1)
     sigma = rng.uniform(0.1, 2.0, 20_000)
-    left, right = calibration_figure(sigma, sigma * rng.normal(size=20_000)).axes
+    left, right = calibration_figure(Calibration(sigma, sigma * rng.normal(size=20_000))).axes
     predicted, actual = left.lines[1].get_data()
     np.testing.assert_allclose(predicted, actual, rtol=0.08)
     nominal, held = right.lines[1].get_data()
@@ -367,7 +367,7 @@ def test_the_calibration_figure_lies_on_the_diagonal() -> None:
 )
 def test_senseless_uncertainties_are_refused(sigma: list[float], errors: list[float]) -> None:
     with pytest.raises(InputError, match="calibration needs"):
-        calibration_figure(sigma, errors)
+        calibration_figure(Calibration(sigma, errors))
 
 
 def test_uncertainties_have_a_section_where_they_are_given(judged: Judged, tmp_path: Path) -> None:

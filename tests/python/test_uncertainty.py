@@ -487,10 +487,37 @@ def test_forces_that_vanish_by_symmetry_do_not_count() -> None:
     assert len(judged.force_errors) == 6
 
 
-def test_levels_without_enough_errors_are_no_narrower_than_normal() -> None:
-    model = fit_error_model(*synthetic(10, seed=3))
-    assert model.factor(0.99) >= normal_factor(0.99)
-    assert all(np.diff([model.factor(level) for level in LEVELS]) >= 0.0)
+@pytest.mark.parametrize(
+    ("count", "levels"), [(9, 4), (18, 4), (19, 5), (48, 5), (49, 6), (98, 6), (99, 7)]
+)
+def test_a_level_takes_as_many_errors_as_its_quantile(count: int, levels: int) -> None:
+    """The largest of n errors exceeds the next one with a probability of n / (n + 1)."""
+    model = fit_error_model(*synthetic(count, seed=3))
+    restored = ErrorModel.from_numbers(model.numbers)
+    assert restored == model
+    assert len(model.numbers) == len(MODEL.numbers)
+    factors = [restored.factor(level) for level in LEVELS[:levels]]
+    assert all(np.diff(factors) >= 0.0)
+    for level in LEVELS[levels:]:
+        with pytest.raises(InputError, match="too few errors for intervals above"):
+            restored.factor(level)
+
+
+def test_errors_that_vanish_keep_their_intervals() -> None:
+    model = fit_error_model(np.ones(99), np.zeros(99))
+    assert ErrorModel.from_numbers(model.numbers).factor(0.99) < 1e-300
+
+
+@pytest.mark.parametrize("count", [9, 19, 100])
+def test_few_errors_give_intervals_that_are_too_narrow_by_little(count: int) -> None:
+    """Scale and floor have seen the errors whose quantiles follow."""
+    held = []
+    for trial in range(150):
+        spread, errors = synthetic(count + 100, seed=trial)
+        model = fit_error_model(spread[:count], errors[:count])
+        held.append(coverage(model, spread[count:], errors[count:], 0.9))
+    assert 0.82 <= np.mean(held) <= 0.92
+    assert count < 100 or np.mean(held) >= 0.885
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0, np.nan])

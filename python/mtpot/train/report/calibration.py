@@ -13,8 +13,6 @@ from mtpot.intervals import normal_factor
 from mtpot.train.report.style import CYCLE, Drawing, plain_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
@@ -70,54 +68,37 @@ def coverage(predicted: ArrayLike, errors: ArrayLike, factor: float) -> float:
     return float(np.mean(np.abs(actual) <= factor * sigma))
 
 
-def calibration_figure(
-    predicted: ArrayLike,
-    errors: ArrayLike,
-    unit: str = "eV/Å",
-    factor: Callable[[float], float] = normal_factor,
-) -> Figure:
+def calibration_figure(calibration: Calibration) -> Figure:
     """Draw real against predicted errors, and real against nominal coverage of intervals.
 
     Left, root mean squares in bins of equally many labels by predicted error; right, the share of
     labels inside intervals. Both lie on the diagonal for perfect ones.
-
-    Parameters
-    ----------
-    predicted
-        Standard deviations, shape [m], positive.
-    errors
-        Predictions less labels, shape [m].
-    unit
-        Of both.
-    factor
-        Half width of the interval that should hold a share, in standard deviations.
 
     Raises
     ------
     InputError
         As `coverage`.
     """
-    sigma, actual = _checked(predicted, errors)
+    sigma, actual = _checked(calibration.predicted, calibration.errors)
     figure = Figure(figsize=(8.0, 3.7), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _reliability(left, sigma, actual, unit)
-    _coverage_curve(right, sigma, actual, factor)
+    _reliability(left, sigma, actual, calibration.unit)
+    _coverage_curve(right, calibration)
     return figure
 
 
 def calibration_drawing(calibration: Calibration, place: int = 0) -> Drawing:
     """Draw the figure of a report; `place` is its position among several."""
-    sigma, actual = _checked(calibration.predicted, calibration.errors)
-    figure = calibration_figure(sigma, actual, calibration.unit, calibration.factor)
+    figure = calibration_figure(calibration)
     held = calibration.coverage(0.9)
     return Drawing(
         f"calibration_{place + 1}",
         figure,
         f"Real against predicted errors of {calibration.title}, and coverage of intervals: those "
         f"of 90 % hold {100.0 * held:.1f} %",
-        f"Uncertainty of {calibration.title}, {len(sigma)} labels. Left: above the diagonal the "
-        "potential is too sure of itself, below too careful. Right: intervals of 90 % hold "
-        f"{100.0 * held:.1f} % of the errors.",
+        f"Uncertainty of {calibration.title}, {len(calibration.errors)} labels. Left: above the "
+        "diagonal the potential is too sure of itself, below too careful. Right: intervals of "
+        f"90 % hold {100.0 * held:.1f} % of the errors.",
         vector=True,
     )
 
@@ -149,14 +130,13 @@ def _reliability(axes: Axes, sigma: Floats, errors: Floats, unit: str) -> None:
     axes.set(xlabel=f"predicted error ({unit})", ylabel=f"real error ({unit})")
 
 
-def _coverage_curve(
-    axes: Axes, sigma: Floats, errors: Floats, factor: Callable[[float], float]
-) -> None:
-    held = [coverage(sigma, errors, factor(float(share))) for share in _NOMINAL]
+def _coverage_curve(axes: Axes, calibration: Calibration) -> None:
+    highest = calibration.model.highest_level if calibration.model else 1.0
+    nominal = [float(share) for share in _NOMINAL if share <= highest]
+    held = [calibration.coverage(share) for share in nominal]
     axes.plot((0, 1), (0, 1), color="0.4", linewidth=0.8)
-    axes.plot(_NOMINAL, held, color=CYCLE[0])
-    real = coverage(sigma, errors, factor(0.9))
-    axes.plot([0.9], [real], "o", color=CYCLE[1], label="90 % intervals")
+    axes.plot(nominal, held, color=CYCLE[0])
+    axes.plot([0.9], [calibration.coverage(0.9)], "o", color=CYCLE[1], label="90 % intervals")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set(xlabel="nominal coverage", ylabel="real coverage")
     axes.legend(loc="upper left")
