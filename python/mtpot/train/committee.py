@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,10 +22,11 @@ from numpy.typing import NDArray
 
 from mtpot import _core
 from mtpot.errors import InputError
-from mtpot.train.loss import NormalEquations, labeled_frames
+from mtpot.train.loss import NormalEquations, factors_of
+from mtpot.train.share import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -78,7 +80,6 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
     """
     if count < 2:
         raise InputError(f"a committee has two members or more, not {count}")
-    labeled, _ = labeled_frames(potential, frames, weights)
     numbers = np.arange(len(frames)) if blocks is None else np.asarray(blocks)
     if len(numbers) != len(frames):
         raise InputError(f"there are {len(frames)} frames and {len(numbers)} numbers of blocks")
@@ -86,6 +87,8 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
     if len(names) < 2:
         raise InputError("frames that are all drawn together give no committee")
     draws = _draws(len(names), count, seed)
+    factors = factors_of(potential, frames, weights)
+    labeled = Share(potential, frames, factors, weights, threads).labeled
     linear = len(potential.core.scalars) + potential.core.species_count
     totals = np.zeros((count + 1, linear + 1, linear + 1))
     for gram, block in zip(_grams(potential.core, labeled, threads), block_of, strict=True):
@@ -106,14 +109,14 @@ def _draws(blocks: int, count: int, seed: int) -> Integers:
 
 
 def _grams(
-    core: _core.Potential, frames: list[_core.LabeledFrame], threads: int
+    core: _core.Potential, frames: Iterable[_core.LabeledFrame], threads: int
 ) -> Iterator[Floats]:
     """Gram matrix of each frame, in order; as many frames at a time as there are threads."""
+    rest = iter(frames)
     design = _core.Design(core)
     team = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(team) as pool:
-        for first in range(0, len(frames), team):
-            some = frames[first : first + team]
+        while some := list(islice(rest, team)):
             yield from pool.map(lambda each: design.normal_equations([each], True, 1), some)
 
 
