@@ -90,6 +90,76 @@ def test_a_prior_adds_its_precision() -> None:
     assert found.effective_parameters == pytest.approx(np.trace(hessian @ expected))
 
 
+def linear_model(scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    return rng.normal(size=(12, 4)) * scale ** np.linspace(-1, 1, 4), rng.normal(size=12)
+
+
+@pytest.mark.parametrize("noise", [0.3, 1.0])
+@pytest.mark.parametrize("scale", [1.0, 1e4], ids=["columns-alike", "columns-unequal"])
+def test_the_posterior_is_the_prior_conditioned_on_the_labels(scale: float, noise: float) -> None:
+    """x ~ N(0, Lambda) and labels J x + N(0, noise): the normal law of x given the labels."""
+    matrix, labels = linear_model(scale)
+    factor = np.random.default_rng(3).normal(size=(4, 4)) / scale ** np.linspace(-1, 1, 4)[:, None]
+    prior = factor @ factor.T
+    found = Posterior(equations(matrix, labels), np.zeros(4), 12, prior / noise, noise)
+    gain = prior @ matrix.T @ np.linalg.inv(matrix @ prior @ matrix.T + noise * np.eye(12))
+    np.testing.assert_allclose(found.mean + found.step, gain @ labels, rtol=1e-7)
+    expected = prior - gain @ matrix @ prior
+    size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    np.testing.assert_allclose(found.covariance / size, expected / size, atol=1e-6)
+    tangents = np.eye(4)
+    np.testing.assert_allclose(found.variances(tangents), np.diag(expected), rtol=1e-6)
+
+
+def test_the_noise_follows_from_the_residuals_under_a_prior() -> None:
+    """s^2 = r^T r / (m - trace of the hat matrix)."""
+    matrix, labels = linear_model()
+    prior = np.array([0.1, 2.0, 0.5, 1.0])
+    found = Posterior(equations(matrix, labels), np.zeros(4), 12, prior)
+    hat = matrix @ np.linalg.inv(matrix.T @ matrix + np.diag(1.0 / prior)) @ matrix.T
+    assert found.effective_parameters == pytest.approx(np.trace(hat))
+    assert found.variance == pytest.approx(labels @ labels / (12 - np.trace(hat)))
+
+
+def test_variances_are_a_diagonal_prior_and_infinity_is_none() -> None:
+    matrix, labels = linear_model()
+    given = equations(matrix, labels)
+    variances = np.array([0.1, 2.0, 0.5, 1.0])
+    one, two = (Posterior(given, np.zeros(4), 12, x) for x in (variances, np.diag(variances)))
+    np.testing.assert_allclose(one.step, two.step, rtol=1e-10)
+    np.testing.assert_allclose(one.covariance, two.covariance, rtol=1e-10)
+    free = Posterior(given, np.zeros(4), 12, np.full(4, np.inf))
+    expected = np.linalg.lstsq(matrix, labels, rcond=None)[0]
+    np.testing.assert_allclose(free.step, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        (np.zeros(4), "above 0"),
+        (np.ones(3), "4 variances"),
+        (-np.eye(4), "positive definite"),
+        (np.full((4, 4), np.nan), "finite and symmetric"),
+        (np.eye(4) + np.eye(4, k=1), "symmetric"),
+        (np.array([1.0, np.nan, 1.0, 1.0]), "above 0"),
+    ],
+    ids=["zero", "length", "negative", "nan-matrix", "lopsided", "nan"],
+)
+def test_priors_that_make_no_sense_are_refused(prior: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Posterior(equations(*linear_model()), np.zeros(4), 12, prior)
+
+
+def test_labels_that_tell_no_two_parameters_apart_take_a_prior() -> None:
+    matrix, labels = linear_model()
+    matrix[:, 1] = matrix[:, 0]
+    with pytest.raises(InputError, match="smaller variances"):
+        Posterior(equations(matrix, labels), np.zeros(4), 12, np.full(4, np.inf))
+    found = Posterior(equations(matrix, labels), np.zeros(4), 12, np.ones(4))
+    assert found.step[0] == pytest.approx(found.step[1])
+
+
 def test_what_no_label_touches_is_unknown_unless_a_prior_tells() -> None:
     rng = np.random.default_rng(2)
     matrix = rng.normal(size=(30, 4)) * [1.0, 0.0, 100.0, 1.0]

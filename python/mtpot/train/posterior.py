@@ -35,6 +35,9 @@ Floats = NDArray[np.float64]
 RIDGE = 1e-10
 """Precision of the prior of parameters that have none, in columns of unit norm."""
 
+SYMMETRIC = 1e-8
+"""By how much, in its own widths, a prior covariance may differ from its transpose."""
+
 ROUNDING = 1e-13
 """Eigenvalues of H, with columns of unit norm, below which no digit is right."""
 
@@ -153,6 +156,9 @@ def _precision(prior: Floats, size: int) -> Floats:
         return np.diag(1.0 / prior)
     if prior.shape != (size, size):
         raise InputError(f"the prior must be {size} variances above 0 or a covariance of them")
+    widths = np.sqrt(np.abs(np.diag(prior)))
+    if not (np.abs(prior - prior.T) <= SYMMETRIC * np.outer(widths, widths)).all():
+        raise InputError("the prior covariance is not finite and symmetric")
     try:
         factor = np.linalg.inv(np.linalg.cholesky(prior))
     except np.linalg.LinAlgError as error:
