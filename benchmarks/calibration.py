@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Finder = Callable[[Sequence[Frame]], list[Spread]]
 
-RAW = ErrorModel(1.0, 0.0, tuple(normal_factor(level) for level in LEVELS))
+RAW = ErrorModel(1.0, 0.0, tuple(normal_factor(level) for level in LEVELS), 1.0)
 BINS = 10
 COLORS = {"posterior": "#0072b2", "committee": "#d55e00", "grade": "#009e73"}
 

@@ -83,7 +83,7 @@ class Potential:
     def with_ensemble(
         self, members: ArrayLike, energy_errors: ArrayLike, force_errors: ArrayLike
     ) -> Potential:
-        """With members, shape [members, species + scalars]; errors: scale, floor, 7 quantiles."""
+        """With members, shape [members, species + scalars]; errors: `ErrorModel.numbers`."""
     @property
     def members(self) -> Floats:
         """Species energies and linear coefficients, shape [members, species + scalars]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,6 +34,11 @@ def normal_factor(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + 0.5 * level)
 
 
+def fewest_errors(level: float) -> int:
+    """Find how many errors it takes for a finite conformal interval: 9 for 90 %, 19 for 95 %."""
+    return math.ceil(round(level / (1.0 - level), 9))
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorModel:
     """Errors as they follow from a spread: sigma^2 = scale^2 spread^2 + floor^2.
@@ -45,22 +51,34 @@ class ErrorModel:
     scale, floor
         Of the equation; the floor in the unit of the errors.
     quantiles
-        Half widths of the intervals that hold a share of `LEVELS`, in sigma.
+        Half widths of the intervals that hold a share of `LEVELS`, in sigma; fewer than there are
+        levels where there were too few errors for the high ones.
+    ratio
+        Root mean square error over root mean square spread: the scale if there were no floor.
     """
 
     scale: float
     floor: float
     quantiles: tuple[float, ...]
+    ratio: float
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[float]) -> ErrorModel:
         """Restore from `numbers`."""
-        return cls(numbers[0], numbers[1], tuple(numbers[2:]))
+        scale, floor, ratio, *quantiles = numbers
+        return cls(scale, floor, tuple(each for each in quantiles if each > 0.0), ratio)
 
     @property
     def numbers(self) -> list[float]:
-        """Scale, floor and quantiles, as potential files hold them."""
-        return [self.scale, self.floor, *self.quantiles]
+        """Scale, floor, ratio and quantiles, zero for none, as potential files hold them."""
+        none = [0.0] * (len(LEVELS) - len(self.quantiles))
+        return [self.scale, self.floor, self.ratio, *self.quantiles, *none]
+
+    @property
+    def highest_level(self) -> float:
+        """Level up to which there are intervals."""
+        known = len(self.quantiles)
+        return 1.0 if known == len(LEVELS) else LEVELS[known - 1]
 
     def sigma(self, spread: ArrayLike) -> Floats:
         """Root mean square error that is expected where the members spread so far."""
@@ -75,11 +93,17 @@ class ErrorModel:
         Raises
         ------
         InputError
-            Unless 0 < level < 1.
+            Unless 0 < level < 1, or if calibration had too few errors for it.
         """
-        normal = [normal_factor(each) for each in LEVELS]
-        ratios = np.array(self.quantiles) / normal
-        return float(normal_factor(level) * np.interp(level, LEVELS, ratios))
+        if level > self.highest_level:
+            raise InputError(
+                f"calibration had too few errors for intervals above "
+                f"{100 * self.highest_level:.0f} %: that of {level:.3g} takes "
+                f"{fewest_errors(level)}; set more frames aside (--validation)"
+            )
+        levels = LEVELS[: len(self.quantiles)]
+        ratios = np.array(self.quantiles) / [normal_factor(each) for each in levels]
+        return float(normal_factor(level) * np.interp(level, levels, ratios))
 
 
 class Intervals(NamedTuple):
@@ -91,6 +115,15 @@ class Intervals(NamedTuple):
 
     energy: ErrorModel
     forces: ErrorModel
+
+    @property
+    def property_scale(self) -> float:
+        """Error over spread for what is neither an energy nor a force: the larger of the ratios.
+
+        A floor has a unit and says nothing of another quantity, so that all of the error is
+        laid on the spread.
+        """
+        return max(self.energy.ratio, self.forces.ratio)
 
     def energy_sigma(self, spread: float, atoms: int) -> float:
         """Error in eV that is expected of the total energy of so many atoms."""

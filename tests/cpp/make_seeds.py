@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
     repulsive = MTP(small).with_core().core
     (folder / "core.almtp").write_bytes(_core.format_potential(repulsive, selection(small)))
     members = np.random.default_rng(1).normal(size=(2, len(large.scalars) + 2))
-    errors = [1.0, 0.1, *np.linspace(0.5, 3.0, 7)]
+    errors = [1.0, 0.1, 2.0, *np.linspace(0.5, 3.0, 7)]
     committee = large.with_ensemble(members, errors, errors)
     (folder / "ensemble.mtp").write_bytes(_core.format_potential(committee))
     few = small.with_ensemble(np.ones((3, len(small.scalars) + 1)), [], [])

@@ -1,4 +1,4 @@
-"""Correlated labels and priors give the estimates of Gauss, Markov, Aitken and Bayes."""
+"""Correlated labels give the estimates of Gauss, Markov and Aitken; priors decay by level."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mtpot import _core
 from mtpot.errors import InputError
 from mtpot.train.covariance import Block, CorrelatedProblem, constant_block, trajectory_blocks
 from mtpot.train.factors import scalar_levels
-from mtpot.train.loss import NormalEquations, Problem, Weights, labeled_frames
-from mtpot.train.prior import level_widths, posterior
+from mtpot.train.loss import Problem, Weights, labeled_frames
+from mtpot.train.prior import level_widths
 from mtpot.train.settings import Settings
 from mtpot.train.solvers import SOLVERS, Options
 from mtpot.train.trainer import train
@@ -151,41 +151,6 @@ def test_every_solver_takes_correlated_energies(solver: str) -> None:
         solver=solver, max_steps=2, threads=1, energy_correlation=0.5,
     )  # fmt: skip
     assert np.isfinite(train(settings, FRAMES).potential.parameters).all()
-
-
-def linear_model() -> tuple[np.ndarray, np.ndarray, NormalEquations]:
-    rng = np.random.default_rng(2)
-    matrix, labels = rng.normal(size=(12, 4)), rng.normal(size=12)
-    return matrix, labels, NormalEquations(matrix.T @ matrix, matrix.T @ labels, labels @ labels)
-
-
-def test_the_posterior_is_that_of_conditioned_labels() -> None:
-    matrix, labels, equations = linear_model()
-    factor = np.random.default_rng(3).normal(size=(4, 4))
-    prior, noise = factor @ factor.T, 0.3
-    mean, covariance = posterior(equations, prior, noise)
-    gain = prior @ matrix.T @ np.linalg.inv(matrix @ prior @ matrix.T + noise * np.eye(12))
-    np.testing.assert_allclose(mean, gain @ labels, rtol=1e-8)
-    np.testing.assert_allclose(covariance, prior - gain @ matrix @ prior, rtol=1e-6, atol=1e-10)
-
-
-def test_a_vector_of_variances_is_a_diagonal_prior_and_infinity_none() -> None:
-    matrix, labels, equations = linear_model()
-    variances = np.array([0.1, 2.0, 0.5, 1.0])
-    for one, two in zip(
-        posterior(equations, variances), posterior(equations, np.diag(variances)), strict=True
-    ):
-        np.testing.assert_allclose(one, two, rtol=1e-10)
-    mean, _ = posterior(equations, np.full(4, np.inf))
-    np.testing.assert_allclose(mean, np.linalg.lstsq(matrix, labels, rcond=None)[0], rtol=1e-10)
-
-
-@pytest.mark.parametrize(
-    "prior", [np.zeros(4), np.ones(3), -np.eye(4)], ids=["zero", "length", "negative"]
-)
-def test_priors_that_make_no_sense_are_refused(prior: np.ndarray) -> None:
-    with pytest.raises(InputError, match=r"prior"):
-        posterior(linear_model()[2], prior)
 
 
 def test_levels_are_those_of_the_products_of_moments() -> None:

@@ -16,6 +16,9 @@ from mtpot import MTP, FormatError, InputError
 from mtpot.active.select import build_selection
 from mtpot.cli.common import to_json
 from mtpot.data.atoms import frame_from_atoms
+from mtpot.intervals import normal_factor
+from mtpot.train.calibration import coverage as package_coverage
+from mtpot.train.calibration import fit_error_model
 from mtpot.train.metrics import evaluate_frames
 from mtpot.train.monitor import Step
 from mtpot.train.quantities import QUANTITIES, error_cells, error_rows
@@ -29,7 +32,7 @@ from mtpot.train.report import (
     write_comparison,
     write_report,
 )
-from mtpot.train.report.calibration import coverage
+from mtpot.train.report.calibration import calibration_drawing, coverage
 from mtpot.train.report.record import Training, history, read_record
 from mtpot.train.report.verdict import sentences, warnings
 from mtpot.train.settings import Settings
@@ -319,21 +322,38 @@ def test_a_perfect_fit_is_called_so(potential: MTP) -> None:
 
 
 def test_coverage_counts_what_intervals_hold() -> None:
-    assert coverage(np.ones(4), [0.0, -1.6, 1.7, 3.0], 0.9) == 0.5
+    assert coverage(np.ones(4), [0.0, -1.6, 1.7, 3.0], normal_factor(0.9)) == 0.5
     rng = np.random.default_rng(0)
     sigma = rng.uniform(0.1, 2.0, 20_000)
     errors = sigma * rng.normal(size=20_000)
     for share in (0.5, 0.9, 0.99):
         tolerance = 4 * np.sqrt(share * (1 - share) / 20_000)
-        assert coverage(sigma, errors, share) == pytest.approx(share, abs=tolerance)
+        held = Calibration(sigma, errors).coverage(share)
+        assert held == pytest.approx(share, abs=tolerance)
     doubled = 2 * NormalDist().cdf(2 * NormalDist().inv_cdf(0.95)) - 1
-    assert coverage(2 * sigma, errors, 0.9) == pytest.approx(doubled, abs=0.01)
+    assert Calibration(2 * sigma, errors).coverage(0.9) == pytest.approx(doubled, abs=0.01)
+
+
+def test_the_report_judges_the_intervals_that_users_get() -> None:
+    """Whose half widths are the model's, however far errors are from a normal law."""
+    rng = np.random.default_rng(2)
+    spread = rng.lognormal(sigma=0.3, size=4000)
+    errors = spread * rng.standard_t(2.5, size=4000)
+    model = fit_error_model(spread[:2000], errors[:2000])
+    given = Calibration(model.sigma(spread[2000:]), errors[2000:], model=model)
+    drawn = calibration_drawing(given)
+    nominal, held = drawn.figure.axes[1].lines[1].get_data()
+    np.testing.assert_allclose(nominal, held, atol=0.03)
+    for share in (0.5, 0.68, 0.9, 0.99):
+        expected = package_coverage(model, spread[2000:], errors[2000:], share)
+        assert given.coverage(share) == expected
+    assert f"90 % hold {100 * given.coverage(0.9):.1f} %" in drawn.caption
 
 
 def test_the_calibration_figure_lies_on_the_diagonal() -> None:
     rng = np.random.default_rng(1)
     sigma = rng.uniform(0.1, 2.0, 20_000)
-    left, right = calibration_figure(sigma, sigma * rng.normal(size=20_000)).axes
+    left, right = calibration_figure(Calibration(sigma, sigma * rng.normal(size=20_000))).axes
     predicted, actual = left.lines[1].get_data()
     np.testing.assert_allclose(predicted, actual, rtol=0.08)
     nominal, held = right.lines[1].get_data()
@@ -347,7 +367,7 @@ def test_the_calibration_figure_lies_on_the_diagonal() -> None:
 )
 def test_senseless_uncertainties_are_refused(sigma: list[float], errors: list[float]) -> None:
     with pytest.raises(InputError, match="calibration needs"):
-        calibration_figure(sigma, errors)
+        calibration_figure(Calibration(sigma, errors))
 
 
 def test_uncertainties_have_a_section_where_they_are_given(judged: Judged, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from ase import Atoms, units
@@ -9,8 +11,10 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.phonons import Phonons
 from models import Case, crystal
+from test_training import distorted, label
 
 from mtpot import MTP, InputError, MTPCalculator, NumericalError
+from mtpot.data.atoms import atoms_from_frame
 from mtpot.intervals import LEVELS, ErrorModel, Intervals, normal_factor
 from mtpot.simulate import (
     bulk_modulus,
@@ -19,6 +23,14 @@ from mtpot.simulate import (
     propagate,
     relaxed,
 )
+from mtpot.train.calibration import Judged, calibrate, judge, spreads
+from mtpot.train.committee import bag
+from mtpot.train.loss import Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mtpot.data.frame import Floats, Frame
 
 FORCE = 1e-4
 
@@ -137,11 +149,11 @@ def test_no_equilibrium_is_an_error(silicon, monkeypatch) -> None:
 
 @pytest.mark.parametrize("scale", [None, 3.0], ids=["raw", "calibrated"])
 def test_an_energy_spreads_as_the_calculator_says(scale: float | None) -> None:
-    """What is linear in the parameters has the same error bar either way."""
+    """Without a floor, what is linear in the parameters has the same error bar either way."""
     potential = Case("RBChebyshev", 8, 1).potential()
     linear = potential.parameters[-len(potential.core.scalars) - 1 :]
     members = linear * (1.0 + 0.1 * np.random.default_rng(0).normal(size=(6, len(linear))))
-    model = ErrorModel(scale or 1.0, 0.0, tuple(map(normal_factor, LEVELS)))
+    model = ErrorModel(scale or 1.0, 0.0, tuple(map(normal_factor, LEVELS)), scale or 1.0)
     potential = potential.with_members(members, Intervals(model, model) if scale else None)
     atoms = crystal("SiSiSi", seed=7)
     found = propagate(lambda calc: calc.get_property("energy", atoms), potential, threads=1)
@@ -151,6 +163,47 @@ def test_an_energy_spreads_as_the_calculator_says(scale: float | None) -> None:
     assert found.value == calculator.results["energy"]
     assert found.deviation == pytest.approx(calculator.results["energy_std"])
     assert found.half_width(0.9) == pytest.approx(normal_factor(0.9) * found.deviation)
+
+
+def calibrated(frames: Sequence[Frame]) -> tuple[MTP, Judged]:
+    """A committee calibrated on frames of a potential of a higher level, and what they taught."""
+    potential = Case("RBChebyshev", 6, 1).potential(seed=2)
+    truth = Case("RBChebyshev", 10, 1).potential(seed=1)
+    members = bag(potential, label(truth, distorted(20, "SiSiSi")), Weights(), count=6, threads=1)
+    parameters = potential.parameters
+    parameters[-members.shape[1] :] = members.mean(axis=0)
+    center = MTP(potential.core.with_parameters(parameters)).with_members(members)
+    judged = judge(center, frames, spreads(center, frames, 1), 1)
+    return center.with_members(members, calibrate(judged)), judged
+
+
+def test_propagated_energies_and_forces_are_as_uncertain_as_the_calculator_says() -> None:
+    """Where members agree too well, and most of the error is that of the form.
+
+    In the root mean square over the frames of the calibration: that of the errors for the kind of
+    label with the larger ratio of error and spread, and no less for the other.
+    """
+    truth = Case("RBChebyshev", 10, 1).potential(seed=1)
+    frames = label(truth, distorted(20, "SiSiSi", seed=50))
+    potential, judged = calibrated(frames)
+    calculator = MTPCalculator(potential, threads=1)
+
+    def sizes(name: str, errors: Floats, unit: float) -> list[float]:
+        propagated, told = [], []
+        for atoms in map(atoms_from_frame, frames):
+            found = propagate(lambda calc, a=atoms: calc.get_property(name, a), potential)
+            propagated.append(found.deviation / unit)
+            told.append(calculator.get_property(f"{name}_std", atoms) / unit)
+        return [float(np.sqrt(np.mean(np.square(x)))) for x in (propagated, told, errors)]
+
+    ratios = []
+    for propagated, told, real in (
+        sizes("energy", judged.energy_errors, np.sqrt(3.0)),
+        sizes("forces", judged.force_errors, 1.0),
+    ):
+        assert 0.5 < propagated / told < 2.0
+        ratios.append(propagated / real)
+    assert min(ratios) == pytest.approx(1.0, rel=1e-6)
 
 
 def test_nothing_propagates_without_members(silicon) -> None:

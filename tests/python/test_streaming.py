@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import ase.db
@@ -22,7 +23,9 @@ from mtpot.data.read import iterate_atoms, read_frames
 from mtpot.data.sets import iterate_sets
 from mtpot.data.stored import StoredFrames, store
 from mtpot.data.text import iterate_lines
-from mtpot.train import chunks
+from mtpot.train import chunks, share
+from mtpot.train.committee import bag
+from mtpot.train.loss import Weights
 from mtpot.train.metrics import evaluate_frames, iterate_predictions, measure
 from mtpot.train.trainer import train
 
@@ -159,6 +162,32 @@ def test_memory_does_not_grow_with_the_number_of_frames() -> None:
     few, many = peak("100", "streamed"), peak("400", "streamed")
     assert many - few < 3 * MEGABYTE
     assert peak("400") - many > 15 * MEGABYTE
+
+
+def test_a_committee_holds_few_of_the_streamed_frames_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its members are those of frames in memory, bit for bit."""
+    made = frames(("Si",), 20)
+    potential = train(settings(level=4, radial_size=4, max_steps=1), made).potential
+    expected = bag(potential, made, Weights(), count=3, threads=1)
+    held: list[int] = []
+    alive: set[int] = set()
+    prepare = share.label
+
+    def counted(*parts: object) -> _core.LabeledFrame:
+        frame = prepare(*parts)
+        number = len(held)
+        alive.add(number)
+        held.append(len(alive))
+        weakref.finalize(frame, alive.discard, number)
+        return frame
+
+    monkeypatch.setattr(share, "label", counted)
+    found = bag(potential, store(iter(made), tmp_path), Weights(), count=3, threads=1)
+    np.testing.assert_array_equal(found, expected)
+    assert len(held) == 20
+    assert max(held) <= 3
 
 
 def test_files_are_read_frame_by_frame(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ase.calculators.calculator import PropertyNotImplementedError
 from models import CASES, Case, crystal, hoods
-from test_training import distorted, label
+from test_training import distorted, label, settings
 
 from mtpot import MTP, FormatError, InputError, MTPCalculator, _core
 from mtpot.active.select import build_selection
@@ -20,10 +20,12 @@ from mtpot.train.calibration import calibrate, coverage, fit_error_model, judge,
 from mtpot.train.committee import bag
 from mtpot.train.loss import NormalEquations, Weights
 from mtpot.train.posterior import Posterior, PosteriorSpread, laplace
+from mtpot.train.trainer import train
+from mtpot.train.uncertainty import with_committee
 
 CASE = Case("RBChebyshev", 6, 1)
 WEIGHTS = Weights(1.0, 0.1, 0.0)
-MODEL = ErrorModel(2.0, 0.1, tuple(1.1 * normal_factor(level) for level in LEVELS))
+MODEL = ErrorModel(2.0, 0.1, tuple(1.1 * normal_factor(level) for level in LEVELS), 3.0)
 
 
 def equations(matrix, residual) -> NormalEquations:
@@ -79,14 +81,115 @@ def test_the_posterior_is_that_of_linear_regression(unequal: float) -> None:
 
 def test_a_prior_adds_its_precision() -> None:
     rng = np.random.default_rng(1)
-    matrix = rng.normal(size=(30, 4))
-    matrix /= np.linalg.norm(matrix, axis=0)
+    matrix = rng.normal(size=(30, 4)) * [0.1, 1.0, 1.0, 10.0]
     precision = np.array([0.1, 1.0, 10.0, 100.0])
-    found = Posterior(equations(matrix, rng.normal(size=30)), np.zeros(4), 30, precision)
+    found = Posterior(equations(matrix, rng.normal(size=30)), np.zeros(4), 30, 1.0 / precision)
     hessian = matrix.T @ matrix
     expected = np.linalg.inv(hessian + np.diag(precision))
     np.testing.assert_allclose(found.covariance, found.variance * expected, rtol=1e-10)
     assert found.effective_parameters == pytest.approx(np.trace(hessian @ expected))
+
+
+def linear_model(scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    return rng.normal(size=(12, 4)) * scale ** np.linspace(-1, 1, 4), rng.normal(size=12)
+
+
+@pytest.mark.parametrize("noise", [0.3, 1.0])
+@pytest.mark.parametrize("scale", [1.0, 1e4], ids=["columns-alike", "columns-unequal"])
+def test_the_posterior_is_the_prior_conditioned_on_the_labels(scale: float, noise: float) -> None:
+    """x ~ N(0, Lambda) and labels J x + N(0, noise): the normal law of x given the labels."""
+    matrix, labels = linear_model(scale)
+    factor = np.random.default_rng(3).normal(size=(4, 4)) / scale ** np.linspace(-1, 1, 4)[:, None]
+    prior = factor @ factor.T
+    found = Posterior(equations(matrix, labels), np.zeros(4), 12, prior / noise, noise)
+    gain = prior @ matrix.T @ np.linalg.inv(matrix @ prior @ matrix.T + noise * np.eye(12))
+    np.testing.assert_allclose(found.mean + found.step, gain @ labels, rtol=1e-7)
+    expected = prior - gain @ matrix @ prior
+    size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    np.testing.assert_allclose(found.covariance / size, expected / size, atol=1e-6)
+    tangents = np.eye(4)
+    np.testing.assert_allclose(found.variances(tangents), np.diag(expected), rtol=1e-6)
+
+
+def test_the_noise_follows_from_the_residuals_under_a_prior() -> None:
+    """s^2 = r^T r / (m - trace of the hat matrix)."""
+    matrix, labels = linear_model()
+    prior = np.array([0.1, 2.0, 0.5, 1.0])
+    found = Posterior(equations(matrix, labels), np.zeros(4), 12, prior)
+    hat = matrix @ np.linalg.inv(matrix.T @ matrix + np.diag(1.0 / prior)) @ matrix.T
+    assert found.effective_parameters == pytest.approx(np.trace(hat))
+    assert found.variance == pytest.approx(labels @ labels / (12 - np.trace(hat)))
+
+
+def test_variances_are_a_diagonal_prior_and_infinity_is_none() -> None:
+    matrix, labels = linear_model()
+    given = equations(matrix, labels)
+    variances = np.array([0.1, 2.0, 0.5, 1.0])
+    one, two = (Posterior(given, np.zeros(4), 12, x) for x in (variances, np.diag(variances)))
+    np.testing.assert_allclose(one.step, two.step, rtol=1e-10)
+    np.testing.assert_allclose(one.covariance, two.covariance, rtol=1e-10)
+    free = Posterior(given, np.zeros(4), 12, np.full(4, np.inf))
+    expected = np.linalg.lstsq(matrix, labels, rcond=None)[0]
+    np.testing.assert_allclose(free.step, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        (np.zeros(4), "above 0"),
+        (np.ones(3), "4 variances"),
+        (-np.eye(4), "positive definite"),
+        (np.full((4, 4), np.nan), "finite and symmetric"),
+        (np.eye(4) + np.eye(4, k=1), "symmetric"),
+        (np.array([1.0, np.nan, 1.0, 1.0]), "above 0"),
+    ],
+    ids=["zero", "length", "negative", "nan-matrix", "lopsided", "nan"],
+)
+def test_priors_that_make_no_sense_are_refused(prior: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Posterior(equations(*linear_model()), np.zeros(4), 12, prior)
+
+
+def test_labels_that_tell_no_two_parameters_apart_take_a_prior() -> None:
+    matrix, labels = linear_model()
+    matrix[:, 1] = matrix[:, 0]
+    with pytest.raises(InputError, match="smaller variances"):
+        Posterior(equations(matrix, labels), np.zeros(4), 12, np.full(4, np.inf))
+    found = Posterior(equations(matrix, labels), np.zeros(4), 12, np.ones(4))
+    assert found.step[0] == pytest.approx(found.step[1])
+
+
+def test_what_no_label_touches_is_unknown_unless_a_prior_tells() -> None:
+    rng = np.random.default_rng(2)
+    matrix = rng.normal(size=(30, 4)) * [1.0, 0.0, 100.0, 1.0]
+    residual, mean = rng.normal(size=30), np.arange(4.0)
+    found = Posterior(equations(matrix, residual), mean, 30)
+    np.testing.assert_array_equal(found.known, [True, False, True, True])
+    assert found.covariance[1, 1] == np.inf
+    others = np.ix_([0, 2, 3], [0, 2, 3])
+    alone = Posterior(equations(matrix[:, [0, 2, 3]], residual), mean[[0, 2, 3]], 30)
+    np.testing.assert_allclose(found.covariance[others], alone.covariance, rtol=1e-8)
+    np.testing.assert_array_equal(np.isinf(found.variances(np.eye(4))), ~found.known)
+    np.testing.assert_array_equal(found.sample(5, seed=0)[:, 1], mean[1])
+
+    told = Posterior(equations(matrix, residual), mean, 30, prior=[1e9, 0.25, 1e9, 1e9])
+    assert told.covariance[1, 1] == pytest.approx(0.25 * told.variance)
+    assert np.std(told.sample(2000, seed=0)[:, 1]) == pytest.approx(
+        0.5 * np.sqrt(told.variance), rel=0.05
+    )
+
+
+def test_a_species_that_no_frame_has_makes_energies_unknown() -> None:
+    potential = Case("RBChebyshev", 6, 2).potential(seed=3)
+    frames = label(Case("RBChebyshev", 8, 2).potential(seed=4), distorted(8, "SiSiSi"))
+    spread = PosteriorSpread(potential, laplace(potential, frames, WEIGHTS, threads=1))
+    seen = spread.evaluate(frames[0])
+    assert np.isfinite([seen.energy, *seen.sites, *seen.forces.ravel()]).all()
+    mixed = spread.evaluate(distorted(1, "SiAlSi")[0])
+    assert mixed.energy == np.inf
+    np.testing.assert_array_equal(np.isinf(mixed.sites), [False, True, False])
+    assert np.isfinite(mixed.forces).all()  # species energies do not act on them
 
 
 def test_samples_have_the_moments_of_the_posterior() -> None:
@@ -160,19 +263,42 @@ def test_fewer_labels_than_parameters_are_refused() -> None:
 # --- bagging ---
 
 
-def test_a_bagged_member_is_the_fit_to_the_frames_it_drew() -> None:
+def least_squares(potential: MTP, frames) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted design matrix of frames of three atoms, and the linear parameters that fit them."""
+    roots = np.sqrt([1 / 3] + [0.1] * 9)
+    matrix = np.vstack([roots[:, None] * design(potential, f) for f in frames])
+    labels = np.concatenate([roots * [f.energy, *f.forces.ravel()] for f in frames])
+    return matrix, np.linalg.lstsq(matrix, labels, rcond=None)[0]
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.3], ids=["at-the-minimum", "elsewhere"])
+def test_a_bagged_member_differs_as_the_fit_to_the_frames_it_drew(factor: float) -> None:
+    """From the potential as that fit from the fit to all, wherever the potential is."""
     potential = CASE.potential(seed=8)
     frames = label(Case("RBChebyshev", 8, 1).potential(seed=9), distorted(6, "SiSiSi"))
+    _, fit = least_squares(potential, frames)
     blocks = [0, 0, 1, 1, 2, 2]
-    found = bag(potential, frames, WEIGHTS, count=3, seed=1, blocks=blocks, ridge=1e-13)
+    center = at_mean(potential, factor * fit[None])
+    found = bag(center, frames, WEIGHTS, count=3, seed=1, blocks=blocks, ridge=1e-13)
     draws = np.random.default_rng(1).multinomial(3, [1 / 3] * 3, size=3)
     for member, times in zip(found, draws, strict=True):
         drawn = [f for f, block in zip(frames, blocks, strict=True) for _ in range(times[block])]
-        roots = np.sqrt([1 / 3] + [0.1] * 9)
-        matrix = np.vstack([roots[:, None] * design(potential, f) for f in drawn])
-        labels = np.concatenate([roots * [f.energy, *f.forces.ravel()] for f in drawn])
-        expected = np.linalg.lstsq(matrix, labels, rcond=None)[0]
-        np.testing.assert_allclose(matrix @ member, matrix @ expected, atol=1e-6)
+        matrix, other = least_squares(potential, drawn)
+        difference = member - factor * fit
+        np.testing.assert_allclose(matrix @ difference, matrix @ (other - fit), atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["huber", "least-absolute"])
+def test_members_of_a_robust_potential_scatter_about_it(solver: str) -> None:
+    """Though every sixth energy lies 3 eV too high, and least squares would follow."""
+    frames = label(Case("RBChebyshev", 8, 1).potential(seed=9), distorted(24, "SiSiSi"))
+    frames = [replace(f, energy=f.energy + 3.0 * (k % 6 == 0)) for k, f in enumerate(frames)]
+    chosen = settings(solver=solver, max_steps=20, ensemble=32)
+    potential = with_committee(chosen, train(chosen, frames).potential, frames)
+    members = potential.core.members - potential.parameters[-linear_count(potential) :]
+    energies = np.array([design(potential, frame)[0] for frame in frames]) @ members.T
+    offsets = np.abs(energies.mean(axis=1)) / energies.std(axis=1)
+    assert np.median(offsets) < 3.0 / np.sqrt(32)  # three standard errors of a mean
 
 
 def test_bagging_spreads_as_the_posterior_where_errors_are_independent() -> None:
@@ -431,10 +557,37 @@ def test_forces_that_vanish_by_symmetry_do_not_count() -> None:
     assert len(judged.force_errors) == 6
 
 
-def test_levels_without_enough_errors_are_no_narrower_than_normal() -> None:
-    model = fit_error_model(*synthetic(10, seed=3))
-    assert model.factor(0.99) >= normal_factor(0.99)
-    assert all(np.diff([model.factor(level) for level in LEVELS]) >= 0.0)
+@pytest.mark.parametrize(
+    ("count", "levels"), [(9, 4), (18, 4), (19, 5), (48, 5), (49, 6), (98, 6), (99, 7)]
+)
+def test_a_level_takes_as_many_errors_as_its_quantile(count: int, levels: int) -> None:
+    """The largest of n errors exceeds the next one with a probability of n / (n + 1)."""
+    model = fit_error_model(*synthetic(count, seed=3))
+    restored = ErrorModel.from_numbers(model.numbers)
+    assert restored == model
+    assert len(model.numbers) == len(MODEL.numbers)
+    factors = [restored.factor(level) for level in LEVELS[:levels]]
+    assert all(np.diff(factors) >= 0.0)
+    for level in LEVELS[levels:]:
+        with pytest.raises(InputError, match="too few errors for intervals above"):
+            restored.factor(level)
+
+
+def test_errors_that_vanish_keep_their_intervals() -> None:
+    model = fit_error_model(np.ones(99), np.zeros(99))
+    assert ErrorModel.from_numbers(model.numbers).factor(0.99) < 1e-300
+
+
+@pytest.mark.parametrize("count", [9, 19, 100])
+def test_few_errors_give_intervals_that_are_too_narrow_by_little(count: int) -> None:
+    """Scale and floor have seen the errors whose quantiles follow."""
+    held = []
+    for trial in range(150):
+        spread, errors = synthetic(count + 100, seed=trial)
+        model = fit_error_model(spread[:count], errors[:count])
+        held.append(coverage(model, spread[count:], errors[count:], 0.9))
+    assert 0.82 <= np.mean(held) <= 0.92
+    assert count < 100 or np.mean(held) >= 0.885
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0, np.nan])

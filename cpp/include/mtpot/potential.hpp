@@ -17,7 +17,7 @@
 
 namespace mtpot {
 
-constexpr std::size_t error_numbers = 9;  // scale, floor and seven quantiles
+constexpr std::size_t error_numbers = 10;  // scale, floor, ratio and seven quantiles
 
 // Other linear parameters for the same radial functions; how far they spread tells how far the
 // potential can be trusted.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from mtpot.intervals import ErrorModel
-
     Floats = NDArray[np.float64]
 
 
@@ -34,28 +32,26 @@ class Propagated:
         With the potential itself; shape [...].
     deviation
         Standard deviation, same shape: the root mean square of what the members differ by from
-        the value, times the scale of the forces' errors if the potential is calibrated.
+        the value, times `Intervals.property_scale` if the potential is calibrated.
     samples
         With each member, shape [members, ...].
-    errors
-        How forces err for a spread of the members; None if the potential is not calibrated.
     """
 
     value: Floats
     deviation: Floats
     samples: Floats
-    errors: ErrorModel | None = None
 
     def half_width(self, level: float = 0.9) -> Floats:
-        """Half widths of the intervals of a level, of the shape of errors of forces or normal.
+        """Half widths of the intervals of a level if errors are normal.
+
+        No errors of the property itself have been seen: the intervals need not hold their share.
 
         Raises
         ------
         InputError
             Unless 0 < level < 1.
         """
-        factor = self.errors.factor(level) if self.errors else normal_factor(level)
-        return factor * self.deviation
+        return normal_factor(level) * self.deviation
 
 
 def propagate(
@@ -65,6 +61,9 @@ def propagate(
     threads: int | None = None,
 ) -> Propagated:
     """Compute a property with a potential and each of its members.
+
+    An energy or force has its own error model, with a floor, in the calculator (`energy_std`,
+    `forces_std`); here it is a property like any other.
 
     >>> propagate(lambda calculator: elastic_constants(atoms, calculator), "potential.mtp")
 
@@ -90,7 +89,6 @@ def propagate(
         np.asarray(quantity(MTPCalculator(each, threads=threads)), dtype=np.float64)
         for each in (loaded, *members)
     )
-    errors = loaded.intervals.forces if loaded.intervals else None
-    scale = errors.scale if errors else 1.0
+    scale = loaded.intervals.property_scale if loaded.intervals else 1.0
     found = np.array(samples)
-    return Propagated(value, scale * root_mean_square(found - value), found, errors)
+    return Propagated(value, scale * root_mean_square(found - value), found)

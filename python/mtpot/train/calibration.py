@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.errors import InputError
-from mtpot.intervals import LEVELS, ErrorModel, Intervals, normal_factor
-from mtpot.spread import Spread, SpreadEvaluator
+from mtpot.intervals import LEVELS, ErrorModel, Intervals, fewest_errors
+from mtpot.spread import Spread, SpreadEvaluator, root_mean_square
 from mtpot.train.metrics import evaluate_frames
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ TOLD = (0.5, 0.68, 0.9, 0.95)
 VANISHING = 1e-7
 """eV/angstrom: forces below are zero but for rounding."""
 
-FEWEST = 8
+FEWEST = fewest_errors(0.9)
 """Errors that it takes to learn from them."""
 
 _RATIOS = np.concatenate([[0.0], np.logspace(-6, 6, 241)])
@@ -104,7 +104,9 @@ def fit_error_model(spread: ArrayLike, errors: ArrayLike) -> ErrorModel:
     Scale and floor maximize the likelihood of normal errors; the quantiles are conformal: of n
     exchangeable errors and one more, the interval that the ceil((n + 1) level)-th smallest
     |error| / sigma spans holds the next one with at least that probability (V. Vovk et al.,
-    Algorithmic Learning in a Random World, Springer 2005), whatever the distribution.
+    Algorithmic Learning in a Random World, Springer 2005), whatever the distribution. It takes
+    `fewest_errors` of them, and a sigma that has not seen them: here the same errors gave scale
+    and floor, which makes intervals of few errors too narrow by a little.
 
     Parameters
     ----------
@@ -126,9 +128,11 @@ def fit_error_model(spread: ArrayLike, errors: ArrayLike) -> ErrorModel:
     if not (np.isfinite(sizes).all() and np.isfinite(actual).all()):
         raise InputError("calibration takes finite errors and spreads")
     scale, floor = _scale_and_floor(sizes, actual)
-    model = ErrorModel(scale, floor, ())
-    ratios = np.sort(actual / np.maximum(model.sigma(sizes), np.finfo(float).tiny))
-    return ErrorModel(scale, floor, tuple(_quantile(ratios, level) for level in LEVELS))
+    sigma = np.maximum(np.hypot(scale * sizes, floor), np.finfo(float).tiny)
+    ratios = np.sort(actual / sigma)
+    levels = [level for level in LEVELS if fewest_errors(level) <= len(ratios)]
+    quantiles = tuple(_quantile(ratios, level) for level in levels)
+    return ErrorModel(scale, floor, quantiles, _ratio(sizes, actual))
 
 
 def coverage(model: ErrorModel, spread: ArrayLike, errors: ArrayLike, level: float) -> float:
@@ -166,8 +170,9 @@ def describe_coverage(intervals: Intervals | None, judged: Judged) -> list[str]:
     lines = []
     for name, (model, spread, errors) in kinds.items():
         if len(errors):
-            shares = (f"{100 * coverage(model, spread, errors, level):.1f}" for level in TOLD)
-            levels = ", ".join(f"{100 * level:.0f}" for level in TOLD)
+            told = [level for level in TOLD if level <= model.highest_level]
+            shares = (f"{100 * coverage(model, spread, errors, level):.1f}" for level in told)
+            levels = ", ".join(f"{100 * level:.0f}" for level in told)
             lines.append(
                 f"intervals of {levels} % hold {', '.join(shares)} % of {len(errors)} {name}"
             )
@@ -191,9 +196,13 @@ def _scale_and_floor(spread: Floats, errors: Floats) -> tuple[float, float]:
     return float(np.sqrt(variance)) / typical, float(np.sqrt(variance * ratio))
 
 
+def _ratio(spread: Floats, errors: Floats) -> float:
+    """Root mean square error over that of the spread; one where there is no spread."""
+    typical = float(root_mean_square(spread))
+    return float(root_mean_square(errors)) / typical if typical > 0.0 else 1.0
+
+
 def _quantile(ratios: Floats, level: float) -> float:
-    """Conformal quantile of sorted ratios; where they are too few, not below the normal one."""
-    position = int(np.ceil((len(ratios) + 1) * level))
-    if position <= len(ratios):
-        return float(ratios[position - 1])
-    return max(float(ratios[-1]), normal_factor(level))
+    """Conformal quantile of sorted ratios, above zero: a potential file means none by that."""
+    position = int(np.ceil(round((len(ratios) + 1) * level, 9)))
+    return max(float(ratios[position - 1]), float(np.finfo(float).tiny))

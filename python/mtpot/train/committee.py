@@ -3,12 +3,18 @@
 Bagging (L. Breiman, Mach. Learn. 24 (1996) 123) refits the species energies and the coefficients
 to frames drawn with replacement. With the normal equations of each frame at hand, a refit is one
 linear solve, so that all of them together cost little more than one pass over the data.
+
+Potentials that minimize another loss than least squares (robust ones, regressions with a prior,
+correlated energies) or have been stopped early lie beside its minimum. Members therefore take over
+what the draws change in a refit, not the refit itself: they scatter about the potential, whatever
+has chosen it.
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +22,11 @@ from numpy.typing import NDArray
 
 from mtpot import _core
 from mtpot.errors import InputError
-from mtpot.train.loss import NormalEquations, labeled_frames
+from mtpot.train.loss import NormalEquations, factors_of
+from mtpot.train.share import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -45,10 +52,11 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
     Parameters
     ----------
     potential
-        At the minimum of the loss; its radial functions stay as they are, and so do coefficients
-        of zero, which a sparse solver has chosen.
+        What members scatter about: each is the potential, plus the refit to the frames drawn,
+        less the refit to every frame once. Its radial functions stay as they are, and so do
+        coefficients of zero, which a sparse solver has chosen.
     frames, weights
-        The loss.
+        The loss of the refits: least squares, with independent errors.
     count
         Number of refits, 2 or more.
     seed
@@ -57,7 +65,7 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
         For each frame the number of its block, of frames that are drawn together, as snapshots
         of one trajectory should be; None draws frames one by one.
     ridge
-        Pulls the members towards the potential, relative to columns of unit norm.
+        Pulls each refit towards the potential, relative to columns of unit norm.
     threads
         0 takes every core.
 
@@ -72,7 +80,6 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
     """
     if count < 2:
         raise InputError(f"a committee has two members or more, not {count}")
-    labeled, _ = labeled_frames(potential, frames, weights)
     numbers = np.arange(len(frames)) if blocks is None else np.asarray(blocks)
     if len(numbers) != len(frames):
         raise InputError(f"there are {len(frames)} frames and {len(numbers)} numbers of blocks")
@@ -80,32 +87,36 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
     if len(names) < 2:
         raise InputError("frames that are all drawn together give no committee")
     draws = _draws(len(names), count, seed)
+    factors = factors_of(potential, frames, weights)
+    labeled = Share(potential, frames, factors, weights, threads).labeled
     linear = len(potential.core.scalars) + potential.core.species_count
-    totals = np.zeros((count, linear + 1, linear + 1))
+    totals = np.zeros((count + 1, linear + 1, linear + 1))
     for gram, block in zip(_grams(potential.core, labeled, threads), block_of, strict=True):
-        for member in np.flatnonzero(draws[:, block]):
-            totals[member] += draws[member, block] * gram
+        for fit in np.flatnonzero(draws[:, block]):
+            totals[fit] += draws[fit, block] * gram
     start = potential.parameters[-linear:]
     used = start != 0.0
     used[: potential.core.species_count] = True
-    return np.array([start + _change(total, used, ridge) for total in totals])
+    of_all, *changes = (_change(total, used, ridge) for total in totals)
+    return start - of_all + np.array(changes)
 
 
 def _draws(blocks: int, count: int, seed: int) -> Integers:
-    """How often each member has each block, shape [count, blocks]."""
+    """How often the fit to all, then each member, has each block; shape [1 + count, blocks]."""
     shares = np.full(blocks, 1.0 / blocks)
-    return np.random.default_rng(seed).multinomial(blocks, shares, size=count)
+    drawn = np.random.default_rng(seed).multinomial(blocks, shares, size=count)
+    return np.vstack([np.ones((1, blocks), drawn.dtype), drawn])
 
 
 def _grams(
-    core: _core.Potential, frames: list[_core.LabeledFrame], threads: int
+    core: _core.Potential, frames: Iterable[_core.LabeledFrame], threads: int
 ) -> Iterator[Floats]:
     """Gram matrix of each frame, in order; as many frames at a time as there are threads."""
+    rest = iter(frames)
     design = _core.Design(core)
     team = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(team) as pool:
-        for first in range(0, len(frames), team):
-            some = frames[first : first + team]
+        while some := list(islice(rest, team)):
             yield from pool.map(lambda each: design.normal_equations([each], True, 1), some)
 
 

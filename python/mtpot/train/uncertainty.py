@@ -77,12 +77,18 @@ def calibrations(judged: Judged, threads: int = 0) -> list[Calibration]:
     found = spreads(judged.potential, test.frames, threads)
     energy_spread, energies, force_spread, forces = beside(test.frames, test.predictions, found)
     both = [
-        Calibration(intervals.forces.sigma(force_spread), forces, "test forces, committee"),
+        Calibration(
+            intervals.forces.sigma(force_spread),
+            forces,
+            "test forces, committee",
+            model=intervals.forces,
+        ),
         Calibration(
             intervals.energy.sigma(energy_spread),
             energies,
             "test energies by the square root of the atoms, committee",
             "eV",
+            intervals.energy,
         ),
     ]
     return [each for each in both if len(each.errors) and np.all(each.predicted > 0.0)]

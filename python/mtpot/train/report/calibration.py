@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from mtpot.errors import InputError
+from mtpot.intervals import normal_factor
 from mtpot.train.report.style import CYCLE, Drawing, plain_ticks
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from mtpot.data.frame import Floats
+    from mtpot.intervals import ErrorModel
 
 _BINS = 10
 _NOMINAL = np.linspace(0.05, 0.99, 48)
@@ -36,20 +37,27 @@ class Calibration:
         Of what, and by what: "test forces, posterior".
     unit
         Of both.
+    model
+        Gives the half widths of intervals, in standard deviations; None takes a normal law.
     """
 
     predicted: Floats
     errors: Floats
     title: str = "forces"
     unit: str = "eV/Å"
+    model: ErrorModel | None = None
+
+    def factor(self, share: float) -> float:
+        """Half width, in standard deviations, of the intervals that should hold `share`."""
+        return self.model.factor(share) if self.model else normal_factor(share)
 
     def coverage(self, share: float) -> float:
         """Share of the errors inside the intervals that should hold `share` of them."""
-        return coverage(self.predicted, self.errors, share)
+        return coverage(self.predicted, self.errors, self.factor(share))
 
 
-def coverage(predicted: ArrayLike, errors: ArrayLike, share: float) -> float:
-    """Share of errors within the central interval of a normal distribution that holds `share`.
+def coverage(predicted: ArrayLike, errors: ArrayLike, factor: float) -> float:
+    """Share of errors within so many standard deviations.
 
     Raises
     ------
@@ -57,51 +65,40 @@ def coverage(predicted: ArrayLike, errors: ArrayLike, share: float) -> float:
         The arrays differ in length or are empty, or a standard deviation is not positive.
     """
     sigma, actual = _checked(predicted, errors)
-    width = NormalDist().inv_cdf(0.5 + 0.5 * share)
-    return float(np.mean(np.abs(actual) <= width * sigma))
+    return float(np.mean(np.abs(actual) <= factor * sigma))
 
 
-def calibration_figure(predicted: ArrayLike, errors: ArrayLike, unit: str = "eV/Å") -> Figure:
+def calibration_figure(calibration: Calibration) -> Figure:
     """Draw real against predicted errors, and real against nominal coverage of intervals.
 
     Left, root mean squares in bins of equally many labels by predicted error; right, the share of
-    labels inside intervals of a normal distribution. Both lie on the diagonal for perfect ones.
-
-    Parameters
-    ----------
-    predicted
-        Standard deviations, shape [m], positive.
-    errors
-        Predictions less labels, shape [m].
-    unit
-        Of both.
+    labels inside intervals. Both lie on the diagonal for perfect ones.
 
     Raises
     ------
     InputError
         As `coverage`.
     """
-    sigma, actual = _checked(predicted, errors)
+    sigma, actual = _checked(calibration.predicted, calibration.errors)
     figure = Figure(figsize=(8.0, 3.7), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _reliability(left, sigma, actual, unit)
-    _coverage_curve(right, sigma, actual)
+    _reliability(left, sigma, actual, calibration.unit)
+    _coverage_curve(right, calibration)
     return figure
 
 
 def calibration_drawing(calibration: Calibration, place: int = 0) -> Drawing:
     """Draw the figure of a report; `place` is its position among several."""
-    sigma, actual = _checked(calibration.predicted, calibration.errors)
-    figure = calibration_figure(sigma, actual, calibration.unit)
+    figure = calibration_figure(calibration)
     held = calibration.coverage(0.9)
     return Drawing(
         f"calibration_{place + 1}",
         figure,
         f"Real against predicted errors of {calibration.title}, and coverage of intervals: those "
         f"of 90 % hold {100.0 * held:.1f} %",
-        f"Uncertainty of {calibration.title}, {len(sigma)} labels. Left: above the diagonal the "
-        "potential is too sure of itself, below too careful. Right: intervals of 90 % hold "
-        f"{100.0 * held:.1f} % of the errors.",
+        f"Uncertainty of {calibration.title}, {len(calibration.errors)} labels. Left: above the "
+        "diagonal the potential is too sure of itself, below too careful. Right: intervals of "
+        f"90 % hold {100.0 * held:.1f} % of the errors.",
         vector=True,
     )
 
@@ -133,11 +130,13 @@ def _reliability(axes: Axes, sigma: Floats, errors: Floats, unit: str) -> None:
     axes.set(xlabel=f"predicted error ({unit})", ylabel=f"real error ({unit})")
 
 
-def _coverage_curve(axes: Axes, sigma: Floats, errors: Floats) -> None:
-    held = [coverage(sigma, errors, float(share)) for share in _NOMINAL]
+def _coverage_curve(axes: Axes, calibration: Calibration) -> None:
+    highest = calibration.model.highest_level if calibration.model else 1.0
+    nominal = [float(share) for share in _NOMINAL if share <= highest]
+    held = [calibration.coverage(share) for share in nominal]
     axes.plot((0, 1), (0, 1), color="0.4", linewidth=0.8)
-    axes.plot(_NOMINAL, held, color=CYCLE[0])
-    axes.plot([0.9], [coverage(sigma, errors, 0.9)], "o", color=CYCLE[1], label="90 % intervals")
+    axes.plot(nominal, held, color=CYCLE[0])
+    axes.plot([0.9], [calibration.coverage(0.9)], "o", color=CYCLE[1], label="90 % intervals")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set(xlabel="nominal coverage", ylabel="real coverage")
     axes.legend(loc="upper left")
