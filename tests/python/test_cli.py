@@ -269,6 +269,14 @@ def test_conflicting_duplicates_are_reported(data: Path, tmp_path: Path) -> None
     assert "(frame 13) repeats the structure of" in out
 
 
+def test_test_frames_among_the_training_frames_are_reported(data: Path, tmp_path: Path) -> None:
+    files = ["--data", data / "train.xyz", data / "test.xyz", "--test", data / "test.xyz"]
+    out = succeed("train", *files, "--output", tmp_path / "run", *FAST, "--active-set", "none")
+    assert "warning: 4 test frames repeat structures of training frames" in out
+    assert "test.xyz:1 (frame 1) is " in out
+    assert "; and 1 more)" in out
+
+
 def test_the_template_goes_to_stdout_or_a_file(tmp_path: Path) -> None:
     printed = succeed("--template", command="main_train")
     succeed("train", "--template", tmp_path / "settings.toml")

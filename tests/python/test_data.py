@@ -26,14 +26,14 @@ from mtpot.data.check import (
     elements_of,
     find_conflicts,
     find_lookalikes,
+    find_overlaps,
 )
+from mtpot.data.frame import Frame
 from mtpot.data.split import split_off
 from mtpot.errors import FormatError, InputError, MtpotError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from mtpot.data.frame import Frame
 
 FORMATS = ["x.traj", "x.json", "x.extxyz", "x.xyz", "x.xyz.gz", "x.cfg", "x.cfg.gz", "x.cfg.xz"]
 LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
@@ -329,6 +329,18 @@ def test_whatever_is_in_a_file_only_our_errors_escape(tmp_path: Path, name: str)
 def test_elements_come_by_atomic_number() -> None:
     frames = [frame_from_atoms(Atoms("TiO")), frame_from_atoms(Atoms("LiO"))]
     assert elements_of(frames) == ("Li", "O", "Ti")
+
+
+def test_structures_in_two_sets_are_found_whatever_their_labels() -> None:
+    frame = Frame(("H", "H"), np.eye(3)[:2], 5.0 * np.eye(3), np.ones(3, bool), source="a")
+    moved = replace(frame, positions=frame.positions + 0.01, source="b")
+    again = replace(moved, positions=moved.positions + 1e-9, energy=1.0, source="c")
+    kinds = {"training": [frame, moved, frame], "validation": [], "test": [again, frame]}
+    (overlap,) = find_overlaps(kinds)
+    assert (overlap.kind, overlap.other) == ("test", "training")
+    assert overlap.pairs == [("c", "b"), ("a", "a")]
+    assert "2 test frames repeat structures of training frames" in str(overlap)
+    assert not find_overlaps({"training": [frame], "test": [moved, again]})
 
 
 def test_conflicting_duplicates_are_found() -> None:

@@ -344,11 +344,13 @@ def _short(found: Sequence[object]) -> list[str]:
 
 def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: list[str]) -> None:
     """Tell of what can be trained on but is hardly meant, after the messages of the reading."""
-    from mtpot.data.check import find_conflicts, find_lookalikes
+    from mtpot.data.check import find_conflicts, find_lookalikes, find_overlaps
     from mtpot.data.findings import find_serious
 
     messages = [*messages, *_short(find_conflicts(frames)), *map(str, find_serious(frames))]
     messages += find_lookalikes(chain(frames, data.test))
+    kinds = {"training": data.train, "validation": data.validation, "test": data.test}
+    messages += map(str, find_overlaps(kinds))
     if settings.validation > 0.0 and not data.validation:
         messages.append("--validation sets no frame aside: the groups are too small")
     if len(data.train) < len(frames) / 2:
