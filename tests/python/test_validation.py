@@ -42,6 +42,18 @@ def test_the_step_that_is_best_on_the_validation_frames_is_kept(split) -> None:
     assert found == pytest.approx(min(losses), rel=1e-8)
 
 
+def test_validation_frames_are_weighted_by_the_lowest_energy_of_the_training(split) -> None:
+    kept, aside = split
+    lowest = min(frame.energy / len(frame) for frame in kept)
+    high = [dataclasses.replace(f, energy=(lowest + 3.0) * len(f)) for f in aside]
+    plain, scaled = (
+        train(settings(level=8, max_steps=1, scale_by_energy=scale), kept, high).steps[0]
+        for scale in (0.0, 1.0)
+    )
+    # The potentials differ a little, being fitted to other weights.
+    assert scaled.validation_loss == pytest.approx(0.25 * plain.validation_loss, rel=1e-3)
+
+
 def test_training_stops_when_validation_does_no_better(split) -> None:
     result = train(settings(level=8, patience=2, max_steps=30), *split)
     losses = [step.validation_loss for step in result.steps]

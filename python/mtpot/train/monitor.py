@@ -66,6 +66,8 @@ class Monitor:
         self._threads = settings.threads
         self._progress = progress
         weights = weights_of(settings)
+        if weights.scale_by_energy > 0.0:
+            weights = weights.relative_to(frames, potential.species)
         self._training = team.hold(potential, frames, weights, settings.threads)
         self._held_out: Held | None = None
         if validation:

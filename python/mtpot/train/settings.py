@@ -257,7 +257,7 @@ class Settings:
         metadata=_about(
             "loss",
             "s > 0 multiplies the weights of a frame by s/(d + s), d its energy per atom above the "
-            "lowest of the data, so that structures nobody will meet count less; 0: off",
+            "lowest that is trained on, so that structures nobody will meet count less; 0: off",
             number(0.0),
             "S",
             unit="eV",
