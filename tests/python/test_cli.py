@@ -130,9 +130,9 @@ def test_a_committee_is_trained_calibrated_and_used(committee: Path, data: Path,
     assert "members 3, calibrated yes" in succeed("info", committee / "potential.mtp")
 
 
-def test_a_committee_without_frames_aside_is_said_to_be_uncalibrated(data: Path, tmp_path) -> None:
+def test_a_committee_with_few_frames_aside_is_said_to_be_uncalibrated(data: Path, tmp_path) -> None:
     words = ["--data", data / "train.xyz", "--ensemble", "2", "--output", tmp_path / "run"]
-    printed = succeed("train", *words, *FAST, "--active-set", "none")
+    printed = succeed("train", *words, *FAST, "--active-set", "none", "--validation", "0.2")
     assert "not calibrated" in printed
     printed = succeed("evaluate", tmp_path / "run" / "potential.mtp", data / "test.xyz")
     assert "not calibrated" in printed
@@ -485,6 +485,30 @@ def test_nonsense_is_refused_before_the_data_are_read(
     assert message in error
     assert len(error.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+WITHOUT_USE = {
+    "core-outer": (["--core-outer", "2.5"], "add --core zbl"),
+    "patience": (["--patience", "3"], "add --validation 0.1"),
+    "ensemble": (["--ensemble", "8"], "add --validation 0.1"),
+    "seeds": (["--start", "{run}/potential.mtp", "--seeds", "4"], "leave out --seeds"),
+    "regression": (
+        ["--start", "{run}/potential.mtp", "--solver", "ridge", "--tolerance", "0.1"],
+        "--tolerance has no use with --solver ridge",
+    ),
+    "group twice": (["--group-weights", "A=1,A=2"], "a name appears twice"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), WITHOUT_USE.values(), ids=WITHOUT_USE)
+def test_settings_that_would_change_nothing_are_refused_before_the_data_are_read(
+    trained: Path, tmp_path: Path, words: list[str], message: str
+) -> None:
+    (tmp_path / "empty.xyz").touch()
+    files = ["--data", tmp_path / "empty.xyz", "--output", tmp_path / "run"]
+    error = refuse(*files, *(word.format(run=trained) for word in words), command="main_train")
+    assert message in error
+    assert len(error.splitlines()) == 1
 
 
 TYPOS = {

@@ -131,6 +131,20 @@ def test_weights_of_a_frame_come_from_its_info_and_are_not_negative() -> None:
         frame_from_atoms(atoms, "frame 3")
 
 
+WEIGHTLESS = {
+    "groups": (Weights(groups={"all": 0.0}), {}),
+    "frames": (Weights(), {"weights": (0.0, 0.0, 0.0)}),
+    "labels that are not there": (Weights(energy=0.0), {"forces": None, "stress": None}),
+}
+
+
+@pytest.mark.parametrize(("weights", "changes"), WEIGHTLESS.values(), ids=WEIGHTLESS)
+def test_labels_without_any_weight_are_refused(weights: Weights, changes: dict[str, Any]) -> None:
+    frames = [replace(frame, **changes) for frame in random_frames()]
+    with pytest.raises(InputError, match=r"no label of 3 frames .* has a weight"):
+        labeled_frames(POTENTIAL, frames, weights)
+
+
 def test_a_frame_without_energy_is_named() -> None:
     frame = replace(random_frames()[0], energy=None, source="x.xyz:7 (frame 2)")
     with pytest.raises(InputError, match=r"x\.xyz:7"):

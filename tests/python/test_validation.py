@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from test_thin import frames, settings
 
+from mtpot.errors import InputError
 from mtpot.train.loss import Problem, labeled_frames, weights_of
 from mtpot.train.trainer import train
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mtpot.data.frame import Frame
 
 
@@ -59,6 +62,13 @@ def test_training_stops_when_validation_does_no_better(split) -> None:
     losses = [step.validation_loss for step in result.steps]
     assert result.stop == "validation"
     assert len(losses) - 1 == int(np.argmin(losses)) + 2
+
+
+def test_seeds_of_one_start_are_refused(tmp_path: Path) -> None:
+    data, start = frames(("Si",)), tmp_path / "start.mtp"
+    train(settings(level=6, max_steps=1), data).potential.save(start)
+    with pytest.raises(InputError, match=r"start\.mtp gives each the same start"):
+        train(settings(start=start, seeds=2), data)
 
 
 def test_of_several_seeds_the_best_is_kept_and_equals_its_training_alone() -> None:

@@ -217,10 +217,15 @@ def check_inputs(settings: Settings, file: Path | None) -> None:
 
 
 def _check_shape(settings: Settings) -> None:
-    """Refuse what no potential can have, by making the smallest, before the data are read."""
+    """Refuse what no potential can have or use, before the data are read."""
     from mtpot.potential import MTP
+    from mtpot.train.use import check_use
 
-    if settings.start is None:
+    start = settings.start
+    check_use(
+        settings, None if start is None else MTP.load(start, species=settings.species or None)
+    )
+    if start is None:
         shape = {name: getattr(settings, name) for name in SHAPE}
         if settings.min_distance == "auto":
             shape["min_distance"] = 0.5 * settings.cutoff

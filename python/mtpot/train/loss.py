@@ -130,6 +130,14 @@ class Weights:
         """Weight of each of the nine virial components, without the factor 1/K."""
         return 0.0 if frame.stress is None else frame.weights[2] * self.stress / len(frame)
 
+    def count(self, frame: Frame) -> bool:
+        """Whether a label of the frame has a weight."""
+        return bool(
+            self.energy_of(frame) > 0.0
+            or self.virial_of(frame) > 0.0
+            or np.any(self.forces_of(frame))
+        )
+
 
 def weights_of(settings: Settings) -> Weights:
     """Return the weights of the loss that the settings ask for."""
@@ -185,10 +193,19 @@ def factors_of(potential: MTP, frames: Sequence[Frame], weights: Weights) -> Flo
     Raises
     ------
     InputError
-        If there are no frames, or one has no energy; names it.
+        If there are no frames, one has no energy (names it), or no label has a weight.
     """
     _check_energies(frames)
-    return weights.factors_of(frames, potential.species) / len(frames)
+    factors = weights.factors_of(frames, potential.species)
+    if not any(
+        factor > 0.0 and weights.count(frame) for frame, factor in zip(frames, factors, strict=True)
+    ):
+        raise InputError(
+            f"no label of {len(frames)} frames from {frames[0].file or 'memory'} on has a weight, "
+            "which leaves nothing to fit or to compare: raise the weights of labels that are "
+            "there, of groups or of frames"
+        )
+    return factors / len(frames)
 
 
 def _check_energies(frames: Sequence[Frame]) -> None:
