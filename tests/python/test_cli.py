@@ -212,6 +212,20 @@ def test_validation_is_taken_off_the_training_data(data: Path, tmp_path: Path) -
     assert not MTP.load(tmp_path / "run" / "potential.almtp").selection.per_site
 
 
+def test_validation_parts_no_trajectory_if_told(data: Path, tmp_path: Path) -> None:
+    images = ase.io.read(data / "train.xyz", ":")
+    for k, atoms in enumerate(images):
+        atoms.info |= {"trajectory": "abcd"[k // 3], "group": "md"}
+    ase.io.write(tmp_path / "md.xyz", images)
+    words = ["--data", tmp_path / "md.xyz", "--output", tmp_path / "run", *FAST]
+    out = succeed("train", *words, "--validation", "0.25", "--split-by", "trajectory")
+    assert "4 trajectories" in out
+    assert "9 training (9 with forces, 9 with stress), 3 validation" in out
+    assert "--split-by group" in succeed(
+        "train", *words, "--overwrite", "--validation", "0.25", "--split-by", "group"
+    )
+
+
 def test_training_goes_on_from_a_potential(data: Path, trained: Path, tmp_path: Path) -> None:
     start = ["--start", trained / "potential.mtp", "--max-steps", "2", "--threads", "1"]
     succeed("train", "--data", data / "train.xyz", "--output", tmp_path / "run", *start)

@@ -410,9 +410,9 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 
 
 def grouped(counts: dict[str, int]) -> list[Frame]:
-    base = frame_from_atoms(labeled())
+    base, rng = frame_from_atoms(labeled()), np.random.default_rng(0)
     return [
-        replace(base, group=group, source=f"{group} {index}")
+        replace(base, group=group, source=f"{group} {index}", cell=base.cell + rng.random())
         for group, count in counts.items()
         for index in range(count)
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtpot.data.frame import Frame
-from mtpot.data.split import By, choose_aside, folds, split_off, trajectories
+from mtpot.data.split import By, choose_aside, folds, folds_up_to, split_off, trajectories
 from mtpot.errors import InputError
 
 BY: list[By] = ["frame", "trajectory", "group"]
@@ -19,7 +19,7 @@ KEYS = {"frame": "source", "trajectory": "trajectory", "group": "group"}
 def frame(group: str, run: int, index: int) -> Frame:
     return Frame(
         symbols=("Si",),
-        positions=np.zeros((1, 3)),
+        positions=np.full((1, 3), 0.01 * index),
         cell=4.0 * np.eye(3),
         pbc=np.ones(3, bool),
         group=group,
@@ -63,6 +63,26 @@ def test_folds_keep_the_shares_of_groups() -> None:
 def test_single_frames_of_many_groups_fill_the_folds_evenly() -> None:
     frames = [frame(f"group {i}", 0, i) for i in range(12)]
     assert [len(part) for part in folds(frames, 4)] == [3, 3, 3, 3]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_frames_of_one_structure_stay_together_whatever_their_group(seed: int) -> None:
+    twice = [replace(f, group=group) for f in data_set() for group in (f.group, "copy")]
+    for kept, aside in [split_off(twice, 0.2, seed)]:
+        assert aside
+        places = [{tuple(f.positions[0]) for f in side} for side in (kept, aside)]
+        assert not places[0] & places[1]
+    for part in folds(twice, 4, seed):
+        counts = Counter(tuple(twice[i].positions[0]) for i in part)
+        everywhere = Counter(tuple(f.positions[0]) for f in twice)
+        assert all(counts[place] == everywhere[place] for place in counts)
+
+
+def test_there_are_no_more_folds_than_there_is_to_part() -> None:
+    frames = [frame("bulk", i // 4, i) for i in range(12)]
+    assert [len(part) for part in folds_up_to(5, frames, 0, "trajectory")] == [4, 4, 4]
+    assert folds_up_to(5, frames, 0, "group") == []
+    assert folds_up_to(5, [frames[0]] * 6, 0, "frame") == []
 
 
 @pytest.mark.parametrize("by", BY)

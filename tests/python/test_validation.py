@@ -64,6 +64,15 @@ def test_training_stops_when_validation_does_no_better(split) -> None:
     assert len(losses) - 1 == int(np.argmin(losses)) + 2
 
 
+def test_cross_validation_parts_what_may_be_parted() -> None:
+    data = frames(("Si",))
+    halves = [dataclasses.replace(f, group="ab"[k % 2]) for k, f in enumerate(data)]
+    wanted = settings(level=6, max_steps=2, solver="ridge", split_by="group")
+    assert train(wanted, halves).chosen["ridge"] > 0.0
+    with pytest.raises(InputError, match="split by frame"):
+        train(wanted, data)
+
+
 def test_seeds_of_one_start_are_refused(tmp_path: Path) -> None:
     data, start = frames(("Si",)), tmp_path / "start.mtp"
     train(settings(level=6, max_steps=1), data).potential.save(start)

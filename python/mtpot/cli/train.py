@@ -283,6 +283,7 @@ def _checkpoint(settings: Settings, data: Data) -> Checkpoint:
 
 def read_data(settings: Settings) -> tuple[Settings, Data]:
     """Read, check and split the data; the settings then name the species."""
+    from mtpot.cli.data import tell_of_trajectories
     from mtpot.data.check import check_distances, check_elements, check_trainable, elements_of
     from mtpot.data.sets import leave_out, read_sets
     from mtpot.data.split import split_off
@@ -295,9 +296,11 @@ def read_data(settings: Settings) -> tuple[Settings, Data]:
     check_elements(chain(frames, test), species, _advice(settings))
     suspicious = check_distances(chain(frames, test))
     settings = replace(settings, species=species)
-    kept, aside = split_off(frames, settings.validation, settings.seed)
+    kept, aside = split_off(frames, settings.validation, settings.seed, settings.split_by)
     data = Data(kept, aside, test)
     _tell(settings, data)
+    if settings.split_by == "trajectory":
+        tell_of_trajectories(frames)
     _warn(settings, frames, data, [*_short(suspicious), *left_out])
     return settings, data
 
@@ -357,7 +360,10 @@ def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: lis
     kinds = {"training": data.train, "validation": data.validation, "test": data.test}
     messages += map(str, find_overlaps(kinds))
     if settings.validation > 0.0 and not data.validation:
-        messages.append("--validation sets no frame aside: the groups are too small")
+        messages.append(
+            f"--validation sets no frame aside: the groups have too few of --split-by "
+            f"{settings.split_by}"
+        )
     if len(data.train) < len(frames) / 2:
         messages.append(f"--validation leaves {len(data.train)} of {len(frames)} frames")
     for message in messages:

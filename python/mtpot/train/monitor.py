@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtpot.data.split import folds
+from mtpot.data.split import folds_up_to
 from mtpot.train.covariance import CorrelatedProblem, trajectory_blocks
 from mtpot.train.loss import weights_of
 from mtpot.train.metrics import root_means
@@ -72,8 +72,7 @@ class Monitor:
         self._held_out: Held | None = None
         if validation:
             self._held_out = team.hold(potential, validation, weights, settings.threads)
-        count = min(FOLDS, len(frames))
-        self._folds = folds(frames, count, settings.seed) if count > 1 else []
+        self._folds = folds_up_to(FOLDS, frames, settings.seed, settings.split_by)
         correlation = settings.energy_correlation
         self._blocks = trajectory_blocks(frames, correlation) if correlation > 0.0 else []
         self.steps: list[Step] = []

@@ -345,6 +345,16 @@ class Settings:
             "SHARE",
         ),
     )
+    split_by: Literal["frame", "trajectory", "group"] = field(
+        default="frame",
+        metadata=_about(
+            "optimization",
+            "what --validation and the folds of cross-validation never part: frame (frames of the "
+            "same structure), trajectory (of dynamics, whose snapshots are nearly copies) or group",
+            choice("frame", "trajectory", "group"),
+            "NAME",
+        ),
+    )
     patience: int = field(
         default=5,
         metadata=_about(
