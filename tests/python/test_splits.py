@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtpot.data.frame import Frame
-from mtpot.data.split import By, choose_aside, folds, folds_up_to, split_off, trajectories
+from mtpot.data.split import By, choose_aside, folds, folds_up_to, numbered, split_off, trajectories
 from mtpot.errors import InputError
 
 BY: list[By] = ["frame", "trajectory", "group"]
@@ -152,3 +152,21 @@ def test_a_trajectory_goes_on_while_the_system_stays(changes: dict[str, object])
 def test_named_trajectories_may_be_shuffled() -> None:
     frames = [frame("md", i % 2, i) for i in range(6)]
     assert trajectories(frames).tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_one_name_in_two_files_is_two_trajectories_and_in_two_groups_one() -> None:
+    first = [frame("md", 0, i) for i in range(4)]
+    other = [replace(f, source=f"other.xyz:{i}") for i, f in enumerate(first)]
+    assert trajectories([*first, *other]).tolist() == 4 * [0] + 4 * [1]
+    heated = [*first[:2], *(replace(f, group="hot") for f in first[2:])]
+    assert trajectories(heated).tolist() == 4 * [0]
+    assert choose_aside([*heated, *other], 0.5, 0, "trajectory").tolist() in ([0, 1, 2, 3], [])
+
+
+def test_numbered_frames_keep_their_places_when_others_are_gone() -> None:
+    runs = [*snapshots(group="hot"), *(replace(f, trajectory="") for f in snapshots())]
+    whole = trajectories(numbered(runs))
+    kept = np.array([0, 1, 4, 5, 9, 10, 19])
+    part = [numbered(runs)[k] for k in kept]
+    assert [f.snapshot for f in part] == [0, 1, 4, 0, 4, 0, 9]
+    assert (trajectories(part) == np.unique(whole[kept], return_inverse=True)[1]).all()

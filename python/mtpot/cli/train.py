@@ -286,10 +286,12 @@ def read_data(settings: Settings) -> tuple[Settings, Data]:
     from mtpot.cli.data import tell_of_trajectories
     from mtpot.data.check import check_distances, check_elements, check_trainable, elements_of
     from mtpot.data.sets import leave_out, read_sets
-    from mtpot.data.split import split_off
+    from mtpot.data.split import numbered, split_off
 
     known = settings.species if settings.start is None else _start_species(settings)
-    frames, left_out = leave_out(_read(settings, known))
+    read = _read(settings, known)
+    # What is set aside or left out leaves gaps in trajectories.
+    frames, left_out = leave_out(numbered(read) if settings.energy_correlation > 0.0 else read)
     check_trainable(frames)
     species = known or elements_of(frames)
     test = read_sets(settings.test, species)

@@ -8,7 +8,8 @@ Frames with the same atoms, cell and positions stay together, unless they belong
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -125,15 +126,16 @@ def _folds(strata: list[list[list[int]]], count: int, seed: int) -> list[Indices
 def trajectories(frames: Sequence[Frame]) -> NDArray[np.int64]:
     """Return the number of the trajectory that each frame belongs to, shape [n], from 0.
 
-    Frames with a ``trajectory`` of one name belong together. Others do while they follow each
-    other in one file with the same atoms, group and periodicity and nearly the same cell.
+    Frames of one file with a ``trajectory`` of one name belong together, of whatever group. Others
+    do while they follow each other in one file with the same atoms, group and periodicity and
+    nearly the same cell.
     """
     numbers = np.zeros(len(frames), dtype=np.int64)
     named: dict[tuple[str, str], int] = {}
     following = 0
     for index, frame in enumerate(frames):
         if frame.trajectory:
-            key = (frame.group, frame.trajectory)
+            key = (frame.file, frame.trajectory)
             numbers[index] = named.setdefault(key, following)
             following = max(following, int(numbers[index]) + 1)
         elif index and _continues(frames[index - 1], frame):
@@ -142,6 +144,17 @@ def trajectories(frames: Sequence[Frame]) -> NDArray[np.int64]:
             numbers[index] = following
             following += 1
     return numbers
+
+
+def numbered(frames: Sequence[Frame]) -> list[Frame]:
+    """Give each frame the name of its trajectory and its number there, for what a split leaves."""
+    reached: Counter[int] = Counter()
+    found = []
+    for frame, number in zip(frames, trajectories(frames).tolist(), strict=True):
+        name = frame.trajectory or f"unnamed {number}"
+        found.append(replace(frame, trajectory=name, snapshot=reached[number]))
+        reached[number] += 1
+    return found
 
 
 def _deal(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mtpot import _core
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
+    from mtpot.train.covariance import Block
     from mtpot.train.loss import Problem
     from mtpot.train.settings import Settings
     from mtpot.train.share import Held, Team
@@ -73,16 +74,24 @@ class Monitor:
         if validation:
             self._held_out = team.hold(potential, validation, weights, settings.threads)
         self._folds = folds_up_to(FOLDS, frames, settings.seed, settings.split_by)
-        correlation = settings.energy_correlation
-        self._blocks = trajectory_blocks(frames, correlation) if correlation > 0.0 else []
+        self._blocks, self._held_out_blocks = (
+            trajectory_blocks(each, settings.energy_correlation)
+            if settings.energy_correlation > 0.0
+            else []
+            for each in (frames, validation)
+        )
         self.steps: list[Step] = []
 
     def problem(self, core: _core.Potential) -> Problem:
         """Return the loss on the training frames for potentials of this form."""
-        problem = self._training.problem(core, self._folds)
-        if not self._blocks:
+        return self._whitened(self._training.problem(core, self._folds), self._blocks)
+
+    def _whitened(self, problem: Problem, blocks: Sequence[Block]) -> Problem:
+        if not blocks:
             return problem
-        return CorrelatedProblem(core, problem.frames, self._threads, self._blocks, self._folds)
+        return CorrelatedProblem(
+            problem.potential, problem.frames, self._threads, blocks, problem.folds
+        )
 
     def take_up(self, steps: Sequence[Step]) -> None:
         """Go on after the steps of an earlier run."""
@@ -113,6 +122,6 @@ class Monitor:
         """Errors of energies and forces, and the loss, on validation frames."""
         if self._held_out is None:
             return None, None, None
-        problem = self._held_out.problem(core)
+        problem = self._whitened(self._held_out.problem(core), self._held_out_blocks)
         loss = problem.normal_equations(core.parameters, linear_only=True).loss
         return *root_means(self._held_out.squared_errors(core)), loss
