@@ -130,9 +130,9 @@ def test_a_committee_is_trained_calibrated_and_used(committee: Path, data: Path,
     assert "members 3, calibrated yes" in succeed("info", committee / "potential.mtp")
 
 
-def test_a_committee_without_frames_aside_is_said_to_be_uncalibrated(data: Path, tmp_path) -> None:
+def test_a_committee_with_few_frames_aside_is_said_to_be_uncalibrated(data: Path, tmp_path) -> None:
     words = ["--data", data / "train.xyz", "--ensemble", "2", "--output", tmp_path / "run"]
-    printed = succeed("train", *words, *FAST, "--active-set", "none")
+    printed = succeed("train", *words, *FAST, "--active-set", "none", "--validation", "0.2")
     assert "not calibrated" in printed
     printed = succeed("evaluate", tmp_path / "run" / "potential.mtp", data / "test.xyz")
     assert "not calibrated" in printed
@@ -212,6 +212,20 @@ def test_validation_is_taken_off_the_training_data(data: Path, tmp_path: Path) -
     assert not MTP.load(tmp_path / "run" / "potential.almtp").selection.per_site
 
 
+def test_validation_parts_no_trajectory_if_told(data: Path, tmp_path: Path) -> None:
+    images = ase.io.read(data / "train.xyz", ":")
+    for k, atoms in enumerate(images):
+        atoms.info |= {"trajectory": "abcd"[k // 3], "group": "md"}
+    ase.io.write(tmp_path / "md.xyz", images)
+    words = ["--data", tmp_path / "md.xyz", "--output", tmp_path / "run", *FAST]
+    out = succeed("train", *words, "--validation", "0.25", "--split-by", "trajectory")
+    assert "4 trajectories" in out
+    assert "9 training (9 with forces, 9 with stress), 3 validation" in out
+    assert "--split-by group" in succeed(
+        "train", *words, "--overwrite", "--validation", "0.25", "--split-by", "group"
+    )
+
+
 def test_training_goes_on_from_a_potential(data: Path, trained: Path, tmp_path: Path) -> None:
     start = ["--start", trained / "potential.mtp", "--max-steps", "2", "--threads", "1"]
     succeed("train", "--data", data / "train.xyz", "--output", tmp_path / "run", *start)
@@ -267,6 +281,14 @@ def test_conflicting_duplicates_are_reported(data: Path, tmp_path: Path) -> None
     out = succeed("train", *words, "--active-set", "none")
     assert "warning: " in out
     assert "(frame 13) repeats the structure of" in out
+
+
+def test_test_frames_among_the_training_frames_are_reported(data: Path, tmp_path: Path) -> None:
+    files = ["--data", data / "train.xyz", data / "test.xyz", "--test", data / "test.xyz"]
+    out = succeed("train", *files, "--output", tmp_path / "run", *FAST, "--active-set", "none")
+    assert "warning: 4 test frames repeat structures of training frames" in out
+    assert "test.xyz:1 (frame 1) is " in out
+    assert "; and 1 more)" in out
 
 
 def test_the_template_goes_to_stdout_or_a_file(tmp_path: Path) -> None:
@@ -477,6 +499,30 @@ def test_nonsense_is_refused_before_the_data_are_read(
     assert message in error
     assert len(error.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+WITHOUT_USE = {
+    "core-outer": (["--core-outer", "2.5"], "add --core zbl"),
+    "patience": (["--patience", "3"], "add --validation 0.1"),
+    "ensemble": (["--ensemble", "8"], "add --validation 0.1"),
+    "seeds": (["--start", "{run}/potential.mtp", "--seeds", "4"], "leave out --seeds"),
+    "regression": (
+        ["--start", "{run}/potential.mtp", "--solver", "ridge", "--tolerance", "0.1"],
+        "--tolerance has no use with --solver ridge",
+    ),
+    "group twice": (["--group-weights", "A=1,A=2"], "a name appears twice"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), WITHOUT_USE.values(), ids=WITHOUT_USE)
+def test_settings_that_would_change_nothing_are_refused_before_the_data_are_read(
+    trained: Path, tmp_path: Path, words: list[str], message: str
+) -> None:
+    (tmp_path / "empty.xyz").touch()
+    files = ["--data", tmp_path / "empty.xyz", "--output", tmp_path / "run"]
+    error = refuse(*files, *(word.format(run=trained) for word in words), command="main_train")
+    assert message in error
+    assert len(error.splitlines()) == 1
 
 
 TYPOS = {

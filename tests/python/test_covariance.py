@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import ase.io
 import numpy as np
 import pytest
 from models import Case
 from test_solvers import noisy_frames
 
 from mtpot import _core
+from mtpot.cli.train import read_data
+from mtpot.data.atoms import atoms_from_frame
+from mtpot.data.split import numbered
 from mtpot.errors import InputError
 from mtpot.train.covariance import Block, CorrelatedProblem, constant_block, trajectory_blocks
 from mtpot.train.factors import scalar_levels
@@ -19,9 +24,19 @@ from mtpot.train.settings import Settings
 from mtpot.train.solvers import SOLVERS, Options
 from mtpot.train.trainer import train
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CASE = Case("RBChebyshev", 6, 2)
 WEIGHTS = Weights(1.0, 0.1, 0.01)
 FRAMES = [replace(frame, trajectory="ab"[k % 2]) for k, frame in enumerate(noisy_frames(8))]
+
+
+def settings(**changes: object) -> Settings:
+    base = Settings(
+        data="-", output="-", species=CASE.species, level=6, cutoff=5.0, min_distance=1.9, threads=1
+    )
+    return replace(base, **changes)
 
 
 def rows_of(problem: Problem, parameters: np.ndarray) -> np.ndarray:
@@ -130,6 +145,35 @@ def test_correlations_decay_along_each_trajectory() -> None:
     np.testing.assert_array_equal(first.matrix[0], [1.0, 0.5, 0.25, 0.125])
 
 
+def test_correlations_are_those_of_the_whole_trajectory_after_a_split() -> None:
+    frames = numbered(FRAMES)
+    (block,) = trajectory_blocks([frames[0], frames[2], frames[6]], 0.5)
+    expected = [[1.0, 0.5, 0.125], [0.5, 1.0, 0.25], [0.125, 0.25, 1.0]]
+    np.testing.assert_array_equal(block.matrix, expected)
+
+
+def test_the_command_numbers_trajectories_before_it_splits(tmp_path: Path) -> None:
+    every = [atoms_from_frame(frame) for frame in FRAMES]
+    for atoms in every:
+        atoms.info["trajectory"] = "run"
+    ase.io.write(tmp_path / "run.xyz", every)
+    wanted = settings(data=(tmp_path / "run.xyz",), validation=0.5, energy_correlation=0.5)
+    _, data = read_data(wanted)
+    energies = [atoms.get_potential_energy() for atoms in every]
+    for part in (data.train, data.validation):
+        assert len(part) == 4
+        assert [energies[frame.snapshot] for frame in part] == pytest.approx(
+            [frame.energy for frame in part]
+        )
+
+
+def test_the_loss_of_validation_frames_is_whitened_as_that_of_training_frames() -> None:
+    wanted = settings(energy_correlation=0.8, max_steps=1, patience=0)
+    result = train(wanted, FRAMES, FRAMES)
+    losses = [(step.loss, step.validation_loss) for step in result.steps]
+    assert all(seen == pytest.approx(unseen, rel=1e-8) for seen, unseen in losses)
+
+
 @pytest.mark.parametrize(
     ("blocks", "message"),
     [
@@ -146,11 +190,8 @@ def test_blocks_that_make_no_sense_are_refused(blocks: list[Block], message: str
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_takes_correlated_energies(solver: str) -> None:
-    settings = Settings(
-        data="-", output="-", species=CASE.species, level=6, cutoff=5.0, min_distance=1.9,
-        solver=solver, max_steps=2, threads=1, energy_correlation=0.5,
-    )  # fmt: skip
-    assert np.isfinite(train(settings, FRAMES).potential.parameters).all()
+    wanted = settings(solver=solver, max_steps=2, energy_correlation=0.5)
+    assert np.isfinite(train(wanted, FRAMES).potential.parameters).all()
 
 
 def test_levels_are_those_of_the_products_of_moments() -> None:

@@ -26,14 +26,14 @@ from mtpot.data.check import (
     elements_of,
     find_conflicts,
     find_lookalikes,
+    find_overlaps,
 )
+from mtpot.data.frame import Frame
 from mtpot.data.split import split_off
 from mtpot.errors import FormatError, InputError, MtpotError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from mtpot.data.frame import Frame
 
 FORMATS = ["x.traj", "x.json", "x.extxyz", "x.xyz", "x.xyz.gz", "x.cfg", "x.cfg.gz", "x.cfg.xz"]
 LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
@@ -331,6 +331,18 @@ def test_elements_come_by_atomic_number() -> None:
     assert elements_of(frames) == ("Li", "O", "Ti")
 
 
+def test_structures_in_two_sets_are_found_whatever_their_labels() -> None:
+    frame = Frame(("H", "H"), np.eye(3)[:2], 5.0 * np.eye(3), np.ones(3, bool), source="a")
+    moved = replace(frame, positions=frame.positions + 0.01, source="b")
+    again = replace(moved, positions=moved.positions + 1e-9, energy=1.0, source="c")
+    kinds = {"training": [frame, moved, frame], "validation": [], "test": [again, frame]}
+    (overlap,) = find_overlaps(kinds)
+    assert (overlap.kind, overlap.other) == ("test", "training")
+    assert overlap.pairs == [("c", "b"), ("a", "a")]
+    assert "2 test frames repeat structures of training frames" in str(overlap)
+    assert not find_overlaps({"training": [frame], "test": [moved, again]})
+
+
 def test_conflicting_duplicates_are_found() -> None:
     frame = frame_from_atoms(labeled(), "a")
     assert frame.energy is not None
@@ -398,9 +410,9 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 
 
 def grouped(counts: dict[str, int]) -> list[Frame]:
-    base = frame_from_atoms(labeled())
+    base, rng = frame_from_atoms(labeled()), np.random.default_rng(0)
     return [
-        replace(base, group=group, source=f"{group} {index}")
+        replace(base, group=group, source=f"{group} {index}", cell=base.cell + rng.random())
         for group, count in counts.items()
         for index in range(count)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +96,26 @@ def test_factors_of_frames_groups_and_energies_multiply_the_terms_of_the_loss() 
     assert equations.loss == pytest.approx(expected / len(frames), rel=1e-10)
 
 
+def test_energies_of_other_frames_are_counted_from_the_lowest_of_the_training() -> None:
+    frames = random_frames()
+    weights = Weights(scale_by_energy=0.2)
+    together = weights.factors_of(frames, POTENTIAL.species)
+    trained = weights.relative_to(frames, POTENTIAL.species)
+    apart = [trained.factors_of([frame], POTENTIAL.species)[0] for frame in frames]
+    np.testing.assert_allclose(apart, together, rtol=1e-12)
+    below = replace(frames[0], energy=-100.0)
+    assert trained.factors_of([below], POTENTIAL.species) == [1.0]
+
+
+@pytest.mark.parametrize("weightless", [{"weights": (0.0, 1.0, 1.0)}, {"group": "absurd"}])
+def test_energies_without_weight_do_not_set_the_lowest(weightless: dict[str, Any]) -> None:
+    frames = random_frames()
+    outlier = replace(frames[0], energy=-1e3, **weightless)
+    weights = Weights(scale_by_energy=0.2, groups={"absurd": 0.0})
+    found = weights.factors_of([*frames, outlier], POTENTIAL.species)[:-1]
+    np.testing.assert_allclose(found, weights.factors_of(frames, POTENTIAL.species), rtol=1e-12)
+
+
 def test_a_factor_of_no_group_is_refused_with_the_groups_there_are() -> None:
     frames = [replace(frame, group="bulk") for frame in random_frames()]
     with pytest.raises(InputError, match=r"slab.*bulk"):
@@ -108,6 +129,20 @@ def test_weights_of_a_frame_come_from_its_info_and_are_not_negative() -> None:
     atoms.info["energy_weight"] = -1.0
     with pytest.raises(FormatError, match=r"frame 3.*energy_weight is -1"):
         frame_from_atoms(atoms, "frame 3")
+
+
+WEIGHTLESS = {
+    "groups": (Weights(groups={"all": 0.0}), {}),
+    "frames": (Weights(), {"weights": (0.0, 0.0, 0.0)}),
+    "labels that are not there": (Weights(energy=0.0), {"forces": None, "stress": None}),
+}
+
+
+@pytest.mark.parametrize(("weights", "changes"), WEIGHTLESS.values(), ids=WEIGHTLESS)
+def test_labels_without_any_weight_are_refused(weights: Weights, changes: dict[str, Any]) -> None:
+    frames = [replace(frame, **changes) for frame in random_frames()]
+    with pytest.raises(InputError, match=r"no label of 3 frames .* has a weight"):
+        labeled_frames(POTENTIAL, frames, weights)
 
 
 def test_a_frame_without_energy_is_named() -> None:

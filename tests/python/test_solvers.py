@@ -23,6 +23,7 @@ from mtpot.train.settings import Settings
 from mtpot.train.settings_file import load_settings
 from mtpot.train.solvers import SOLVERS, Options, Result, minimize
 from mtpot.train.solvers.lasso import _path
+from mtpot.train.solvers.regression import Regression
 from mtpot.train.thin import without_zeros
 from mtpot.train.trainer import TrainingResult, train
 
@@ -304,6 +305,40 @@ def test_features_are_kept_and_fitted_by_least_squares(name: str, features: int,
     assert np.count_nonzero(scalars) == min(features, len(scalars))
     solution = np.linalg.lstsq(fit.matrix[:, kept], fit.labels, rcond=None)[0]
     np.testing.assert_allclose(found[kept], solution, rtol=1e-5)
+
+
+def strained_crystals() -> list[Frame]:
+    """Of one atom, where many scalars vanish by symmetry, and one of two that shows them."""
+    rng = np.random.default_rng(0)
+    cubes = [
+        Frame(("Si",), np.zeros((1, 3)), edge * np.eye(3), np.ones(3, bool))
+        for edge in np.linspace(2.4, 3.2, 15)
+    ]
+    pair = Frame(("Si", "Si"), rng.normal(size=(2, 3)), 4.0 * np.eye(3), np.ones(3, bool))
+    return [
+        replace(
+            frame,
+            energy=float(rng.normal()),
+            forces=0.1 * rng.normal(size=(len(frame), 3)),
+            stress=np.zeros(6),
+        )
+        for frame in [*cubes, pair]
+    ]
+
+
+@pytest.mark.parametrize("name", ["lasso", "elimination"])
+def test_folds_that_lack_columns_of_the_whole_are_compared_with_it(name: str) -> None:
+    folds = tuple(np.arange(16)[k::4] for k in range(4))
+    case = Case("RBChebyshev", 8, 1)
+    crystals = fit_of(strained_crystals(), Weights(1.0, 0.1, 0.0), case, folds)
+    whole = Regression(crystals.problem, crystals.start, Options())
+    without_pair = crystals.problem.part(np.arange(15))
+    fewer = Regression(without_pair, crystals.start, Options())
+    assert len(fewer.centered.vector) < len(whole.centered.vector)
+    result = crystals.run(name)
+    kept = np.count_nonzero(crystals.values(result)[crystals.problem.species_count :])
+    assert kept == result.chosen["features"]
+    assert np.isfinite(result.loss)
 
 
 def test_elimination_drops_what_the_loss_needs_least(fit: Fit) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtpot.data.frame import Frame
-from mtpot.data.split import By, choose_aside, folds, split_off, trajectories
+from mtpot.data.split import By, choose_aside, folds, folds_up_to, numbered, split_off, trajectories
 from mtpot.errors import InputError
 
 BY: list[By] = ["frame", "trajectory", "group"]
@@ -19,7 +19,7 @@ KEYS = {"frame": "source", "trajectory": "trajectory", "group": "group"}
 def frame(group: str, run: int, index: int) -> Frame:
     return Frame(
         symbols=("Si",),
-        positions=np.zeros((1, 3)),
+        positions=np.full((1, 3), 0.01 * index),
         cell=4.0 * np.eye(3),
         pbc=np.ones(3, bool),
         group=group,
@@ -63,6 +63,26 @@ def test_folds_keep_the_shares_of_groups() -> None:
 def test_single_frames_of_many_groups_fill_the_folds_evenly() -> None:
     frames = [frame(f"group {i}", 0, i) for i in range(12)]
     assert [len(part) for part in folds(frames, 4)] == [3, 3, 3, 3]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_frames_of_one_structure_stay_together_whatever_their_group(seed: int) -> None:
+    twice = [replace(f, group=group) for f in data_set() for group in (f.group, "copy")]
+    for kept, aside in [split_off(twice, 0.2, seed)]:
+        assert aside
+        places = [{tuple(f.positions[0]) for f in side} for side in (kept, aside)]
+        assert not places[0] & places[1]
+    for part in folds(twice, 4, seed):
+        counts = Counter(tuple(twice[i].positions[0]) for i in part)
+        everywhere = Counter(tuple(f.positions[0]) for f in twice)
+        assert all(counts[place] == everywhere[place] for place in counts)
+
+
+def test_there_are_no_more_folds_than_there_is_to_part() -> None:
+    frames = [frame("bulk", i // 4, i) for i in range(12)]
+    assert [len(part) for part in folds_up_to(5, frames, 0, "trajectory")] == [4, 4, 4]
+    assert folds_up_to(5, frames, 0, "group") == []
+    assert folds_up_to(5, [frames[0]] * 6, 0, "frame") == []
 
 
 @pytest.mark.parametrize("by", BY)
@@ -132,3 +152,21 @@ def test_a_trajectory_goes_on_while_the_system_stays(changes: dict[str, object])
 def test_named_trajectories_may_be_shuffled() -> None:
     frames = [frame("md", i % 2, i) for i in range(6)]
     assert trajectories(frames).tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_one_name_in_two_files_is_two_trajectories_and_in_two_groups_one() -> None:
+    first = [frame("md", 0, i) for i in range(4)]
+    other = [replace(f, source=f"other.xyz:{i}") for i, f in enumerate(first)]
+    assert trajectories([*first, *other]).tolist() == 4 * [0] + 4 * [1]
+    heated = [*first[:2], *(replace(f, group="hot") for f in first[2:])]
+    assert trajectories(heated).tolist() == 4 * [0]
+    assert choose_aside([*heated, *other], 0.5, 0, "trajectory").tolist() in ([0, 1, 2, 3], [])
+
+
+def test_numbered_frames_keep_their_places_when_others_are_gone() -> None:
+    runs = [*snapshots(group="hot"), *(replace(f, trajectory="") for f in snapshots())]
+    whole = trajectories(numbered(runs))
+    kept = np.array([0, 1, 4, 5, 9, 10, 19])
+    part = [numbered(runs)[k] for k in kept]
+    assert [f.snapshot for f in part] == [0, 1, 4, 0, 4, 0, 9]
+    assert (trajectories(part) == np.unique(whole[kept], return_inverse=True)[1]).all()

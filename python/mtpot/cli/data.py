@@ -19,7 +19,9 @@ from mtpot.train.parsers import integer, number, parse_species
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from mtpot.data.frame import Frame
     from mtpot.data.report import Finding
 
 SUMMARY = "check data sets and split them"
@@ -200,11 +202,12 @@ def _split(arguments: argparse.Namespace) -> int:
         write_atoms(target, part, arguments.overwrite)
         print(f"{target}: {len(part)} frames")
     if arguments.by == "trajectory":
-        _tell_of_trajectories(frames)
+        tell_of_trajectories(frames)
     return 0
 
 
-def _tell_of_trajectories(frames: list[Any]) -> None:
+def tell_of_trajectories(frames: Sequence[Frame]) -> None:
+    """Print how many there are, and warn if they can hardly be told apart."""
     from mtpot.data.split import trajectories
 
     count = int(trajectories(frames).max()) + 1

@@ -237,10 +237,15 @@ def check_inputs(settings: Settings, file: Path | None) -> None:
 
 
 def _check_shape(settings: Settings) -> None:
-    """Refuse what no potential can have, by making the smallest, before the data are read."""
+    """Refuse what no potential can have or use, before the data are read."""
     from mtpot.potential import MTP
+    from mtpot.train.use import check_use
 
-    if settings.start is None:
+    start = settings.start
+    check_use(
+        settings, None if start is None else MTP.load(start, species=settings.species or None)
+    )
+    if start is None:
         shape = {name: getattr(settings, name) for name in SHAPE}
         if settings.min_distance == "auto":
             shape["min_distance"] = 0.5 * settings.cutoff
@@ -304,21 +309,26 @@ def _checkpoint(settings: Settings, facts: Mapping[str, Any]) -> Checkpoint:
 
 def read_data(settings: Settings) -> tuple[Settings, Data]:
     """Read, check and split the data; the settings then name the species."""
+    from mtpot.cli.data import tell_of_trajectories
     from mtpot.data.check import check_distances, check_elements, check_trainable, elements_of
     from mtpot.data.sets import leave_out, read_sets
-    from mtpot.data.split import split_off
+    from mtpot.data.split import numbered, split_off
 
     known = settings.species if settings.start is None else _start_species(settings)
-    frames, left_out = leave_out(_read(settings, known))
+    read = _read(settings, known)
+    # What is set aside or left out leaves gaps in trajectories.
+    frames, left_out = leave_out(numbered(read) if settings.energy_correlation > 0.0 else read)
     check_trainable(frames)
     species = known or elements_of(frames)
     test = read_sets(settings.test, species)
     check_elements(chain(frames, test), species, _advice(settings))
     suspicious = check_distances(chain(frames, test))
     settings = replace(settings, species=species)
-    kept, aside = split_off(frames, settings.validation, settings.seed)
+    kept, aside = split_off(frames, settings.validation, settings.seed, settings.split_by)
     data = Data(kept, aside, test)
     _tell(settings, data)
+    if settings.split_by == "trajectory":
+        tell_of_trajectories(frames)
     _warn(settings, frames, data, [*_short(suspicious), *left_out])
     return settings, data
 
@@ -370,13 +380,18 @@ def _short(found: Sequence[object]) -> list[str]:
 
 def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: list[str]) -> None:
     """Tell of what can be trained on but is hardly meant, after the messages of the reading."""
-    from mtpot.data.check import find_conflicts, find_lookalikes
+    from mtpot.data.check import find_conflicts, find_lookalikes, find_overlaps
     from mtpot.data.findings import find_serious
 
     messages = [*messages, *_short(find_conflicts(frames)), *map(str, find_serious(frames))]
     messages += find_lookalikes(chain(frames, data.test))
+    kinds = {"training": data.train, "validation": data.validation, "test": data.test}
+    messages += map(str, find_overlaps(kinds))
     if settings.validation > 0.0 and not data.validation:
-        messages.append("--validation sets no frame aside: the groups are too small")
+        messages.append(
+            f"--validation sets no frame aside: the groups have too few of --split-by "
+            f"{settings.split_by}"
+        )
     if len(data.train) < len(frames) / 2:
         messages.append(f"--validation leaves {len(data.train)} of {len(frames)} frames")
     for message in messages:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from mtpot.errors import InputError, MtpotError
 from mtpot.neighbors import from_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mtpot.data.frame import Frame
 
@@ -44,6 +44,23 @@ class Conflict:
         return (
             f"{self.second} repeats the structure of {self.first} "
             f"with an energy that differs by {1e3 * self.difference:.3g} meV/atom"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Frames of one kind that repeat structures of another: pairs of their sources."""
+
+    kind: str
+    other: str
+    pairs: list[tuple[str, str]]
+
+    def __str__(self) -> str:
+        shown = "; ".join(f"{frame} is {source}" for frame, source in self.pairs[:3])
+        more = f"; and {len(self.pairs) - 3} more" if len(self.pairs) > 3 else ""
+        return (
+            f"{len(self.pairs)} {self.kind} frames repeat structures of {self.other} frames, which "
+            f"makes errors look smaller than on new ones: leave them out ({shown}{more})"
         )
 
 
@@ -131,12 +148,35 @@ def find_conflicts(frames: Iterable[Frame]) -> list[Conflict]:
     for frame in frames:
         if frame.energy is None:
             continue
-        mark = hashlib.sha256(fingerprint(frame)).digest()
-        source, energy = first.setdefault(mark, (frame.source, frame.energy))
+        source, energy = first.setdefault(_mark(frame), (frame.source, frame.energy))
         difference = abs(frame.energy - energy) / len(frame)
         if difference > _SAME_ENERGY:
             conflicts.append(Conflict(source, frame.source, difference))
     return conflicts
+
+
+def find_overlaps(kinds: Mapping[str, Iterable[Frame]]) -> list[Overlap]:
+    """Frames of each kind that repeat structures of a kind before it, whatever their labels.
+
+    Structures are compared as in `find_conflicts`.
+
+    Parameters
+    ----------
+    kinds
+        Frames by what they are for, as "training" and "test".
+    """
+    first: dict[bytes, tuple[str, str]] = {}
+    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for kind, frames in kinds.items():
+        for frame in frames:
+            other, source = first.setdefault(_mark(frame), (kind, frame.source))
+            if other != kind:
+                found[kind, other].append((frame.source, source))
+    return [Overlap(*names, pairs) for names, pairs in found.items()]
+
+
+def _mark(frame: Frame) -> bytes:
+    return hashlib.sha256(fingerprint(frame)).digest()
 
 
 def fingerprint(frame: Frame) -> bytes:

@@ -41,6 +41,8 @@ class Frame:
         Factors on the weights of its energy, forces and stress in a loss.
     trajectory
         Name of the run of dynamics or relaxation that it is a snapshot of, if the file tells.
+    snapshot
+        Its number in the trajectory, where frames have been numbered before a split.
     free_energy
         The energy whose derivatives the forces are, in eV, where the file names one beside another.
     unconverged
@@ -60,6 +62,7 @@ class Frame:
     source: str = ""
     weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
     trajectory: str = ""
+    snapshot: int | None = None
     free_energy: float | None = None
     unconverged: bool = False
     lookalikes: dict[str, str] = field(default_factory=dict)

@@ -2,21 +2,25 @@
 
 Snapshots of one run of dynamics resemble each other, so that a random split tests a potential on
 frames next to those it has learned. Whole trajectories, or whole groups, stay on one side then.
+Frames with the same atoms, cell and positions stay together, unless they belong to two of these.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtpot.data.check import fingerprint
 from mtpot.data.stored import take
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mtpot.data.frame import Frame
 
@@ -54,7 +58,7 @@ def choose_aside(frames: Sequence[Frame], share: float, seed: int, by: By = "fra
     seed
         Of the draw.
     by
-        What stays together: nothing, trajectories (see `trajectories`) or groups. Whole
+        What stays together: equal structures, trajectories (see `trajectories`) or groups. Whole
         trajectories come as near to the share as they do; a group that is one trajectory is kept.
     """
     generator = np.random.default_rng(seed)
@@ -85,7 +89,7 @@ def folds(frames: Sequence[Frame], count: int, seed: int = 0, by: By = "frame") 
     seed
         Of the draw.
     by
-        What stays together: nothing, trajectories (see `trajectories`) or groups.
+        What stays together: equal structures, trajectories (see `trajectories`) or groups.
 
     Returns
     -------
@@ -101,6 +105,17 @@ def folds(frames: Sequence[Frame], count: int, seed: int = 0, by: By = "frame") 
     units = sum(map(len, strata))
     if count < 2 or units < count:
         raise InputError(f"{units} of {by} cannot make {count} folds: give 2 to {units}")
+    return _folds(strata, count, seed)
+
+
+def folds_up_to(most: int, frames: Sequence[Frame], seed: int, by: By) -> list[Indices]:
+    """Make `most` folds, as `folds`, or as many as there is to part; none of what has no parts."""
+    strata = _strata(frames, by)
+    count = min(most, sum(map(len, strata)))
+    return _folds(strata, count, seed) if count > 1 else []
+
+
+def _folds(strata: list[list[list[int]]], count: int, seed: int) -> list[Indices]:
     generator = np.random.default_rng(seed)
     members: list[list[int]] = [[] for _ in range(count)]
     for stratum in strata:
@@ -111,15 +126,16 @@ def folds(frames: Sequence[Frame], count: int, seed: int = 0, by: By = "frame") 
 def trajectories(frames: Sequence[Frame]) -> NDArray[np.int64]:
     """Return the number of the trajectory that each frame belongs to, shape [n], from 0.
 
-    Frames with a ``trajectory`` of one name belong together. Others do while they follow each
-    other in one file with the same atoms, group and periodicity and nearly the same cell.
+    Frames of one file with a ``trajectory`` of one name belong together, of whatever group. Others
+    do while they follow each other in one file with the same atoms, group and periodicity and
+    nearly the same cell.
     """
     numbers = np.zeros(len(frames), dtype=np.int64)
     named: dict[tuple[str, str], int] = {}
     following = 0
     for index, frame in enumerate(frames):
         if frame.trajectory:
-            key = (frame.group, frame.trajectory)
+            key = (frame.file, frame.trajectory)
             numbers[index] = named.setdefault(key, following)
             following = max(following, int(numbers[index]) + 1)
         elif index and _continues(frames[index - 1], frame):
@@ -128,6 +144,17 @@ def trajectories(frames: Sequence[Frame]) -> NDArray[np.int64]:
             numbers[index] = following
             following += 1
     return numbers
+
+
+def numbered(frames: Sequence[Frame]) -> list[Frame]:
+    """Give each frame the name of its trajectory and its number there, for what a split leaves."""
+    reached: Counter[int] = Counter()
+    found = []
+    for frame, number in zip(frames, trajectories(frames).tolist(), strict=True):
+        name = frame.trajectory or f"unnamed {number}"
+        found.append(replace(frame, trajectory=name, snapshot=reached[number]))
+        reached[number] += 1
+    return found
 
 
 def _deal(
@@ -144,15 +171,26 @@ def _deal(
 
 
 def _strata(frames: Sequence[Frame], by: By) -> list[list[list[int]]]:
-    """List the strata to draw from: each unit that stays together, as indices of its frames."""
-    runs = trajectories(frames) if by == "trajectory" else range(len(frames))
-    strata: dict[str, dict[int | str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for index, frame in enumerate(frames):
-        if by == "group":
-            strata["all"][frame.group].append(index)
-        else:
-            strata[frame.group][int(runs[index])].append(index)
-    return [list(units.values()) for units in strata.values()]
+    """List the strata to draw from: each unit that stays together, as indices of its frames.
+
+    A unit counts as of the group of its first frame.
+    """
+    units: dict[int | str | bytes, list[int]] = defaultdict(list)
+    for index, unit in enumerate(_units(frames, by)):
+        units[unit].append(index)
+    strata: dict[str, list[list[int]]] = defaultdict(list)
+    for members in units.values():
+        strata["all" if by == "group" else frames[members[0]].group].append(members)
+    return list(strata.values())
+
+
+def _units(frames: Sequence[Frame], by: By) -> Iterable[int | str | bytes]:
+    """Name the unit that each frame belongs to."""
+    if by == "trajectory":
+        return map(int, trajectories(frames))
+    if by == "group":
+        return (frame.group for frame in frames)
+    return (hashlib.sha256(fingerprint(frame)).digest() for frame in frames)
 
 
 def _continues(last: Frame, frame: Frame) -> bool:

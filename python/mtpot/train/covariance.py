@@ -58,7 +58,8 @@ def trajectory_blocks(frames: Sequence[Frame], correlation: float) -> list[Block
     Parameters
     ----------
     frames
-        The training set, in the order of the trajectories.
+        The training set, in the order of the trajectories. Of a part of a set, whose neighbors
+        may have gone elsewhere, frames from `mtpot.data.split.numbered`.
     correlation
         Of neighbors in a trajectory, 0 <= c < 1; of the k-th neighbors it is c^k.
     """
@@ -66,7 +67,9 @@ def trajectory_blocks(frames: Sequence[Frame], correlation: float) -> list[Block
     blocks = []
     for number in np.unique(numbers):
         members = np.flatnonzero(numbers == number)
-        apart = np.abs(np.subtract.outer(*[np.arange(len(members))] * 2))
+        found = [frames[k].snapshot for k in members.tolist()]
+        places = [k if each is None else each for k, each in enumerate(found)]
+        apart = np.abs(np.subtract.outer(places, places))
         blocks.append(Block(members, correlation**apart))
     return blocks
 

@@ -46,7 +46,10 @@ def fold_equations(problem: Problem, parameters: Floats) -> list[NormalEquations
         The problem has fewer than two folds.
     """
     if len(problem.folds) < 2:
-        raise InputError("cross-validation needs at least two frames: add data")
+        raise InputError(
+            "cross-validation needs at least two frames that differ, or two trajectories or groups "
+            "with --split-by: add data, or split by frame"
+        )
     return [
         problem.part(fold).normal_equations(parameters, linear_only=True) for fold in problem.folds
     ]

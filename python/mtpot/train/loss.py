@@ -14,14 +14,15 @@ With `scale_by_force` s > 0, w_f,i = w_f s / (|F_i|^2 + s): large forces count l
 
 All three weights of a frame are multiplied by the factor of its group, by the factors that its
 file gives (`Frame.weights`), and with `scale_by_energy` s > 0 by s / (d + s), where d is its
-energy per atom above the lowest of all frames: structures that nobody will meet count less.
-Energies of different compositions are compared after those of the species, by least squares,
-have been taken off.
+energy per atom above the lowest: structures that nobody will meet count less. Energies of
+different compositions are compared after those of the species, by least squares, have been taken
+off. These and the lowest are those of the training frames whose energies have a weight, for
+validation frames as well; what lies below has d = 0.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +51,11 @@ EXPONENTS = {"vibrations": (1, 0), "molecules": (0, 0), "structures": (2, 1)}
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each kind of label counts; see the module for the symbols."""
+    """How much each kind of label counts; see the module for the symbols.
+
+    `lowest` is the energy of an atom of each species, in eV, from which on `scale_by_energy`
+    counts; without, it is that of the frames in question.
+    """
 
     energy: float = 1.0
     force: float = 0.01
@@ -59,14 +64,36 @@ class Weights:
     scale_by_force: float = 0.0
     scale_by_energy: float = 0.0
     groups: Mapping[str, float] = field(default_factory=dict)
+    lowest: Sequence[float] = ()
 
     def factors_of(self, frames: Sequence[Frame], species: Sequence[str]) -> Floats:
         """Factor of each frame for its group and its energy above the lowest, shape [frames]."""
         factors = np.array([self.groups.get(frame.group, 1.0) for frame in frames])
         if self.scale_by_energy > 0.0:
-            above = excess_energies(frames, species)
+            lowest = self.lowest or self.relative_to(frames, species).lowest
+            counts = _compositions(species, frames)
+            excess = _energies(frames) - counts @ np.asarray(lowest)
+            above = (excess / counts.sum(axis=1)).clip(0.0)
             factors *= self.scale_by_energy / (above + self.scale_by_energy)
         return factors
+
+    def relative_to(self, frames: Sequence[Frame], species: Sequence[str]) -> Weights:
+        """Return weights by the energy above the lowest of these frames, for others as well.
+
+        Frames whose energies have no weight say nothing, unless that is all of them.
+
+        Raises
+        ------
+        InputError
+            As `factors_of` of this module.
+        """
+        _check_energies(frames)
+        own = np.array([frame.weights[0] * self.groups.get(frame.group, 1.0) for frame in frames])
+        counted = own > 0.0 if own.any() else np.ones(len(own), bool)
+        counts, energies = _compositions(species, frames)[counted], _energies(frames)[counted]
+        found = _least_squares(counts, energies)
+        rest = (energies - counts @ found) / counts.sum(axis=1)
+        return replace(self, lowest=tuple((found + rest.min()).tolist()))
 
     def check_groups(self, frames: Iterable[Frame]) -> None:
         """Refuse factors of groups that no frame is in.
@@ -103,6 +130,14 @@ class Weights:
         """Weight of each of the nine virial components, without the factor 1/K."""
         return 0.0 if frame.stress is None else frame.weights[2] * self.stress / len(frame)
 
+    def count(self, frame: Frame) -> bool:
+        """Whether a label of the frame has a weight."""
+        return bool(
+            self.energy_of(frame) > 0.0
+            or self.virial_of(frame) > 0.0
+            or np.any(self.forces_of(frame))
+        )
+
 
 def weights_of(settings: Settings) -> Weights:
     """Return the weights of the loss that the settings ask for."""
@@ -122,18 +157,15 @@ def species_energies(species: Sequence[str], frames: Sequence[Frame]) -> Floats:
 
     The solution of smallest norm where compositions do not tell the species apart.
     """
-    energies = np.array([frame.energy for frame in frames], float)
-    solution: Floats = np.linalg.lstsq(_compositions(species, frames), energies, rcond=None)[0]
-    return solution
+    return _least_squares(_compositions(species, frames), _energies(frames))
 
 
-def excess_energies(frames: Sequence[Frame], species: Sequence[str]) -> Floats:
-    """Energy per atom above the lowest, eV, without `species_energies`; shape [frames]."""
-    counts = _compositions(species, frames)
-    energies = np.array([frame.energy for frame in frames], float)
-    rest = (energies - counts @ species_energies(species, frames)) / counts.sum(axis=1)
-    above: Floats = rest - rest.min()
-    return above
+def _least_squares(counts: Floats, energies: Floats) -> Floats:
+    return np.asarray(np.linalg.lstsq(counts, energies, rcond=None)[0], np.float64)
+
+
+def _energies(frames: Sequence[Frame]) -> Floats:
+    return np.array([frame.energy for frame in frames], np.float64)
 
 
 def _compositions(species: Sequence[str], frames: Sequence[Frame]) -> Floats:
@@ -161,13 +193,26 @@ def factors_of(potential: MTP, frames: Sequence[Frame], weights: Weights) -> Flo
     Raises
     ------
     InputError
-        If there are no frames, or one has no energy; names it.
+        If there are no frames, one has no energy (names it), or no label has a weight.
     """
+    _check_energies(frames)
+    factors = weights.factors_of(frames, potential.species)
+    if not any(
+        factor > 0.0 and weights.count(frame) for frame, factor in zip(frames, factors, strict=True)
+    ):
+        raise InputError(
+            f"no label of {len(frames)} frames from {frames[0].file or 'memory'} on has a weight, "
+            "which leaves nothing to fit or to compare: raise the weights of labels that are "
+            "there, of groups or of frames"
+        )
+    return factors / len(frames)
+
+
+def _check_energies(frames: Sequence[Frame]) -> None:
     if not frames:
         raise InputError("there are no frames to train on")
     for frame in frames:
         _energy(frame)
-    return weights.factors_of(frames, potential.species) / len(frames)
 
 
 def label(potential: MTP, frame: Frame, factor: float, weights: Weights) -> _core.LabeledFrame:

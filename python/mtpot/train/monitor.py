@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtpot.data.split import folds
+from mtpot.data.split import folds_up_to
 from mtpot.train.covariance import CorrelatedProblem, trajectory_blocks
 from mtpot.train.loss import weights_of
 from mtpot.train.metrics import root_means
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mtpot import _core
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
+    from mtpot.train.covariance import Block
     from mtpot.train.loss import Problem
     from mtpot.train.settings import Settings
     from mtpot.train.share import Held, Team
@@ -66,22 +67,31 @@ class Monitor:
         self._threads = settings.threads
         self._progress = progress
         weights = weights_of(settings)
+        if weights.scale_by_energy > 0.0:
+            weights = weights.relative_to(frames, potential.species)
         self._training = team.hold(potential, frames, weights, settings.threads)
         self._held_out: Held | None = None
         if validation:
             self._held_out = team.hold(potential, validation, weights, settings.threads)
-        count = min(FOLDS, len(frames))
-        self._folds = folds(frames, count, settings.seed) if count > 1 else []
-        correlation = settings.energy_correlation
-        self._blocks = trajectory_blocks(frames, correlation) if correlation > 0.0 else []
+        self._folds = folds_up_to(FOLDS, frames, settings.seed, settings.split_by)
+        self._blocks, self._held_out_blocks = (
+            trajectory_blocks(each, settings.energy_correlation)
+            if settings.energy_correlation > 0.0
+            else []
+            for each in (frames, validation)
+        )
         self.steps: list[Step] = []
 
     def problem(self, core: _core.Potential) -> Problem:
         """Return the loss on the training frames for potentials of this form."""
-        problem = self._training.problem(core, self._folds)
-        if not self._blocks:
+        return self._whitened(self._training.problem(core, self._folds), self._blocks)
+
+    def _whitened(self, problem: Problem, blocks: Sequence[Block]) -> Problem:
+        if not blocks:
             return problem
-        return CorrelatedProblem(core, problem.frames, self._threads, self._blocks, self._folds)
+        return CorrelatedProblem(
+            problem.potential, problem.frames, self._threads, blocks, problem.folds
+        )
 
     def take_up(self, steps: Sequence[Step]) -> None:
         """Go on after the steps of an earlier run."""
@@ -112,6 +122,6 @@ class Monitor:
         """Errors of energies and forces, and the loss, on validation frames."""
         if self._held_out is None:
             return None, None, None
-        problem = self._held_out.problem(core)
+        problem = self._whitened(self._held_out.problem(core), self._held_out_blocks)
         loss = problem.normal_equations(core.parameters, linear_only=True).loss
         return *root_means(self._held_out.squared_errors(core)), loss

@@ -40,6 +40,8 @@ def parse_factors(value: Any) -> dict[str, float]:
     if isinstance(value, str):
         parts = [part.rpartition("=") for part in value.split(",")]
         value = {name.strip(): factor for name, _, factor in parts}
+        if len(value) < len(parts):
+            raise ValueError("a name appears twice")
     if not isinstance(value, dict) or not all(value):
         raise ValueError("expected names with factors, as in Surface=2,Elastic=0.5")
     parse = number(0.0)

@@ -257,7 +257,7 @@ class Settings:
         metadata=_about(
             "loss",
             "s > 0 multiplies the weights of a frame by s/(d + s), d its energy per atom above the "
-            "lowest of the data, so that structures nobody will meet count less; 0: off",
+            "lowest that is trained on, so that structures nobody will meet count less; 0: off",
             number(0.0),
             "S",
             unit="eV",
@@ -343,6 +343,16 @@ class Settings:
             "share of every group of the data to set aside: what does best on it is kept",
             number(0.0, 1.0),
             "SHARE",
+        ),
+    )
+    split_by: Literal["frame", "trajectory", "group"] = field(
+        default="frame",
+        metadata=_about(
+            "optimization",
+            "what --validation and the folds of cross-validation never part: frame (frames of the "
+            "same structure), trajectory (of dynamics, whose snapshots are nearly copies) or group",
+            choice("frame", "trajectory", "group"),
+            "NAME",
         ),
     )
     patience: int = field(

@@ -106,6 +106,8 @@ def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
     team.check(settings)
     seeds = range(settings.seed, settings.seed + settings.seeds)
     starts = [starting_potential(replace(settings, seed=seed), frames) for seed in seeds]
+    if len(starts) > 1 and np.array_equal(starts[0].parameters, starts[1].parameters):
+        raise InputError(f"seeds {settings.seeds}: {settings.start} gives each the same start")
     monitor = Monitor(starts[0], settings, frames, validation, progress, team)
     saved = checkpoint.saved if checkpoint else None
     results = [_result_of(outcome) for outcome in saved.finished] if saved else []

@@ -33,7 +33,11 @@ CONSIDERED = 4  # as many columns as these batches can go in one
 @regression
 def elimination(task: Regression) -> Iterator[Estimate]:
     """Recursive feature elimination."""
-    yield from sparse_estimates(task, lambda centered: _eliminate(centered, task))
+    columns = len(task.centered.vector)
+    sizes = np.unique(np.geomspace(1, max(columns, 1), CANDIDATES).round().astype(int))
+    if task.options.features is not None:
+        sizes = np.array([min(task.options.features, columns)])
+    yield from sparse_estimates(task, lambda part: _eliminate(part, task.ridge, sizes))
 
 
 def sparse_estimates(task: Regression, supports: Supports) -> Iterator[Estimate]:
@@ -53,16 +57,14 @@ def sparse_estimates(task: Regression, supports: Supports) -> Iterator[Estimate]
     yield Estimate(change, task.chosen | {"features": len(chosen)})
 
 
-def _eliminate(centered: Centered, task: Regression) -> list[Integers]:
-    """Supports of a sequence of sizes; each time the column goes that the loss needs least.
+def _eliminate(centered: Centered, ridge: float, sizes: Integers) -> list[Integers]:
+    """Supports of ascending sizes; each time the column goes that the loss needs least.
 
-    Without column k the loss rises by x_k^2 / (H^-1)_kk when all others adjust.
+    Without column k the loss rises by x_k^2 / (H^-1)_kk when all others adjust. Frames without
+    some of the columns, as a fold may be, have all they can give as supports of larger sizes: the
+    k-th support has the k-th size in every fold.
     """
-    columns = len(centered.vector)
-    sizes = np.unique(np.geomspace(1, max(columns, 1), CANDIDATES).round().astype(int))
-    if task.options.features is not None:
-        sizes = np.array([min(task.options.features, columns)])
-    order = _order(centered, task.ridge, int(sizes[0]))
+    order = _order(centered, ridge, int(sizes[0]))
     return [np.sort(order[:size]) for size in sizes]
 
 
