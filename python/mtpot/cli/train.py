@@ -392,6 +392,11 @@ def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: lis
             f"--validation sets no frame aside: the groups have too few of --split-by "
             f"{settings.split_by}"
         )
+    if settings.ensemble and not data.validation:
+        messages.append(
+            "--ensemble without frames set aside gives members whose spread is far smaller than "
+            "errors: add --validation 0.1"
+        )
     if len(data.train) < len(frames) / 2:
         messages.append(f"--validation leaves {len(data.train)} of {len(frames)} frames")
     for message in messages:

@@ -40,11 +40,6 @@ def _alone(settings: Settings) -> Iterator[str]:
         yield (
             "--patience has no use without frames set aside: add --validation 0.1, or leave it out"
         )
-    if settings.validation == 0.0 and settings.ensemble:
-        yield (
-            "--ensemble needs frames set aside, without which the spread of its members is far "
-            "smaller than errors: add --validation 0.1"
-        )
 
 
 def _beside(settings: Settings, start: MTP) -> Iterator[str]:
