@@ -76,7 +76,7 @@ def main() -> None:
     write_atoms(training, [atoms for source in sources for atoms, _ in structures(source)])
     run = arguments.output / "run"
     command = [str(Path(sys.executable).with_name("mlp-train")), "--data", str(training)]
-    command += ["--species", *SPECIES, "--output", str(run), *options]
+    command += ["--species", ",".join(SPECIES), "--output", str(run), *options]
     print("$", " ".join(command), flush=True)
     subprocess.run(command, check=True)
     metrics = json.loads((run / "metrics.json").read_text())
