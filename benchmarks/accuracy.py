@@ -6,8 +6,9 @@ DATA holds Li_train.xyz, Li_test.xyz and so on (J. Phys. Chem. A 124 (2020) 731;
 github.com/materialsvirtuallab/mlearn). Each potential has at most the parameters and the cutoff
 of the published moment tensor potential. Its settings are chosen by cross-validation inside the
 training set; the test frames are evaluated once, by the potential trained with these settings.
-FOLDER, which must not exist, gets that table, the log of the cross-validation and the trainings'
-own folders; time and memory are those of the last training, of the whole `mlp-train`.
+FOLDER gets that table, the log of the cross-validation and the trainings' own folders; radial
+functions that it has are not trained again. Time and memory are those of the last training, of the
+whole `mlp-train`.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class Published:
 PUBLISHED = {
     "Li": Published(125, 16, 5.1, 0.487, 0.0101),
     "Mo": Published(329, 20, 5.2, 2.94, 0.0901),
-    "Si": Published(913, 24, 4.7, 2.31, 0.0560),
-    "Ge": Published(913, 24, 5.1, 1.79, 0.0465),
+    "Si": Published(913, 20, 4.7, 2.31, 0.0560),
+    "Ge": Published(913, 20, 5.1, 1.79, 0.0465),
 }
 
 FOLDS = 3
@@ -248,11 +249,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--elements", nargs="+", choices=PUBLISHED, default=list(PUBLISHED))
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True)
+    arguments.output.mkdir(parents=True, exist_ok=True)
     rows, ratios, logs = [], [], ["# Cross-validation inside the training sets", ""]
     for element in arguments.elements:
         folder = arguments.output / element
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         search = Search(element, read_frames(arguments.data / f"{element}_train.xyz"), folder)
         chosen = search.best()
         logs.append(log_of(element, search.trials, chosen))

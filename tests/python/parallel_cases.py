@@ -27,6 +27,7 @@ CASES: dict[str, dict[str, Any]] = {
     "elimination": {"solver": "elimination"},
     "few parameters": {"level": 10, "max_parameters": 25},
     "two seeds": {"seeds": 2},
+    "warm-up": {"warm_up": 0.5},
     "streamed": {"stream": True},
     "two frames": {},
 }

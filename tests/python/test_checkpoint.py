@@ -37,6 +37,7 @@ CASES = {
     "early stopping": {"level": 8, "patience": 2, "max_steps": 12},
     "automatic ridge": {"level": 8, "ridge": "auto", "max_steps": 8},
     "regression": {"level": 8, "solver": "least-squares", "max_steps": 4},
+    "warm-up": {"level": 8, "warm_up": 0.5, "max_steps": 3},
 }
 
 

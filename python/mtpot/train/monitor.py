@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtpot.data.split import folds_up_to
+from mtpot.data.split import choose_aside, folds_up_to
+from mtpot.errors import InputError
 from mtpot.train.covariance import CorrelatedProblem, trajectory_blocks
 from mtpot.train.loss import weights_of
 from mtpot.train.metrics import root_means
@@ -61,7 +62,7 @@ class Monitor:
         Raises
         ------
         InputError
-            As `Team.hold`.
+            As `Team.hold`, or there is no frame for a warm-up.
         """
         self._started = time.perf_counter()
         self._threads = settings.threads
@@ -74,6 +75,11 @@ class Monitor:
         if validation:
             self._held_out = team.hold(potential, validation, weights, settings.threads)
         self._folds = folds_up_to(FOLDS, frames, settings.seed, settings.split_by)
+        self._first = choose_aside(frames, settings.warm_up, settings.seed)
+        if settings.warm_up > 0.0 and not len(self._first):
+            raise InputError(
+                f"warm-up {settings.warm_up:g} is none of {len(frames)} frames: leave it out"
+            )
         self._blocks, self._held_out_blocks = (
             trajectory_blocks(each, settings.energy_correlation)
             if settings.energy_correlation > 0.0
@@ -85,6 +91,10 @@ class Monitor:
     def problem(self, core: _core.Potential) -> Problem:
         """Return the loss on the training frames for potentials of this form."""
         return self._whitened(self._training.problem(core, self._folds), self._blocks)
+
+    def warm_up(self, core: _core.Potential) -> Problem:
+        """Return the terms of this loss that belong to the share of the frames for a warm-up."""
+        return self.problem(core).part(self._first)
 
     def _whitened(self, problem: Problem, blocks: Sequence[Block]) -> Problem:
         if not blocks:

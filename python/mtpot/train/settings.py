@@ -336,6 +336,16 @@ class Settings:
             "X",
         ),
     )
+    warm_up: float = field(
+        default=0.0,
+        metadata=_about(
+            "optimization",
+            "share of every group to train on first, before all; with 30,000 atoms and more 0.1 "
+            "saves most of the time; 0: none",
+            number(0.0, 1.0),
+            "SHARE",
+        ),
+    )
     validation: float = field(
         default=0.0,
         metadata=_about(

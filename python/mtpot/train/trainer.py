@@ -149,13 +149,15 @@ def _saver(
 class _Stage:
     """A solver, and the potential that it begins with, made from that of the stage before.
 
-    Whether the ridge is to be chosen first, at the radial functions of that potential.
+    Whether the ridge is to be chosen first, at the radial functions of that potential, and
+    whether it is for a part of the frames alone.
     """
 
     name: str
     solver: str
     begin: Callable[[MTP], MTP] = lambda potential: potential
     chooses_ridge: bool = False
+    warms_up: bool = False
 
 
 class _Training:
@@ -204,8 +206,8 @@ class _Training:
     def _stages(self, start: MTP) -> list[_Stage]:
         """By way of a lower level if parameters are to be fewer; a regression comes last.
 
-        An automatic ridge makes a stage of its own of what is done with it: the stages before
-        have the smallest.
+        A warm-up is the first of them on a part of the frames. An automatic ridge makes a stage of
+        its own of what is done with it: the stages before have the smallest.
         """
         name, most = self._settings.solver, self._settings.max_parameters
         linear = SOLVERS[name].linear
@@ -227,6 +229,10 @@ class _Training:
             stages = [_Stage(f"{most} parameters", nonlinear, self._thinned)]
         elif not (linear and trained):
             stages = [_Stage("", nonlinear)]
+        if stages and self._settings.warm_up > 0.0:
+            name_there = f"{stages[0].name} warm-up".strip()
+            warm_up = replace(stages[0], name=name_there, warms_up=True)
+            stages[:1] = [warm_up, _Stage(stages[0].name, nonlinear)]
         if stages and self._settings.ridge == "auto":
             stages.append(_Stage("chosen ridge", nonlinear, chooses_ridge=True))
         return [*stages, _Stage(name, name)] if linear else stages
@@ -264,7 +270,8 @@ class _Training:
         text = text_of(start)
         watch = Watch(record, patience, lambda now: self._save(position, text, now), standing)
         options = replace(options_of(settings, stage.solver), resumed=standing.mark)
-        problem = self._monitor.problem(start.core)
+        monitor = self._monitor
+        problem = (monitor.warm_up if stage.warms_up else monitor.problem)(start.core)
         chosen: dict[str, float] = {}
 
         def minimize() -> Result:

@@ -51,7 +51,7 @@ def _beside(settings: Settings, start: MTP) -> Iterator[str]:
         )
     if not _regression_alone(settings, start):
         return
-    for name in ("tolerance", "patience", "max_steps"):
+    for name in ("tolerance", "patience", "max_steps", "warm_up"):
         used = name == "max_steps" and settings.solver in ITERATED
         if _given(settings, name) and not used:
             flag = f"--{name.replace('_', '-')}"
