@@ -77,6 +77,11 @@ class Regression:
         """Take the species energies out of normal equations about the origin."""
         return Centered.of(equations, self.problem.species_count)
 
+    def loss(self, parameters: Floats) -> float:
+        """Loss at the radial functions of the origin, without another pass over the frames."""
+        change = (parameters - self.origin)[self.problem.radial_count :]
+        return max(self.equations.loss_after(change), 0.0)
+
     def parameters(self, change: Floats) -> Floats:
         """All parameters after a change of the linear ones."""
         moved = self.origin.copy()
@@ -105,13 +110,15 @@ def regression(estimate: Estimator) -> Minimize:
     @wraps(estimate)
     def minimize(problem: Problem, start: Floats, options: Options, report: Report) -> Result:
         if start[problem.radial_count + problem.species_count :].any():
-            first = Result(start, _loss(problem, start), 0, "converged")
+            task = Regression(problem, start, options)
+            first = Result(start, task.loss(start), 0, "converged")
             report(0, first.loss, start)
         else:
             first = project(problem, start, options, report)
             if first.stop == "interrupted":
                 return first
-        return _run(Regression(problem, first.parameters, options), estimate, first, report)
+            task = Regression(problem, first.parameters, options)
+        return _run(task, estimate, first, report)
 
     return minimize
 
@@ -123,13 +130,9 @@ def _run(task: Regression, estimate: Estimator, first: Result, report: Report) -
             if steps - first.steps > task.options.max_steps:
                 return replace(result, stop="max-steps")
             parameters = task.parameters(each.change)
-            loss = _loss(task.problem, parameters)
+            loss = task.loss(parameters)
             result = Result(parameters, loss, steps, "converged", each.chosen)
             report(steps, loss, parameters)
     except KeyboardInterrupt:
         return replace(result, stop="interrupted")
     return result
-
-
-def _loss(problem: Problem, parameters: Floats) -> float:
-    return problem.normal_equations(parameters, linear_only=True).loss
