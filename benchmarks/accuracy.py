@@ -70,7 +70,7 @@ OTHERS: Choice = {
     "radial_size": (12,),
     "seed": (1,),
     "energy_weight": (1.0, 10.0),
-    "solver": ("huber", "least-absolute"),
+    "solver": ("huber",),
 }
 
 
