@@ -16,6 +16,7 @@ from mtpot import MTP, FormatError, InputError
 from mtpot.active.select import build_selection
 from mtpot.cli.common import to_json
 from mtpot.data.atoms import frame_from_atoms
+from mtpot.data.stored import store
 from mtpot.intervals import normal_factor
 from mtpot.train.calibration import coverage as package_coverage
 from mtpot.train.calibration import fit_error_model
@@ -314,6 +315,29 @@ def test_a_dimer_without_a_wall_is_named(judged: Judged, sign: float, hole: bool
     pair.parameters = [*[1.0, 0.0] * 4, 0.0, 0.0, sign]
     found = warnings(judge("mine", pair, {"test": judged.sets["test"].frames}))
     assert any("Si and Si alone in space" in text for text in found) == hole
+
+
+def test_a_sample_of_stored_frames_does_not_pass_for_all(
+    judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Aluminum stands only in frames between the two that are shown."""
+    monkeypatch.setattr("mtpot.train.report.judged.SHOWN", 2)
+    pure = all_silicon(judged)[:2]
+    made = [pure[0], *judged.sets["train"].frames[:6], pure[1]]
+    whole, stored = (
+        judge("mine", judged.potential, {"train": frames}, training())
+        for frames in (made, store(made, tmp_path))
+    )
+    assert len(stored.sets["train"].frames) == 2
+    assert warnings(stored) == warnings(whole)
+    assert any("152 labels for 55 parameters" in text for text in warnings(stored))
+    assert not any("within the cutoff of each other" in text for text in warnings(stored))
+    assert stored.distances.neighbors == whole.distances.neighbors
+    write_report(tmp_path, stored)
+    page = written(tmp_path)
+    assert ["train frames", "8 (32 atoms)"] in page.tables["The potential"]
+    notes = [text for text in page.texts["p"] if "a sample: 2 of 8 train frames" in text]
+    assert len(notes) == len({"Parity", "Distribution of errors", "Worst frames"})
 
 
 def test_a_perfect_fit_is_called_so(potential: MTP) -> None:
