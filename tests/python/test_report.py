@@ -317,6 +317,12 @@ def test_a_dimer_without_a_wall_is_named(judged: Judged, sign: float, hole: bool
     assert any("Si and Si alone in space" in text for text in found) == hole
 
 
+def test_the_steps_of_all_stages_are_counted(judged: Judged) -> None:
+    """Each begins with a step 0."""
+    both = replace(judged, training=training(steps=[*STEPS, *STEPS[:2]]))
+    assert "2.5 s and 4 steps to a loss" in sentences(both)[2]
+
+
 def test_a_sample_of_stored_frames_does_not_pass_for_all(
     judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

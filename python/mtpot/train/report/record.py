@@ -41,6 +41,11 @@ class Training:
         return cls(**plain, steps=[_step(each) for each in content["history"]])
 
 
+def count_steps(steps: Sequence[Step]) -> int:
+    """Count the accepted steps of all stages, each of which begins with a step 0."""
+    return sum(step.number > 0 for step in steps)
+
+
 def history(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Write steps as metrics.json holds them."""
     listed = [asdict(step) for step in steps]

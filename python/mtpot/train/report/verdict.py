@@ -10,6 +10,7 @@ from mtpot.short_range import find_holes
 from mtpot.train.metrics import energy_pairs, force_pairs
 from mtpot.train.pairs import species_pairs
 from mtpot.train.quantities import QUANTITIES, group_name
+from mtpot.train.report.record import count_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,10 +102,9 @@ def _making(judged: Judged) -> str:
     training = judged.training
     if training is None:
         return text
-    steps = training.steps[-1].number if training.steps else 0
     return (
-        f"{text} Training took {_duration(training.seconds)} and {steps} steps to a loss of "
-        f"{training.loss:.4g}."
+        f"{text} Training took {_duration(training.seconds)} and {count_steps(training.steps)} "
+        f"steps to a loss of {training.loss:.4g}."
     )
 
 
