@@ -35,6 +35,8 @@ class Compared:
         Mean number of neighbors, for the estimate of time.
     training
         How it was trained, if that is known.
+    frames
+        Number of frames that it was trained on, if that is known.
     """
 
     name: str
@@ -42,23 +44,21 @@ class Compared:
     metrics: Mapping[str, Metrics]
     neighbors: float
     training: Training | None = None
+    frames: int | None = None
 
     @classmethod
     def of(cls, judged: Judged) -> Compared:
         """Keep the errors of a judged potential, not its predictions."""
         metrics = {name: each.metrics for name, each in judged.sets.items()}
-        neighbors = judged.distances.neighbors
-        return cls(judged.name, judged.potential, metrics, neighbors, judged.training)
+        neighbors, training = judged.distances.neighbors, judged.training
+        # Without a record nothing tells what a potential was trained on.
+        frames = metrics["train"].total.frames if training and "train" in metrics else None
+        return cls(judged.name, judged.potential, metrics, neighbors, training, frames)
 
     @cached_property
     def microseconds(self) -> float:
         """Estimated time of energies and forces per atom."""
         return estimate_microseconds(self.potential, self.neighbors)
-
-    @property
-    def frames(self) -> int | None:
-        """Frames that it was trained on, if that is known."""
-        return self.metrics["train"].total.frames if "train" in self.metrics else None
 
 
 def common_kind(compared: Sequence[Compared]) -> str | None:
