@@ -34,6 +34,7 @@ from mtpot.train.report import (
     write_report,
 )
 from mtpot.train.report.calibration import calibration_drawing, coverage
+from mtpot.train.report.compared import frames_differ
 from mtpot.train.report.record import Training, history, read_record
 from mtpot.train.report.verdict import sentences, warnings
 from mtpot.train.settings import Settings
@@ -474,6 +475,29 @@ def test_runs_with_other_test_files_are_told_apart(tmp_path: Path) -> None:
         ["level", "16", "20"],
     ]
     assert not (tmp_path / "learning_curve.png").exists()
+
+
+OTHERS = {
+    "same": ({}, {}, False),
+    "seed": ({"seed": 1}, {}, True),
+    "split": ({"split_by": "trajectory"}, {}, True),
+    "files": ({"data": ["other.xyz"]}, {}, True),
+    "contents": ({}, {"fingerprints": {"data": "b"}}, True),
+    "moved": ({"data": ["../train.xyz"]}, {"fingerprints": {"data": "a"}}, False),
+}
+
+
+@pytest.mark.parametrize("kind", ["validation", "train"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_errors_on_other_frames_of_the_data_are_told_apart(
+    judged: Judged, name: str, kind: str
+) -> None:
+    changed, record, differ = OTHERS[name]
+    first = training(fingerprints={"data": "a"} if record else {})
+    second = training(settings={**first.settings, **changed}, **record)
+    metrics = {kind: judged.sets["test"].metrics}
+    both = [Compared("", judged.potential, metrics, 20.0, each) for each in (first, second)]
+    assert frames_differ(both, kind) == differ
 
 
 def test_hostile_names_stay_names_in_a_comparison(tmp_path: Path) -> None:

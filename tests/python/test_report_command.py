@@ -108,6 +108,17 @@ def test_frames_that_are_given_do_not_pass_for_those_of_the_training(
     assert [row[column] for row in rows] == [*map(str, trained), "-"]
 
 
+def test_other_test_files_do_not_matter_where_one_is_given(runs: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(runs / "more", tmp_path / "other")
+    record = (other / "metrics.json").read_text().replace("test.xyz", "other.xyz")
+    (other / "metrics.json").write_text(record)
+    for words, differ in (([], True), (["--test", runs / "few.xyz"], False)):
+        assert run(runs / "more", other, *words, "--output", tmp_path / f"{differ}") == 0
+        page = parse((tmp_path / f"{differ}" / "report.html").read_text(encoding="utf-8"))
+        said = page.texts["li"]
+        assert any("test frames are not the same for all" in text for text in said) == differ
+
+
 REFUSED = {
     "no-output": (["{runs}/few", "{runs}/more"], "give --output"),
     "no-output-potential": (["{runs}/few/potential.mtp", "--test", "{runs}/test.xyz"], "--output"),

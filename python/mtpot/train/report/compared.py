@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mtpot.train.report.judged import Judged, estimate_microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mtpot.potential import MTP
     from mtpot.train.metrics import Metrics, Summary
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KINDS = ("test", "validation", "train")
 """Sets of frames, those that say most of a potential first."""
+
+_SPLIT = ("data", "validation", "seed", "split_by")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,8 @@ class Compared:
         How it was trained, if that is known.
     frames
         Number of frames that it was trained on, if that is known.
+    given
+        Sets of frames that are not those of its training, but the same for all.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Compared:
     neighbors: float
     training: Training | None = None
     frames: int | None = None
+    given: Collection[str] = ()
 
     @classmethod
     def of(cls, judged: Judged) -> Compared:
@@ -71,10 +76,16 @@ def totals(compared: Sequence[Compared], kind: str) -> list[Summary]:
     return [each.metrics[kind].total for each in compared]
 
 
-def test_files(compared: Sequence[Compared]) -> list[str]:
-    """Different files that trainings were tested on, as their settings name them."""
-    trainings = [each.training for each in compared if each.training]
-    return sorted({str(each.settings.get("test")) for each in trainings})
+def frames_differ(compared: Sequence[Compared], kind: str) -> bool:
+    """Whether they were judged by different frames of a set, as far as their records tell."""
+    if len({(total.frames, total.atoms) for total in totals(compared, kind)}) > 1:
+        return True
+    own = [each.training for each in compared if each.training and kind not in each.given]
+    prints = [each.fingerprints.get("data") for each in own]
+    if kind != "test" and all(prints):
+        return len(set(prints)) > 1
+    names = ("test",) if kind == "test" else _SPLIT
+    return len({str([each.settings.get(name) for name in names]) for each in own}) > 1
 
 
 def differing_settings(compared: Sequence[Compared]) -> list[list[str]]:
