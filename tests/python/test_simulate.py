@@ -9,6 +9,7 @@ import pytest
 from ase import Atoms, units
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms
 from ase.phonons import Phonons
 from models import Case, crystal
 from test_training import distorted, label
@@ -128,6 +129,44 @@ def test_a_spring_has_the_frequency_of_a_spring() -> None:
 def test_odd_wave_vectors_are_refused(primitive: Atoms, vectors) -> None:
     with pytest.raises(InputError, match=r"\[k, 3\]"):
         phonon_frequencies(primitive, primitive.calc, vectors)
+
+
+def test_constraints_do_not_stop_phonons() -> None:
+    copper = bulk("Cu")
+    free = phonon_frequencies(copper, EMT(), [[0.5, 0.5, 0.0]], repeat=(2, 2, 2))
+    copper.set_constraint(FixAtoms([0]))
+    assert np.abs(free).min() > 1.0
+    held = phonon_frequencies(copper, EMT(), [[0.5, 0.5, 0.0]], repeat=(2, 2, 2))
+    np.testing.assert_array_equal(held, free)
+    assert len(copper.constraints) == 1
+
+
+def test_a_relaxation_keeps_constraints() -> None:
+    dimer = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.0]], constraint=FixAtoms([0]))
+    found = relaxed(dimer, EMT(), cell=False, force=FORCE)
+    assert not found.positions[0].any()
+    assert found.positions[1, 2] > 2.1
+
+
+def test_elastic_constants_of_held_atoms_are_refused() -> None:
+    copper = bulk("Cu")
+    copper.set_constraint(FixAtoms([0]))
+    with pytest.raises(InputError, match="constraints"):
+        elastic_constants(copper, EMT())
+
+
+@pytest.mark.parametrize("repeat", [(0, 2, 2), (2, 2, -1)], ids=str)
+def test_a_supercell_without_cells_is_refused(repeat: tuple[int, int, int]) -> None:
+    with pytest.raises(InputError, match="repeat"):
+        phonon_frequencies(bulk("Cu"), EMT(), [[0, 0, 0]], repeat=repeat)
+
+
+@pytest.mark.parametrize("step", [0.0, -0.01, float("nan")])
+def test_steps_of_differences_are_positive(step: float) -> None:
+    with pytest.raises(InputError, match="displacement"):
+        phonon_frequencies(bulk("Cu"), EMT(), [[0, 0, 0]], displacement=step)
+    with pytest.raises(InputError, match="strain"):
+        elastic_constants(bulk("Cu"), EMT(), strain=step)
 
 
 def test_clusters_have_no_elastic_constants_and_phonons(silicon) -> None:
