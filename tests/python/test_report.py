@@ -413,6 +413,19 @@ def test_uncertainties_have_a_section_where_they_are_given(judged: Judged, tmp_p
     assert (tmp_path / "calibration_2.png").exists()
 
 
+def test_the_script_of_the_documentation_runs(
+    judged: Judged, repository: Path, tmp_path: Path
+) -> None:
+    text = (repository / "docs" / "report.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {"potential": judged.potential, "folder": tmp_path}
+    names |= {"frames": judged.sets["train"].frames[:3], "test": judged.sets["test"].frames[:3]}
+    exec(script, names | {"sigma": np.ones(9), "errors": np.arange(9.0)})
+    assert {"report.html", "calibration_1.png", "forces.pdf"} <= {
+        p.name for p in tmp_path.iterdir()
+    }
+
+
 def test_a_record_survives_its_file(judged: Judged, tmp_path: Path) -> None:
     record = training()
     content = {name: getattr(record, name) for name in ("loss", "seconds", "stop", "seed")}
