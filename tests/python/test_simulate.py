@@ -24,7 +24,7 @@ from mtpot.simulate import (
     propagate,
     relaxed,
 )
-from mtpot.train.calibration import Judged, calibrate, judge, spreads
+from mtpot.train.calibration import Scored, calibrate, score, spreads
 from mtpot.train.committee import bag
 from mtpot.train.loss import Weights
 
@@ -204,7 +204,7 @@ def test_an_energy_spreads_as_the_calculator_says(scale: float | None) -> None:
     assert found.half_width(0.9) == pytest.approx(normal_factor(0.9) * found.deviation)
 
 
-def calibrated(frames: Sequence[Frame]) -> tuple[MTP, Judged]:
+def calibrated(frames: Sequence[Frame]) -> tuple[MTP, Scored]:
     """A committee calibrated on frames of a potential of a higher level, and what they taught."""
     potential = Case("RBChebyshev", 6, 1).potential(seed=2)
     truth = Case("RBChebyshev", 10, 1).potential(seed=1)
@@ -212,8 +212,8 @@ def calibrated(frames: Sequence[Frame]) -> tuple[MTP, Judged]:
     parameters = potential.parameters
     parameters[-members.shape[1] :] = members.mean(axis=0)
     center = MTP(potential.core.with_parameters(parameters)).with_members(members)
-    judged = judge(center, frames, spreads(center, frames, 1), 1)
-    return center.with_members(members, calibrate(judged)), judged
+    scored = score(center, frames, spreads(center, frames, 1), 1)
+    return center.with_members(members, calibrate(scored)), scored
 
 
 def test_propagated_energies_and_forces_are_as_uncertain_as_the_calculator_says() -> None:
@@ -224,7 +224,7 @@ def test_propagated_energies_and_forces_are_as_uncertain_as_the_calculator_says(
     """
     truth = Case("RBChebyshev", 10, 1).potential(seed=1)
     frames = label(truth, distorted(20, "SiSiSi", seed=50))
-    potential, judged = calibrated(frames)
+    potential, scored = calibrated(frames)
     calculator = MTPCalculator(potential, threads=1)
 
     def sizes(name: str, errors: Floats, unit: float) -> list[float]:
@@ -237,8 +237,8 @@ def test_propagated_energies_and_forces_are_as_uncertain_as_the_calculator_says(
 
     ratios = []
     for propagated, told, real in (
-        sizes("energy", judged.energy_errors, np.sqrt(3.0)),
-        sizes("forces", judged.force_errors, 1.0),
+        sizes("energy", scored.energy_errors, np.sqrt(3.0)),
+        sizes("forces", scored.force_errors, 1.0),
     ):
         assert 0.5 < propagated / told < 2.0
         ratios.append(propagated / real)

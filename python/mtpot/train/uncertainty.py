@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtpot.train.calibration import FEWEST, beside, calibrate, judge, spreads
+from mtpot.train.calibration import FEWEST, beside, calibrate, score, spreads
 from mtpot.train.committee import bag
 from mtpot.train.loss import weights_of
 from mtpot.train.report import Calibration
@@ -55,8 +55,8 @@ def with_committee(
     if not can_calibrate(validation):
         return committee
     found = spreads(committee, validation, settings.threads)
-    judged = judge(committee, validation, found, settings.threads)
-    return potential.with_members(members, calibrate(judged))
+    scored = score(committee, validation, found, settings.threads)
+    return potential.with_members(members, calibrate(scored))
 
 
 def can_calibrate(frames: Sequence[Frame]) -> bool:
