@@ -17,9 +17,7 @@ from mtpot.active.select import build_selection
 from mtpot.cli.common import to_json
 from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.stored import store
-from mtpot.intervals import normal_factor
-from mtpot.train.calibration import coverage as package_coverage
-from mtpot.train.calibration import fit_error_model
+from mtpot.train.calibration import coverage, fit_error_model
 from mtpot.train.metrics import evaluate_frames
 from mtpot.train.monitor import Step
 from mtpot.train.quantities import QUANTITIES, error_cells, error_rows
@@ -33,7 +31,7 @@ from mtpot.train.report import (
     write_comparison,
     write_report,
 )
-from mtpot.train.report.calibration import calibration_drawing, coverage
+from mtpot.train.report.calibration import calibration_drawing
 from mtpot.train.report.compared import frames_differ
 from mtpot.train.report.record import Training, history, read_record
 from mtpot.train.report.verdict import sentences, warnings
@@ -353,7 +351,7 @@ def test_a_perfect_fit_is_called_so(potential: MTP) -> None:
 
 
 def test_coverage_counts_what_intervals_hold() -> None:
-    assert coverage(np.ones(4), [0.0, -1.6, 1.7, 3.0], normal_factor(0.9)) == 0.5
+    assert Calibration(np.ones(4), np.array([0.0, -1.6, 1.7, 3.0])).coverage(0.9) == 0.5
     rng = np.random.default_rng(0)
     sigma = rng.uniform(0.1, 2.0, 20_000)
     errors = sigma * rng.normal(size=20_000)
@@ -376,7 +374,7 @@ def test_the_report_judges_the_intervals_that_users_get() -> None:
     nominal, held = drawn.figure.axes[1].lines[1].get_data()
     np.testing.assert_allclose(nominal, held, atol=0.03)
     for share in (0.5, 0.68, 0.9, 0.99):
-        expected = package_coverage(model, spread[2000:], errors[2000:], share)
+        expected = coverage(model, spread[2000:], errors[2000:], share)
         assert given.coverage(share) == expected
     assert f"90 % hold {100 * given.coverage(0.9):.1f} %" in drawn.caption
 

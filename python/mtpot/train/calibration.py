@@ -137,8 +137,12 @@ def fit_error_model(spread: ArrayLike, errors: ArrayLike) -> ErrorModel:
 
 def coverage(model: ErrorModel, spread: ArrayLike, errors: ArrayLike, level: float) -> float:
     """Share of errors inside their intervals of a level."""
-    widths = model.factor(level) * model.sigma(spread)
-    return float(np.mean(np.abs(np.asarray(errors)) <= widths))
+    return share_within(model.sigma(spread), errors, model.factor(level))
+
+
+def share_within(sigma: ArrayLike, errors: ArrayLike, factor: float) -> float:
+    """Share of errors within so many standard deviations."""
+    return float(np.mean(np.abs(errors) <= factor * np.asarray(sigma)))
 
 
 def expected_errors(
