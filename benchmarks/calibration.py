@@ -24,7 +24,7 @@ from mtpot.data.split import split_off
 from mtpot.intervals import LEVELS, ErrorModel, normal_factor
 from mtpot.potential import MTP
 from mtpot.spread import Spread
-from mtpot.train.calibration import TOLD, Judged, coverage, fit_error_model, judge, spreads
+from mtpot.train.calibration import TOLD, Scored, coverage, fit_error_model, score, spreads
 from mtpot.train.loss import weights_of
 from mtpot.train.posterior import PosteriorSpread, laplace
 from mtpot.train.settings import Settings
@@ -106,7 +106,7 @@ def row(name: str, model: ErrorModel, spread: Floats, errors: Floats) -> str:
     return f"| {name} | {' | '.join(shares)} | {rank:.2f} |"
 
 
-def table(kind: str, learned: dict[str, tuple[Method, Judged, Judged]]) -> None:
+def table(kind: str, learned: dict[str, tuple[Method, Scored, Scored]]) -> None:
     """Print the coverage of one kind of label."""
     names = [f"{kind}_spread", f"{kind}_errors"]
     count = len(getattr(next(iter(learned.values()))[2], names[1]))
@@ -120,7 +120,7 @@ def table(kind: str, learned: dict[str, tuple[Method, Judged, Judged]]) -> None:
         print(row(f"{name}, calibrated", model, spread, errors))
 
 
-def draw(learned: dict[str, tuple[Method, Judged, Judged]], path: Path) -> None:
+def draw(learned: dict[str, tuple[Method, Scored, Scored]], path: Path) -> None:
     """Predicted against real errors of forces in bins, and the coverage of intervals."""
     figure = Figure(figsize=(8.0, 3.7), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -175,8 +175,8 @@ def main() -> None:
     learned = {
         each.name: (
             each,
-            judge(result.potential, aside, each.find(aside)),
-            judge(result.potential, test, each.find(test)),
+            score(result.potential, aside, each.find(aside)),
+            score(result.potential, test, each.find(test)),
         )
         for each in methods(settings, result.potential, kept)
     }

@@ -19,7 +19,7 @@ from mtpot.simulate import (
     propagate,
     relaxed,
 )
-from mtpot.train.calibration import calibrate, judge, spreads
+from mtpot.train.calibration import calibrate, score, spreads
 from mtpot.train.committee import bag
 from mtpot.train.loss import Weights
 
@@ -36,8 +36,8 @@ def with_error_bars(members: int) -> MTP:
     frames, others = (read_frames(DATA / f"{name}.xyz") for name in ("train", "test"))
     linear = bag(potential, frames, Weights(), count=members)
     committee = potential.with_members(linear)
-    judged = judge(committee, others, spreads(committee, others))
-    return potential.with_members(linear, calibrate(judged))
+    scored = score(committee, others, spreads(committee, others))
+    return potential.with_members(linear, calibrate(scored))
 
 
 def elasticity(calculator: MTPCalculator) -> list[float]:

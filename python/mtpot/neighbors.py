@@ -217,7 +217,7 @@ def shortest_distance(frames: Iterable[Structure], cutoff: float) -> float:
     """
     shortest = np.inf
     for frame in frames:
-        _, distances = _distances(frame, cutoff)
+        _, distances = pair_distances(frame, cutoff)
         shortest = min(shortest, float(distances.min(initial=np.inf)))
     if not np.isfinite(shortest):
         raise InputError(f"no two atoms are closer than the cutoff of {cutoff} angstrom")
@@ -232,15 +232,7 @@ def shortest_distances(
     shortest = np.full((count, count), np.inf)
     for frame in frames:
         types = species_types(species, frame.symbols)
-        pairs, distances = _distances(frame, cutoff)
+        pairs, distances = pair_distances(frame, cutoff)
         np.minimum.at(shortest, (types[pairs[:, 0]], types[pairs[:, 1]]), distances)
     both: NDArray[np.float64] = np.minimum(shortest, shortest.T)
     return both
-
-
-def _distances(frame: Structure, cutoff: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs within the cutoff, each once, [pairs, 2], and their distances [pairs]."""
-    finder = NeighborList(cutoff=cutoff, full_list=False)
-    search = _Search(frame.positions, frame.cell, frame.pbc)
-    pairs, distances = search.run(finder, "Pd")
-    return pairs.view(np.int64).copy(), distances.copy()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from ase import units
 from models import CASES, Case, crystal
 
 from mtpot import InputError, MTPCalculator
@@ -105,6 +106,11 @@ def test_table_ends_with_the_total(example: tuple[list[Frame], list[Prediction]]
     assert list(rows) == ["a", "b", "total"]
     stress = f"{0.06 / np.sqrt(6) * GPA:.3f}"
     assert error_cells(rows["a"], ["rmse"]) == ["100.00", "0.1000", stress]
+
+
+def test_the_gigapascal_is_that_of_ase() -> None:
+    """By which labels are read; training itself does not know ASE."""
+    assert pytest.approx(1.0 / units.GPa, rel=1e-12) == GPA
 
 
 def test_frames_without_group_have_a_row_only_beside_others(

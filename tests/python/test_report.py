@@ -16,9 +16,8 @@ from mtpot import MTP, FormatError, InputError
 from mtpot.active.select import build_selection
 from mtpot.cli.common import to_json
 from mtpot.data.atoms import frame_from_atoms
-from mtpot.intervals import normal_factor
-from mtpot.train.calibration import coverage as package_coverage
-from mtpot.train.calibration import fit_error_model
+from mtpot.data.stored import store
+from mtpot.train.calibration import coverage, fit_error_model
 from mtpot.train.metrics import evaluate_frames
 from mtpot.train.monitor import Step
 from mtpot.train.quantities import QUANTITIES, error_cells, error_rows
@@ -32,7 +31,8 @@ from mtpot.train.report import (
     write_comparison,
     write_report,
 )
-from mtpot.train.report.calibration import calibration_drawing, coverage
+from mtpot.train.report.calibration import calibration_drawing
+from mtpot.train.report.compared import frames_differ
 from mtpot.train.report.record import Training, history, read_record
 from mtpot.train.report.verdict import sentences, warnings
 from mtpot.train.settings import Settings
@@ -316,13 +316,42 @@ def test_a_dimer_without_a_wall_is_named(judged: Judged, sign: float, hole: bool
     assert any("Si and Si alone in space" in text for text in found) == hole
 
 
+def test_the_steps_of_all_stages_are_counted(judged: Judged) -> None:
+    """Each begins with a step 0."""
+    both = replace(judged, training=training(steps=[*STEPS, *STEPS[:2]]))
+    assert "2.5 s and 4 steps to a loss" in sentences(both)[2]
+
+
+def test_a_sample_of_stored_frames_does_not_pass_for_all(
+    judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Aluminum stands only in frames between the two that are shown."""
+    monkeypatch.setattr("mtpot.train.report.judged.SHOWN", 2)
+    pure = all_silicon(judged)[:2]
+    made = [pure[0], *judged.sets["train"].frames[:6], pure[1]]
+    whole, stored = (
+        judge("mine", judged.potential, {"train": frames}, training())
+        for frames in (made, store(made, tmp_path))
+    )
+    assert len(stored.sets["train"].frames) == 2
+    assert warnings(stored) == warnings(whole)
+    assert any("152 labels for 55 parameters" in text for text in warnings(stored))
+    assert not any("within the cutoff of each other" in text for text in warnings(stored))
+    assert stored.distances.neighbors == whole.distances.neighbors
+    write_report(tmp_path, stored)
+    page = written(tmp_path)
+    assert ["train frames", "8 (32 atoms)"] in page.tables["The potential"]
+    notes = [text for text in page.texts["p"] if "a sample: 2 of 8 train frames" in text]
+    assert len(notes) == len({"Parity", "Distribution of errors", "Worst frames"})
+
+
 def test_a_perfect_fit_is_called_so(potential: MTP) -> None:
     texts = sentences(judge("mine", potential, {"test": labeled(potential, 3, 0.0, 0)}))
     assert "reproduced very closely" in texts[1]
 
 
 def test_coverage_counts_what_intervals_hold() -> None:
-    assert coverage(np.ones(4), [0.0, -1.6, 1.7, 3.0], normal_factor(0.9)) == 0.5
+    assert Calibration(np.ones(4), np.array([0.0, -1.6, 1.7, 3.0])).coverage(0.9) == 0.5
     rng = np.random.default_rng(0)
     sigma = rng.uniform(0.1, 2.0, 20_000)
     errors = sigma * rng.normal(size=20_000)
@@ -345,7 +374,7 @@ def test_the_report_judges_the_intervals_that_users_get() -> None:
     nominal, held = drawn.figure.axes[1].lines[1].get_data()
     np.testing.assert_allclose(nominal, held, atol=0.03)
     for share in (0.5, 0.68, 0.9, 0.99):
-        expected = package_coverage(model, spread[2000:], errors[2000:], share)
+        expected = coverage(model, spread[2000:], errors[2000:], share)
         assert given.coverage(share) == expected
     assert f"90 % hold {100 * given.coverage(0.9):.1f} %" in drawn.caption
 
@@ -380,6 +409,19 @@ def test_uncertainties_have_a_section_where_they_are_given(judged: Judged, tmp_p
     assert ["posterior" in shown[0], "committee" in shown[1]] == [True, True]
     assert "hold 25.0 %" in shown[0]
     assert (tmp_path / "calibration_2.png").exists()
+
+
+def test_the_script_of_the_documentation_runs(
+    judged: Judged, repository: Path, tmp_path: Path
+) -> None:
+    text = (repository / "docs" / "report.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {"potential": judged.potential, "folder": tmp_path}
+    names |= {"frames": judged.sets["train"].frames[:3], "test": judged.sets["test"].frames[:3]}
+    exec(script, names | {"sigma": np.ones(9), "errors": np.arange(9.0)})
+    assert {"report.html", "calibration_1.png", "forces.pdf"} <= {
+        p.name for p in tmp_path.iterdir()
+    }
 
 
 def test_a_record_survives_its_file(judged: Judged, tmp_path: Path) -> None:
@@ -444,6 +486,29 @@ def test_runs_with_other_test_files_are_told_apart(tmp_path: Path) -> None:
         ["level", "16", "20"],
     ]
     assert not (tmp_path / "learning_curve.png").exists()
+
+
+OTHERS = {
+    "same": ({}, {}, False),
+    "seed": ({"seed": 1}, {}, True),
+    "split": ({"split_by": "trajectory"}, {}, True),
+    "files": ({"data": ["other.xyz"]}, {}, True),
+    "contents": ({}, {"fingerprints": {"data": "b"}}, True),
+    "moved": ({"data": ["../train.xyz"]}, {"fingerprints": {"data": "a"}}, False),
+}
+
+
+@pytest.mark.parametrize("kind", ["validation", "train"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_errors_on_other_frames_of_the_data_are_told_apart(
+    judged: Judged, name: str, kind: str
+) -> None:
+    changed, record, differ = OTHERS[name]
+    first = training(fingerprints={"data": "a"} if record else {})
+    second = training(settings={**first.settings, **changed}, **record)
+    metrics = {kind: judged.sets["test"].metrics}
+    both = [Compared("", judged.potential, metrics, 20.0, each) for each in (first, second)]
+    assert frames_differ(both, kind) == differ
 
 
 def test_hostile_names_stay_names_in_a_comparison(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,32 @@ def test_potentials_are_judged_by_the_frames_that_are_given(runs: Path, tmp_path
     alone = parse((tmp_path / "one" / "report.html").read_text(encoding="utf-8"))
     total = dict(zip(*[alone.tables["Errors, test"][k] for k in (0, -1)], strict=True))
     assert total["force RMSE (eV/Å)"] == rows[2][rows[0].index("force RMSE (eV/Å)")]
+
+
+def test_frames_that_are_given_do_not_pass_for_those_of_the_training(
+    runs: Path, tmp_path: Path
+) -> None:
+    subjects = [runs / "few", runs / "more", runs / "few" / "potential.mtp"]
+    assert run(*subjects, "--data", runs / "test.xyz", "--output", tmp_path / "all") == 0
+    page = parse((tmp_path / "all" / "report.html").read_text(encoding="utf-8"))
+    heads, *rows = page.tables["The potentials, errors on train frames"]
+    column = heads.index("training frames")
+    trained = [
+        json.loads((runs / name / "metrics.json").read_text())["train"]["frames"]
+        for name in ("few", "more")
+    ]
+    assert [row[column] for row in rows] == [*map(str, trained), "-"]
+
+
+def test_other_test_files_do_not_matter_where_one_is_given(runs: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(runs / "more", tmp_path / "other")
+    record = (other / "metrics.json").read_text().replace("test.xyz", "other.xyz")
+    (other / "metrics.json").write_text(record)
+    for words, differ in (([], True), (["--test", runs / "few.xyz"], False)):
+        assert run(runs / "more", other, *words, "--output", tmp_path / f"{differ}") == 0
+        page = parse((tmp_path / f"{differ}" / "report.html").read_text(encoding="utf-8"))
+        said = page.texts["li"]
+        assert any("test frames are not the same for all" in text for text in said) == differ
 
 
 REFUSED = {

@@ -101,6 +101,14 @@ def test_data_and_output_are_required(name: str) -> None:
         load_settings(None, flags)
 
 
+def test_lists_may_be_empty_as_their_defaults_are(tmp_path: Path) -> None:
+    """Frames to train on there must be."""
+    found = load_settings(settings_file(tmp_path, "test = []\nspecies = []\n"), FLAGS)
+    assert found.test == found.species == ()
+    with pytest.raises(InputError, match="no data: give --data"):
+        load_settings(None, FLAGS | {"data": []})
+
+
 BAD_VALUES: list[tuple[str, Any]] = [
     ("level", 7),
     ("level", "eight"),

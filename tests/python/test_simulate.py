@@ -9,6 +9,7 @@ import pytest
 from ase import Atoms, units
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms
 from ase.phonons import Phonons
 from models import Case, crystal
 from test_training import distorted, label
@@ -23,7 +24,7 @@ from mtpot.simulate import (
     propagate,
     relaxed,
 )
-from mtpot.train.calibration import Judged, calibrate, judge, spreads
+from mtpot.train.calibration import Scored, calibrate, score, spreads
 from mtpot.train.committee import bag
 from mtpot.train.loss import Weights
 
@@ -130,6 +131,44 @@ def test_odd_wave_vectors_are_refused(primitive: Atoms, vectors) -> None:
         phonon_frequencies(primitive, primitive.calc, vectors)
 
 
+def test_constraints_do_not_stop_phonons() -> None:
+    copper = bulk("Cu")
+    free = phonon_frequencies(copper, EMT(), [[0.5, 0.5, 0.0]], repeat=(2, 2, 2))
+    copper.set_constraint(FixAtoms([0]))
+    assert np.abs(free).min() > 1.0
+    held = phonon_frequencies(copper, EMT(), [[0.5, 0.5, 0.0]], repeat=(2, 2, 2))
+    np.testing.assert_array_equal(held, free)
+    assert len(copper.constraints) == 1
+
+
+def test_a_relaxation_keeps_constraints() -> None:
+    dimer = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.0]], constraint=FixAtoms([0]))
+    found = relaxed(dimer, EMT(), cell=False, force=FORCE)
+    assert not found.positions[0].any()
+    assert found.positions[1, 2] > 2.1
+
+
+def test_elastic_constants_of_held_atoms_are_refused() -> None:
+    copper = bulk("Cu")
+    copper.set_constraint(FixAtoms([0]))
+    with pytest.raises(InputError, match="constraints"):
+        elastic_constants(copper, EMT())
+
+
+@pytest.mark.parametrize("repeat", [(0, 2, 2), (2, 2, -1)], ids=str)
+def test_a_supercell_without_cells_is_refused(repeat: tuple[int, int, int]) -> None:
+    with pytest.raises(InputError, match="repeat"):
+        phonon_frequencies(bulk("Cu"), EMT(), [[0, 0, 0]], repeat=repeat)
+
+
+@pytest.mark.parametrize("step", [0.0, -0.01, float("nan")])
+def test_steps_of_differences_are_positive(step: float) -> None:
+    with pytest.raises(InputError, match="displacement"):
+        phonon_frequencies(bulk("Cu"), EMT(), [[0, 0, 0]], displacement=step)
+    with pytest.raises(InputError, match="strain"):
+        elastic_constants(bulk("Cu"), EMT(), strain=step)
+
+
 def test_clusters_have_no_elastic_constants_and_phonons(silicon) -> None:
     cluster, calculator = Atoms("Si2", [[0, 0, 0], [0, 0, 2.3]]), MTPCalculator(silicon)
     for compute in (
@@ -165,7 +204,7 @@ def test_an_energy_spreads_as_the_calculator_says(scale: float | None) -> None:
     assert found.half_width(0.9) == pytest.approx(normal_factor(0.9) * found.deviation)
 
 
-def calibrated(frames: Sequence[Frame]) -> tuple[MTP, Judged]:
+def calibrated(frames: Sequence[Frame]) -> tuple[MTP, Scored]:
     """A committee calibrated on frames of a potential of a higher level, and what they taught."""
     potential = Case("RBChebyshev", 6, 1).potential(seed=2)
     truth = Case("RBChebyshev", 10, 1).potential(seed=1)
@@ -173,8 +212,8 @@ def calibrated(frames: Sequence[Frame]) -> tuple[MTP, Judged]:
     parameters = potential.parameters
     parameters[-members.shape[1] :] = members.mean(axis=0)
     center = MTP(potential.core.with_parameters(parameters)).with_members(members)
-    judged = judge(center, frames, spreads(center, frames, 1), 1)
-    return center.with_members(members, calibrate(judged)), judged
+    scored = score(center, frames, spreads(center, frames, 1), 1)
+    return center.with_members(members, calibrate(scored)), scored
 
 
 def test_propagated_energies_and_forces_are_as_uncertain_as_the_calculator_says() -> None:
@@ -185,7 +224,7 @@ def test_propagated_energies_and_forces_are_as_uncertain_as_the_calculator_says(
     """
     truth = Case("RBChebyshev", 10, 1).potential(seed=1)
     frames = label(truth, distorted(20, "SiSiSi", seed=50))
-    potential, judged = calibrated(frames)
+    potential, scored = calibrated(frames)
     calculator = MTPCalculator(potential, threads=1)
 
     def sizes(name: str, errors: Floats, unit: float) -> list[float]:
@@ -198,8 +237,8 @@ def test_propagated_energies_and_forces_are_as_uncertain_as_the_calculator_says(
 
     ratios = []
     for propagated, told, real in (
-        sizes("energy", judged.energy_errors, np.sqrt(3.0)),
-        sizes("forces", judged.force_errors, 1.0),
+        sizes("energy", scored.energy_errors, np.sqrt(3.0)),
+        sizes("forces", scored.force_errors, 1.0),
     ):
         assert 0.5 < propagated / told < 2.0
         ratios.append(propagated / real)

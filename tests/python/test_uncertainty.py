@@ -16,7 +16,7 @@ from mtpot.active.select import build_selection
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.intervals import LEVELS, ErrorModel, Intervals, normal_factor
 from mtpot.spread import SpreadEvaluator
-from mtpot.train.calibration import calibrate, coverage, fit_error_model, judge, spreads
+from mtpot.train.calibration import calibrate, coverage, fit_error_model, score, spreads
 from mtpot.train.committee import bag
 from mtpot.train.loss import NormalEquations, Weights
 from mtpot.train.posterior import Posterior, PosteriorSpread, laplace
@@ -552,9 +552,9 @@ def test_forces_that_vanish_by_symmetry_do_not_count() -> None:
     crystal_at_rest = replace(distorted(1, "SiSi")[0], positions=np.zeros((2, 3)))
     crystal_at_rest.positions[1] = 0.5 * crystal_at_rest.cell.sum(axis=0)
     frames = label(Case("RBChebyshev", 8, 1).potential(), [crystal_at_rest, *distorted(1, "SiSi")])
-    judged = judge(potential, frames, spreads(potential, frames))
-    assert len(judged.energy_errors) == 2
-    assert len(judged.force_errors) == 6
+    scored = score(potential, frames, spreads(potential, frames))
+    assert len(scored.energy_errors) == 2
+    assert len(scored.force_errors) == 6
 
 
 @pytest.mark.parametrize(
@@ -614,8 +614,8 @@ def test_a_committee_calibrated_on_some_frames_covers_others() -> None:
     training, validation, test = frames[:30], frames[30:130], frames[130:]
     members = bag(potential, training, WEIGHTS, count=8, threads=1)
     found = at_mean(potential, members).with_members(members)
-    intervals = calibrate(judge(found, validation, spreads(found, validation, 1), 1))
-    judged = judge(found, test, spreads(found, test, 1), 1)
-    assert len(judged.force_errors) > 1000
-    held = coverage(intervals.forces, judged.force_spread, judged.force_errors, 0.9)
+    intervals = calibrate(score(found, validation, spreads(found, validation, 1), 1))
+    scored = score(found, test, spreads(found, test, 1), 1)
+    assert len(scored.force_errors) > 1000
+    held = coverage(intervals.forces, scored.force_spread, scored.force_errors, 0.9)
     assert 0.85 <= held <= 0.95

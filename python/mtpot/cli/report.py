@@ -183,7 +183,10 @@ def _compare(subject: _Subject, arguments: argparse.Namespace, read: Reader) -> 
     # Times are comparable for equal surroundings only: those of the files, if there are some.
     metrics = dict(subject.metrics) | {name: each.metrics for name, each in judged.sets.items()}
     neighbors = judged.distances.neighbors if frames else subject.training.neighbors
-    return Compared(subject.name, subject.potential, metrics, neighbors, subject.training)
+    trained = subject.metrics["train"].total.frames if "train" in subject.metrics else None
+    return Compared(
+        subject.name, subject.potential, metrics, neighbors, subject.training, trained, [*frames]
+    )
 
 
 def _given_frames(

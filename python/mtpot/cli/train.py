@@ -420,21 +420,19 @@ def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
 
 
 def _ending(result: TrainingResult) -> str:
+    from mtpot.train.report.record import count_steps
+
+    steps = count_steps(result.steps)
     if result.stop == "interrupted":
         return (
             "interrupted: the best potential so far is written, without an active set; "
             "--resume goes on"
         )
     if result.stop == "converged":
-        return f"converged after {_steps(result)} steps"
+        return f"converged after {steps} steps"
     if result.stop == "validation":
-        return f"stopped after {_steps(result)} steps: validation frames do no better any more"
-    return f"stopped after {_steps(result)} steps, not converged: raise --max-steps"
-
-
-def _steps(result: TrainingResult) -> int:
-    """Count the accepted steps of all stages, each of which begins with a step 0."""
-    return sum(step.number > 0 for step in result.steps)
+        return f"stopped after {steps} steps: validation frames do no better any more"
+    return f"stopped after {steps} steps, not converged: raise --max-steps"
 
 
 def _save_potential(settings: Settings, potential: MTP) -> None:
@@ -520,13 +518,13 @@ def _save_metrics(
 
 
 def _facts(settings: Settings, result: TrainingResult, seconds: float) -> dict[str, Any]:
-    from mtpot.train.report.record import history, versions
+    from mtpot.train.report.record import count_steps, history, versions
 
     core = result.potential.core
     return {
         "loss": result.loss,
         "seconds": seconds,
-        "steps": _steps(result),
+        "steps": count_steps(result.steps),
         "stop": result.stop,
         "chosen": result.chosen,
         "parameters": len(core.parameters),

@@ -36,6 +36,8 @@ def relaxed(
 ) -> Atoms:
     """Return a copy of a structure in equilibrium, with its calculator.
 
+    Constraints of the structure hold; if the cell relaxes, fixed atoms move with it.
+
     Parameters
     ----------
     atoms
@@ -82,7 +84,7 @@ def elastic_constants(
     Parameters
     ----------
     atoms
-        A crystal, periodic in all directions.
+        A crystal, periodic in all directions, without constraints.
     calculator
         Gives energy, forces and stress.
     strain
@@ -100,12 +102,20 @@ def elastic_constants(
     Raises
     ------
     InputError
-        If the structure is not periodic in all directions.
+        If the structure is not periodic in all directions or has constraints, or `strain` is not
+        positive.
     NumericalError
         If a relaxation finds no equilibrium.
     """
     if not np.all(atoms.pbc):
         raise InputError("elastic constants are those of a crystal: periodic in all directions")
+    if atoms.constraints:
+        raise InputError(
+            "elastic constants are those of atoms that relax freely: take the constraints off by "
+            "atoms.set_constraint()"
+        )
+    if not strain > 0.0:
+        raise InputError(f"strain must be positive, not {strain}")
     start = relaxed(atoms, calculator, cell=relax_cell, force=force)
 
     def stress(tensor: Floats) -> Floats:

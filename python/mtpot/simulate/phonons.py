@@ -31,7 +31,8 @@ def phonon_frequencies(
     """Frequencies of harmonic vibrations around a structure.
 
     Force constants are central differences of the forces in a supercell, with sums over all atoms
-    set to zero; between atoms that have several nearest images they are shared among these.
+    set to zero; between atoms that have several nearest images they are shared among these. All
+    atoms vibrate: constraints do not hold.
 
     Parameters
     ----------
@@ -53,14 +54,20 @@ def phonon_frequencies(
     Raises
     ------
     InputError
-        If the wave vectors have another shape, or the structure is not periodic.
+        If the wave vectors have another shape, the structure is not periodic, or `repeat` or
+        `displacement` is not positive.
     """
     vectors = np.atleast_2d(np.asarray(wave_vectors, dtype=np.float64))
     if vectors.ndim != 2 or vectors.shape[1] != 3:
         raise InputError(f"wave vectors have the shape [k, 3], not {list(vectors.shape)}")
     if not np.all(atoms.pbc):
         raise InputError("phonons are those of a crystal: periodic in all directions")
+    if min(repeat) < 1:
+        raise InputError(f"repeat must be 1 or more in all directions, not {repeat}")
+    if not displacement > 0.0:
+        raise InputError(f"displacement must be positive, not {displacement}")
     supercell = atoms.repeat(repeat)
+    supercell.set_constraint()  # a fixed atom would have no forces
     supercell.calc = calculator
     constants = _force_constants(supercell, len(atoms), displacement)
     phases = _phases(atoms, supercell, vectors)

@@ -34,7 +34,7 @@ FEWEST = fewest_errors(0.9)
 _RATIOS = np.concatenate([[0.0], np.logspace(-6, 6, 241)])
 
 
-class Judged(NamedTuple):
+class Scored(NamedTuple):
     """Spread and errors of labels: energies in eV per root of the atoms, forces in eV/angstrom.
 
     Shapes [frames with an energy] and [force components].
@@ -58,16 +58,16 @@ def spreads(potential: MTP, frames: Sequence[Frame], threads: int = 0) -> list[S
     return [evaluator.evaluate(frame_neighborhoods(potential, f), threads) for f in frames]
 
 
-def judge(
+def score(
     potential: MTP, frames: Sequence[Frame], found: Sequence[Spread], threads: int = 0
-) -> Judged:
+) -> Scored:
     """Set spreads beside the errors of the potential's energies and forces."""
     return beside(frames, evaluate_frames(potential, frames, threads), found)
 
 
 def beside(
     frames: Sequence[Frame], predictions: Sequence[Prediction], found: Sequence[Spread]
-) -> Judged:
+) -> Scored:
     """Set spreads beside the errors of predictions.
 
     Components of forces that symmetry sets to zero are left out: they have neither.
@@ -81,10 +81,10 @@ def beside(
             seen = np.maximum(np.abs(prediction.forces), np.abs(frame.forces)) > VANISHING
             error = prediction.forces - frame.forces
             forces.append(np.array([spread.forces[seen], error[seen]]))
-    return Judged(*np.concatenate(energies, axis=1), *np.concatenate(forces, axis=1))
+    return Scored(*np.concatenate(energies, axis=1), *np.concatenate(forces, axis=1))
 
 
-def calibrate(judged: Judged) -> Intervals:
+def calibrate(scored: Scored) -> Intervals:
     """Learn error models of energies and forces.
 
     Raises
@@ -93,8 +93,8 @@ def calibrate(judged: Judged) -> Intervals:
         If there are too few labels.
     """
     return Intervals(
-        fit_error_model(judged.energy_spread, judged.energy_errors),
-        fit_error_model(judged.force_spread, judged.force_errors),
+        fit_error_model(scored.energy_spread, scored.energy_errors),
+        fit_error_model(scored.force_spread, scored.force_errors),
     )
 
 
@@ -137,8 +137,12 @@ def fit_error_model(spread: ArrayLike, errors: ArrayLike) -> ErrorModel:
 
 def coverage(model: ErrorModel, spread: ArrayLike, errors: ArrayLike, level: float) -> float:
     """Share of errors inside their intervals of a level."""
-    widths = model.factor(level) * model.sigma(spread)
-    return float(np.mean(np.abs(np.asarray(errors)) <= widths))
+    return share_within(model.sigma(spread), errors, model.factor(level))
+
+
+def share_within(sigma: ArrayLike, errors: ArrayLike, factor: float) -> float:
+    """Share of errors within so many standard deviations."""
+    return float(np.mean(np.abs(errors) <= factor * np.asarray(sigma)))
 
 
 def expected_errors(
@@ -159,13 +163,13 @@ def expected_errors(
     ]
 
 
-def describe_coverage(intervals: Intervals | None, judged: Judged) -> list[str]:
+def describe_coverage(intervals: Intervals | None, scored: Scored) -> list[str]:
     """Tell how many errors lie inside their intervals, a line for each kind of label."""
     if intervals is None:
         return ["the spread of the members is not calibrated: expect errors to be larger by far"]
     kinds = {
-        "energies": (intervals.energy, judged.energy_spread, judged.energy_errors),
-        "force components": (intervals.forces, judged.force_spread, judged.force_errors),
+        "energies": (intervals.energy, scored.energy_spread, scored.energy_errors),
+        "force components": (intervals.forces, scored.force_spread, scored.force_errors),
     }
     lines = []
     for name, (model, spread, errors) in kinds.items():

@@ -47,36 +47,53 @@ class PairStatistics:
     neighbors: float
 
 
+class PairTally:
+    """Counts pairs of atoms nearer than a cutoff (angstrom), frame by frame."""
+
+    def __init__(self, species: Sequence[str], cutoff: float) -> None:
+        size = len(species)
+        self._species, self._cutoff, self._atoms = species, cutoff, 0
+        self._counts = np.zeros((size * size, BINS), dtype=np.int64)
+        self._shortest = np.full(size * size, np.inf)
+
+    def add(self, frame: Frame) -> None:
+        """Go through the pairs of a frame, each counted once.
+
+        Raises
+        ------
+        InputError, NumericalError
+            The frame is not sound or has an element beside the species.
+        """
+        self._atoms += len(frame)
+        pairs, distances = pair_distances(frame, self._cutoff)
+        types = np.sort(species_types(self._species, frame.symbols)[pairs], axis=1)
+        codes = types @ [len(self._species), 1]
+        places = np.minimum((distances * (BINS / self._cutoff)).astype(np.int64), BINS - 1)
+        found = np.bincount(codes * BINS + places, minlength=self._counts.size)
+        self._counts += found.reshape(self._counts.shape)
+        for code in np.unique(codes):
+            self._shortest[code] = min(self._shortest[code], distances[codes == code].min())
+
+    def statistics(self) -> PairStatistics:
+        """Return what has been counted so far."""
+        names = [(a, b) for a in self._species for b in self._species]
+        counts, codes = self._counts, _sorted_codes(len(self._species))
+        return PairStatistics(
+            edges=np.linspace(0.0, self._cutoff, BINS + 1),
+            counts={names[k]: counts[k].astype(float) for k in codes},
+            shortest={names[k]: float(self._shortest[k]) for k in codes if counts[k].any()},
+            neighbors=2.0 * float(counts.sum()) / max(self._atoms, 1),
+        )
+
+
 def pair_statistics(
     frames: Iterable[Frame], species: Sequence[str], cutoff: float
 ) -> PairStatistics:
-    """Go through all pairs of atoms nearer than the cutoff (angstrom), each counted once.
-
-    Raises
-    ------
-    InputError, NumericalError
-        A frame is not sound or has an element beside the species.
-    """
-    size = len(species)
-    counts = np.zeros((size * size, BINS), dtype=np.int64)
-    shortest = np.full(size * size, np.inf)
-    atoms = 0
+    """Count the pairs of all frames; raises as `PairTally.add`."""
+    tally = PairTally(species, cutoff)
     for frame in frames:
-        atoms += len(frame)
-        pairs, distances = pair_distances(frame, cutoff)
-        types = np.sort(species_types(species, frame.symbols)[pairs], axis=1)
-        codes = types @ [size, 1]
-        places = np.minimum((distances * (BINS / cutoff)).astype(np.int64), BINS - 1)
-        counts += np.bincount(codes * BINS + places, minlength=counts.size).reshape(counts.shape)
-        for code in np.unique(codes):
-            shortest[code] = min(shortest[code], distances[codes == code].min())
-    names = [(a, b) for a in species for b in species]
-    return PairStatistics(
-        edges=np.linspace(0.0, cutoff, BINS + 1),
-        counts={names[k]: counts[k].astype(float) for k in _sorted_codes(size)},
-        shortest={names[k]: float(shortest[k]) for k in _sorted_codes(size) if counts[k].any()},
-        neighbors=2.0 * float(counts.sum()) / max(atoms, 1),
-    )
+        tally.add(frame)
+    return tally.statistics()
 
 
 def _sorted_codes(size: int) -> list[int]:

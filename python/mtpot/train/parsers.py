@@ -126,9 +126,12 @@ def parse_path(value: Any) -> Path:
 
 
 def parse_paths(value: Any) -> tuple[Path, ...]:
-    """Paths from ``"a.xyz,runs/*/OUTCAR"``, or from a list of such; a file may have a comma."""
+    """Paths from ``"a.xyz,runs/*/OUTCAR"``, or from a list of such; a file may have a comma.
+
+    An empty list means that there are none.
+    """
     values = [value] if isinstance(value, str) else value
-    if not isinstance(values, (list, tuple)) or not values:
+    if not isinstance(values, (list, tuple)):
         raise ValueError("expected the paths of files")
     if not all(isinstance(each, str) and each for each in values):
         raise ValueError("expected the paths of files")

@@ -139,7 +139,7 @@ def _known(path: Path, key: str) -> str:
 
 def _check_complete(values: Mapping[str, Any]) -> None:
     for name, _, default in options():
-        if default is MISSING and name not in values:
+        if default is MISSING and values.get(name, ()) == ():
             raise InputError(
                 f"no {name}: give --{name}, or a settings file that has it (mlp-train --template)"
             )

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtpot.train.calibration import FEWEST, beside, calibrate, judge, spreads
+from mtpot.train.calibration import FEWEST, beside, calibrate, score, spreads
 from mtpot.train.committee import bag
 from mtpot.train.loss import weights_of
 from mtpot.train.report import Calibration
+from mtpot.train.solvers.common import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from mtpot.potential import MTP
     from mtpot.train.report import Judged
     from mtpot.train.settings import Settings
-
-SMALLEST_RIDGE = 1e-10
 
 
 def with_committee(
@@ -48,15 +47,15 @@ def with_committee(
         weights_of(settings),
         count=settings.ensemble,
         seed=settings.seed,
-        ridge=SMALLEST_RIDGE if settings.ridge == "auto" else settings.ridge,
+        ridge=number_of(settings.ridge),
         threads=settings.threads,
     )
     committee = potential.with_members(members)
     if not can_calibrate(validation):
         return committee
     found = spreads(committee, validation, settings.threads)
-    judged = judge(committee, validation, found, settings.threads)
-    return potential.with_members(members, calibrate(judged))
+    scored = score(committee, validation, found, settings.threads)
+    return potential.with_members(members, calibrate(scored))
 
 
 def can_calibrate(frames: Sequence[Frame]) -> bool:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from mtpot.errors import InputError
 from mtpot.intervals import normal_factor
+from mtpot.train.calibration import share_within
 from mtpot.train.report.style import CYCLE, Drawing, plain_ticks
 
 if TYPE_CHECKING:
@@ -52,20 +53,15 @@ class Calibration:
         return self.model.factor(share) if self.model else normal_factor(share)
 
     def coverage(self, share: float) -> float:
-        """Share of the errors inside the intervals that should hold `share` of them."""
-        return coverage(self.predicted, self.errors, self.factor(share))
+        """Share of the errors inside the intervals that should hold `share` of them.
 
-
-def coverage(predicted: ArrayLike, errors: ArrayLike, factor: float) -> float:
-    """Share of errors within so many standard deviations.
-
-    Raises
-    ------
-    InputError
-        The arrays differ in length or are empty, or a standard deviation is not positive.
-    """
-    sigma, actual = _checked(predicted, errors)
-    return float(np.mean(np.abs(actual) <= factor * sigma))
+        Raises
+        ------
+        InputError
+            The arrays differ in length or are empty, or a standard deviation is not positive.
+        """
+        sigma, actual = _checked(self.predicted, self.errors)
+        return share_within(sigma, actual, self.factor(share))
 
 
 def calibration_figure(calibration: Calibration) -> Figure:
@@ -77,7 +73,7 @@ def calibration_figure(calibration: Calibration) -> Figure:
     Raises
     ------
     InputError
-        As `coverage`.
+        As `Calibration.coverage`.
     """
     sigma, actual = _checked(calibration.predicted, calibration.errors)
     figure = Figure(figsize=(8.0, 3.7), layout="constrained")

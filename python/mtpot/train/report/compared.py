@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mtpot.train.report.judged import Judged, estimate_microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mtpot.potential import MTP
     from mtpot.train.metrics import Metrics, Summary
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KINDS = ("test", "validation", "train")
 """Sets of frames, those that say most of a potential first."""
+
+_SPLIT = ("data", "validation", "seed", "split_by")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,10 @@ class Compared:
         Mean number of neighbors, for the estimate of time.
     training
         How it was trained, if that is known.
+    frames
+        Number of frames that it was trained on, if that is known.
+    given
+        Sets of frames that are not those of its training, but the same for all.
     """
 
     name: str
@@ -42,23 +48,22 @@ class Compared:
     metrics: Mapping[str, Metrics]
     neighbors: float
     training: Training | None = None
+    frames: int | None = None
+    given: Collection[str] = ()
 
     @classmethod
     def of(cls, judged: Judged) -> Compared:
         """Keep the errors of a judged potential, not its predictions."""
         metrics = {name: each.metrics for name, each in judged.sets.items()}
-        neighbors = judged.distances.neighbors
-        return cls(judged.name, judged.potential, metrics, neighbors, judged.training)
+        neighbors, training = judged.distances.neighbors, judged.training
+        # Without a record nothing tells what a potential was trained on.
+        frames = metrics["train"].total.frames if training and "train" in metrics else None
+        return cls(judged.name, judged.potential, metrics, neighbors, training, frames)
 
     @cached_property
     def microseconds(self) -> float:
         """Estimated time of energies and forces per atom."""
         return estimate_microseconds(self.potential, self.neighbors)
-
-    @property
-    def frames(self) -> int | None:
-        """Frames that it was trained on, if that is known."""
-        return self.metrics["train"].total.frames if "train" in self.metrics else None
 
 
 def common_kind(compared: Sequence[Compared]) -> str | None:
@@ -71,10 +76,16 @@ def totals(compared: Sequence[Compared], kind: str) -> list[Summary]:
     return [each.metrics[kind].total for each in compared]
 
 
-def test_files(compared: Sequence[Compared]) -> list[str]:
-    """Different files that trainings were tested on, as their settings name them."""
-    trainings = [each.training for each in compared if each.training]
-    return sorted({str(each.settings.get("test")) for each in trainings})
+def frames_differ(compared: Sequence[Compared], kind: str) -> bool:
+    """Whether they were judged by different frames of a set, as far as their records tell."""
+    if len({(total.frames, total.atoms) for total in totals(compared, kind)}) > 1:
+        return True
+    own = [each.training for each in compared if each.training and kind not in each.given]
+    prints = [each.fingerprints.get("data") for each in own]
+    if kind != "test" and all(prints):
+        return len(set(prints)) > 1
+    names = ("test",) if kind == "test" else _SPLIT
+    return len({str([each.settings.get(name) for name in names]) for each in own}) > 1
 
 
 def differing_settings(compared: Sequence[Compared]) -> list[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mtpot.train.quantities import QUANTITIES, Quantity, error_rows
-from mtpot.train.report.compared import common_kind, differing_settings, test_files, totals
+from mtpot.train.report.compared import common_kind, differing_settings, frames_differ, totals
 from mtpot.train.report.convergence import compared_convergence
 from mtpot.train.report.curves import compared_dimers, compared_radial
 from mtpot.train.report.folder import write_page
@@ -106,8 +106,7 @@ def _cautions(compared: Sequence[Compared], kind: str | None) -> list[str]:
     found = []
     if kind == "train":
         found.append("The errors are on training frames: they do not say how well these predict.")
-    frames = {(total.frames, total.atoms) for total in totals(compared, kind)}
-    if len(frames) > 1 or (kind == "test" and len(test_files(compared)) > 1):
+    if frames_differ(compared, kind):
         found.append(f"The {kind} frames are not the same for all: give --test to judge them by.")
     stops = {each.name: each.training.stop for each in compared if each.training}
     return found + [

@@ -13,10 +13,10 @@ from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.data.stored import StoredFrames
 from mtpot.grading import Grader
 from mtpot.train.metrics import evaluate_frames, iterate_predictions, measure
-from mtpot.train.pairs import pair_statistics
+from mtpot.train.pairs import PairTally
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.grading import Grades
@@ -33,23 +33,31 @@ SHOWN = 500
 class Evaluated:
     """A set of frames with its predictions and, if they were graded, its grades.
 
-    Of a set in a scratch file `frames` are a sample, and `measured` are the errors of all.
+    Attributes
+    ----------
+    frames, predictions, grades
+        Of a set in a scratch file, those of a sample.
+    metrics
+        Errors of all frames, in total and per group.
+    labels
+        Numbers that all frames have: energies, components of forces and stresses.
     """
 
     frames: Sequence[Frame]
     predictions: Sequence[Prediction]
+    metrics: Metrics
+    labels: int
     grades: Sequence[Grades] | None = None
-    measured: Metrics | None = None
 
     @property
     def pairs(self) -> list[tuple[Frame, Prediction]]:
         """Frame and prediction, one by one."""
         return list(zip(self.frames, self.predictions, strict=True))
 
-    @cached_property
-    def metrics(self) -> Metrics:
-        """Errors in total and per group."""
-        return self.measured or measure(self.frames, self.predictions)
+    @property
+    def sampled(self) -> bool:
+        """Whether there are more frames than `frames`."""
+        return len(self.frames) < self.metrics.total.frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +72,8 @@ class Judged:
         Trained, with element names.
     sets
         Under "train", "validation" and "test", as far as there are any.
+    distances
+        In all frames that it was trained on, or of all sets where these are not known.
     training
         How it was trained, if that is known.
     """
@@ -71,14 +81,8 @@ class Judged:
     name: str
     potential: MTP
     sets: Mapping[str, Evaluated]
+    distances: PairStatistics
     training: Training | None = None
-
-    @cached_property
-    def distances(self) -> PairStatistics:
-        """Distances in the frames that it was trained on, or in all where these are not known."""
-        known = [self.sets["train"]] if "train" in self.sets else list(self.sets.values())
-        frames = (frame for each in known for frame in each.frames)
-        return pair_statistics(frames, self.potential.species, self.potential.cutoff)
 
     @cached_property
     def microseconds(self) -> float:
@@ -100,17 +104,21 @@ def judge(
     InputError, NumericalError
         A frame does not fit the potential; the message names it.
     """
+    distances = PairTally(potential.species, potential.cutoff)
     sets = {}
     for kind, members in frames.items():
-        measured = None
-        shown = members
+        known = kind == "train" or "train" not in frames
+        passing = _Passing(members, distances if known else None)
         if isinstance(members, StoredFrames):
-            found = iterate_predictions(potential, members, threads)
-            measured, shown = measure(members, found), sample(members)
+            metrics = measure(passing, iterate_predictions(potential, members, threads))
+            shown: Sequence[Frame] = sample(members)
+            predictions = evaluate_frames(potential, shown, threads)
+        else:
+            shown, predictions = members, evaluate_frames(potential, members, threads)
+            metrics = measure(passing, predictions)
         graded = _grade(potential, shown, threads) if kind != "train" else None
-        predictions = evaluate_frames(potential, shown, threads)
-        sets[kind] = Evaluated(shown, predictions, graded, measured)
-    return Judged(name, potential, sets, training)
+        sets[kind] = Evaluated(shown, predictions, metrics, passing.labels, graded)
+    return Judged(name, potential, sets, distances.statistics(), training)
 
 
 def sample(frames: Sequence[Frame]) -> list[Frame]:
@@ -122,6 +130,24 @@ def sample(frames: Sequence[Frame]) -> list[Frame]:
 def estimate_microseconds(potential: MTP, neighbors: float) -> float:
     """Estimated microseconds per atom for energies and forces on one core."""
     return 1e-3 * _core.cost(potential.core, neighbors).effort
+
+
+class _Passing:
+    """Frames whose labels, and distances if they are asked for, are counted as they pass."""
+
+    def __init__(self, frames: Sequence[Frame], distances: PairTally | None) -> None:
+        self.labels = 0
+        self._frames, self._distances = frames, distances
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._frames:
+            self.labels += frame.energy is not None
+            self.labels += sum(
+                each.size for each in (frame.forces, frame.stress) if each is not None
+            )
+            if self._distances is not None:
+                self._distances.add(frame)
+            yield frame
 
 
 def _grade(potential: MTP, frames: Sequence[Frame], threads: int) -> list[Grades] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How a potential was trained; `neighbors` is the mean number in its training frames."""
+    """How a potential was trained.
+
+    `neighbors` is the mean number in its training frames. `fingerprints` tell data apart whose
+    files are called the same; records of early versions have none.
+    """
 
     loss: float
     seconds: float
@@ -33,12 +37,20 @@ class Training:
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
     steps: Sequence[Step]
+    fingerprints: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Training:
         """Take it from the content of metrics.json; a KeyError names what is missing."""
-        plain = {item.name: content[item.name] for item in fields(cls) if item.name != "steps"}
-        return cls(**plain, steps=[_step(each) for each in content["history"]])
+        apart = ("steps", "fingerprints")
+        plain = {item.name: content[item.name] for item in fields(cls) if item.name not in apart}
+        steps = [_step(each) for each in content["history"]]
+        return cls(**plain, steps=steps, fingerprints=content.get("fingerprints", {}))
+
+
+def count_steps(steps: Sequence[Step]) -> int:
+    """Count the accepted steps of all stages, each of which begins with a step 0."""
+    return sum(step.number > 0 for step in steps)
 
 
 def history(steps: Sequence[Step]) -> list[dict[str, Any]]:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 WORST = 10
 """Frames in each table of the worst."""
 
+_SAMPLED = ("Parity", "Distribution of errors", "Extrapolation")
+
 
 def write_report(folder: Path, judged: Judged, calibrations: Sequence[Calibration] = ()) -> None:
     """Write ``report.html`` and the PNG files of its figures; an earlier report is replaced.
@@ -94,6 +96,8 @@ def _sections(
         title: [gallery([each for each in some if each], images)] if any(some) else []
         for title, some in drawings.items()
     }
+    for title in _SAMPLED:
+        shown[title] = [_sample_note(judged), *shown[title]] if shown[title] else []
     shown["Errors by group"] = [
         *(error_table(name, each.metrics) for name, each in judged.sets.items()),
         *shown["Errors by group"],
@@ -130,7 +134,7 @@ def _key_facts(judged: Judged) -> list[tuple[str, str]]:
         ("time, estimated", f"{judged.microseconds:.3g} µs per atom and core"),
     ]
     rows += [
-        (f"{name} frames", f"{len(each.frames)} ({each.metrics.total.atoms} atoms)")
+        (f"{name} frames", f"{each.metrics.total.frames} ({each.metrics.total.atoms} atoms)")
         for name, each in judged.sets.items()
     ]
     training = judged.training
@@ -152,6 +156,16 @@ def error_table(name: str, metrics: Metrics) -> str:
     return table(["group", "frames", "atoms", *heads], rows[:-1], f"Errors, {name}", rows[-1])
 
 
+def _sample_note(judged: Judged) -> str:
+    """Say of which sets a sample is shown; empty if there are none."""
+    parts = [
+        f"{len(each.frames)} of {each.metrics.total.frames} {name} frames"
+        for name, each in judged.sets.items()
+        if each.sampled
+    ]
+    return paragraph(f"Shown here is a sample: {', '.join(parts)}.") if parts else ""
+
+
 def _worst(judged: Judged) -> list[str]:
     found = deviations(judged.sets)
     parts = [
@@ -162,7 +176,8 @@ def _worst(judged: Judged) -> list[str]:
         "Force errors are lengths of vectors, of the atom that has the largest in its frame; atoms "
         "count from zero. A frame that stands far out may be a calculation that went wrong."
     )
-    return [paragraph(about), *(_worst_table(*part) for part in parts if part[1])]
+    tables = [_worst_table(*part) for part in parts if part[1]]
+    return [paragraph(about), _sample_note(judged), *tables]
 
 
 def _worst_table(caption: str, found: Sequence[Deviation]) -> str:

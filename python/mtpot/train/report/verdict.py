@@ -10,6 +10,7 @@ from mtpot.short_range import find_holes
 from mtpot.train.metrics import energy_pairs, force_pairs
 from mtpot.train.pairs import species_pairs
 from mtpot.train.quantities import QUANTITIES, group_name
+from mtpot.train.report.record import count_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +87,8 @@ def _shares(evaluated: Evaluated) -> str:
         parts.append(
             f"The RMSE of energies per atom is {_percent(share)} of their standard deviation."
         )
+    if parts and evaluated.sampled:
+        parts.append(f"These shares are those of a sample of {len(evaluated.frames)} frames.")
     return " ".join(parts)
 
 
@@ -99,10 +102,9 @@ def _making(judged: Judged) -> str:
     training = judged.training
     if training is None:
         return text
-    steps = training.steps[-1].number if training.steps else 0
     return (
-        f"{text} Training took {_duration(training.seconds)} and {steps} steps to a loss of "
-        f"{training.loss:.4g}."
+        f"{text} Training took {_duration(training.seconds)} and {count_steps(training.steps)} "
+        f"steps to a loss of {training.loss:.4g}."
     )
 
 
@@ -116,7 +118,7 @@ def _unfinished(judged: Judged) -> Iterator[str]:
 
 def _untested(judged: Judged) -> Iterator[str]:
     if "test" in judged.sets:
-        frames = len(judged.sets["test"].frames)
+        frames = judged.sets["test"].metrics.total.frames
         if frames < FEWEST_FRAMES:
             yield f"There are only {_frames(frames, 'test')}: its errors are uncertain."
     elif "validation" not in judged.sets:
@@ -129,16 +131,15 @@ def _untested(judged: Judged) -> Iterator[str]:
 def _few_data(judged: Judged) -> Iterator[str]:
     if "train" not in judged.sets:
         return
-    pairs = judged.sets["train"].pairs
-    labels = sum(len(quantity.pairs(pairs)) for quantity in QUANTITIES)
+    labels, frames = judged.sets["train"].labels, judged.sets["train"].metrics.total.frames
     parameters = len(judged.potential.core.parameters)
     if labels < FEWEST_LABELS * parameters:
         yield (
             f"There are {labels} labels for {parameters} parameters, fewer than {FEWEST_LABELS} "
             "each: lower the level, or add frames."
         )
-    elif len(pairs) < FEWEST_FRAMES:
-        yield f"It was trained on {len(pairs)} frames only: what they lack, it does not know."
+    elif frames < FEWEST_FRAMES:
+        yield f"It was trained on {frames} frames only: what they lack, it does not know."
 
 
 def _overfitted(judged: Judged) -> Iterator[str]:
@@ -185,8 +186,10 @@ def _beyond_grades(judged: Judged) -> Iterator[str]:
     for kind, evaluated in judged.sets.items():
         beyond = sum(grades.frame > 10.0 for grades in evaluated.grades or [])
         if beyond:
+            frames = _frames(len(evaluated.frames), kind)
+            sample = "a sample of " if evaluated.sampled else ""
             yield (
-                f"{beyond} of {_frames(len(evaluated.frames), kind)} have an extrapolation grade "
+                f"{beyond} of {sample}{frames} have an extrapolation grade "
                 "above 10: the training data lack such structures."
             )
 
