@@ -262,7 +262,7 @@ def _train(settings: Settings, team: Processes | None) -> int:
         team.check(settings)
         print(f"{team.size} processes", flush=True)
     settings, data = read_data(settings)
-    facts = facts_of(settings.as_dict(), chain(data.train, data.validation))
+    facts = facts_of(settings.as_dict(), chain(data.train, data.validation), data.test)
     if _is_complete(settings, facts):
         print(f"{settings.output / 'potential.mtp'} is complete: nothing to resume")
         return 0
@@ -285,7 +285,7 @@ def _train(settings: Settings, team: Processes | None) -> int:
     potential = result.potential
     if result.stop != "interrupted":
         potential = save_active_set(settings, potential, data.train)
-    fingerprints = {name: facts[name] for name in ("data", "start")}
+    fingerprints = {name: fact for name, fact in facts.items() if name != "settings"}
     recorded = _facts(settings, result, seconds) | {"fingerprints": fingerprints}
     _save_metrics(settings, recorded, potential, data)
     if result.stop == "interrupted":
