@@ -143,6 +143,26 @@ def test_interrupted_in_any_seed_it_goes_on_to_the_same_end(moment, tmp_path: Pa
     check_same(train(chosen, data, checkpoint=resumed(path, facts)), train(chosen, data))
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_resumed_with_fewer_seeds_the_best_is_one_of_them(seeds: int, tmp_path: Path) -> None:
+    """Killed in the third seed, with a second one that has done better than the first."""
+    chosen, data = settings(level=6, seeds=3, max_steps=3), frames(("Si",))
+    path = tmp_path / "checkpoint"
+    facts = checkpoints.facts_of(chosen.as_dict(), data)
+
+    def progress(step: Step) -> None:
+        if (step.stage, step.number) == ("seed 2", 1):
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(chosen, data, (), progress, Checkpoint(path, facts))
+    fewer = dataclasses.replace(chosen, seeds=seeds)
+    found = train(fewer, data, checkpoint=resumed(path, facts))
+    whole = train(fewer, data)
+    assert (found.seed, found.stop) == (seeds - 1, whole.stop)
+    assert (found.potential.parameters == whole.potential.parameters).all()
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, dict[str, object]]:
     """A checkpoint of some steps, and the one before it."""
