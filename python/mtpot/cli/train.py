@@ -255,6 +255,7 @@ def _check_shape(settings: Settings) -> None:
 def _train(settings: Settings, team: Processes | None) -> int:
     from mtpot.cli.progress import Progress, describe
     from mtpot.train.checkpoint import facts_of
+    from mtpot.train.committee import blocks_of
     from mtpot.train.trainer import train
 
     started = time.perf_counter()
@@ -266,6 +267,8 @@ def _train(settings: Settings, team: Processes | None) -> int:
     if _is_complete(settings, facts):
         print(f"{settings.output / 'potential.mtp'} is complete: nothing to resume")
         return 0
+    if settings.ensemble:
+        blocks_of(data.train, settings.split_by)  # a single one is refused now, not hours later
     _probe_outputs(settings)
     checkpoint = _checkpoint(settings, facts)
     # A batch system's end of time is as good a reason to stop as Ctrl-C.
