@@ -138,7 +138,7 @@ def find_holes(potential: MTP, shortest: ArrayLike) -> list[str]:
     """
     species, found = potential.species, []
     for i, j in zip(*np.triu_indices(len(species)), strict=True):
-        bond = covalent_radius(species[i]) + covalent_radius(species[j])
+        bond = _bond(species[i], species[j])
         edge = min(float(np.asarray(shortest)[i, j]), bond, potential.cutoff)
         distances = np.linspace(0.2 * edge, edge, 200)
         inward = dimer_curve(potential, species[i], species[j], distances)[::-1]
@@ -153,6 +153,14 @@ def find_holes(potential: MTP, shortest: ArrayLike) -> list[str]:
                 "closer than any data"
             )
     return found
+
+
+def _bond(a: str, b: str) -> float:
+    """Sum of covalent radii, angstrom; inf where an element has none."""
+    try:
+        return covalent_radius(a) + covalent_radius(b)
+    except InputError:
+        return np.inf
 
 
 def _free_energies(potential: MTP, types: NDArray[np.int64], count: int) -> Floats:

@@ -143,6 +143,26 @@ def test_interrupted_in_any_seed_it_goes_on_to_the_same_end(moment, tmp_path: Pa
     check_same(train(chosen, data, checkpoint=resumed(path, facts)), train(chosen, data))
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_resumed_with_fewer_seeds_the_best_is_one_of_them(seeds: int, tmp_path: Path) -> None:
+    """Killed in the third seed, with a second one that has done better than the first."""
+    chosen, data = settings(level=6, seeds=3, max_steps=3), frames(("Si",))
+    path = tmp_path / "checkpoint"
+    facts = checkpoints.facts_of(chosen.as_dict(), data)
+
+    def progress(step: Step) -> None:
+        if (step.stage, step.number) == ("seed 2", 1):
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(chosen, data, (), progress, Checkpoint(path, facts))
+    fewer = dataclasses.replace(chosen, seeds=seeds)
+    found = train(fewer, data, checkpoint=resumed(path, facts))
+    whole = train(fewer, data)
+    assert (found.seed, found.stop) == (seeds - 1, whole.stop)
+    assert (found.potential.parameters == whole.potential.parameters).all()
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, dict[str, object]]:
     """A checkpoint of some steps, and the one before it."""
@@ -232,6 +252,26 @@ def test_other_labels_are_another_training(saved) -> None:
         checkpoints.resume(path, facts | {"data": changed["data"]}, lambda _: None)
 
 
+@pytest.mark.parametrize(
+    "change", [{"trajectory": "2"}, {"snapshot": 1}, {"group": "hot"}], ids=str
+)
+def test_frames_of_another_trajectory_are_another_training(saved, change: dict) -> None:
+    path, _ = saved
+    data = frames(("Si",))
+    data[2] = dataclasses.replace(data[2], **change)
+    changed = checkpoints.facts_of(settings(level=6).as_dict(), data)
+    with pytest.raises(InputError, match="have changed"):
+        checkpoints.resume(path, changed, lambda _: None)
+
+
+def test_test_frames_may_change_on_the_way(saved) -> None:
+    path, facts = saved
+    data = frames(("Si",))
+    changed = checkpoints.facts_of(settings(level=6).as_dict(), data, data[:2])
+    assert changed["test"] != facts["test"]
+    assert checkpoints.resume(path, changed, lambda _: None).saved is not None
+
+
 def test_another_potential_in_the_file_of_the_start_is_another_training(tmp_path: Path) -> None:
     start = tmp_path / "start.mtp"
     MTP.new(6, ["Si"], 5.0, 1.9).save(start)
@@ -283,7 +323,9 @@ def command(folder: Path, *more: str) -> list[str]:
 
 
 def write_data(folder: Path) -> None:
-    ase.io.write(folder / "data.xyz", [atoms_from_frame(frame) for frame in frames(("Si",), 20)])
+    images = [atoms_from_frame(frame) for frame in frames(("Si",), 22)]
+    ase.io.write(folder / "data.xyz", images[:20])
+    ase.io.write(folder / "test.xyz", images[20:])
 
 
 def kill_until_done(line: list[str], rng: np.random.Generator, most: int) -> int:
@@ -366,7 +408,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command of a training that has come to its end, as a batch script would give it."""
     folder = tmp_path_factory.mktemp("finished")
     write_data(folder)
-    line = command(folder, "--output", str(folder / "run"), "--max-steps", "2", "--resume")
+    more = ("--test", str(folder / "test.xyz"), "--max-steps", "2", "--resume")
+    line = command(folder, "--output", str(folder / "run"), *more)
     subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
     return line
 
@@ -380,13 +423,14 @@ def test_a_finished_training_names_what_is_asked_for_otherwise(finished: list[st
     assert "nothing to resume" in again.stdout
 
 
-def test_a_finished_training_notices_other_labels(finished: list[str]) -> None:
-    data = Path(finished[finished.index("--data") + 1])
+@pytest.mark.parametrize("flag", ["--data", "--test"])
+def test_a_finished_training_notices_other_labels(finished: list[str], flag: str) -> None:
+    data = Path(finished[finished.index(flag) + 1])
     content = data.read_bytes()
     images = ase.io.read(data, ":")
     images[0].calc.results["energy"] += 0.1
     ase.io.write(data, images)
-    assert "the frames of --data or their labels have changed" in refusal(finished)
+    assert f"the frames of {flag} or their labels have changed" in refusal(finished)
     data.write_bytes(content)
 
 

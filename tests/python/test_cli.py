@@ -144,6 +144,19 @@ def test_a_committee_of_one_is_refused(data: Path, tmp_path) -> None:
     assert "2 and more members" in refuse("train", *words)
 
 
+def test_a_committee_with_nothing_to_draw_from_is_refused_before_the_training(
+    data: Path, tmp_path: Path
+) -> None:
+    images = ase.io.read(data / "train.xyz", ":")
+    for atoms in images:
+        atoms.info["trajectory"] = "md"
+    ase.io.write(tmp_path / "md.xyz", images)
+    words = ["--data", tmp_path / "md.xyz", "--ensemble", "2", "--output", tmp_path / "run"]
+    error = refuse("train", *words, *FAST, "--split-by", "trajectory")
+    assert "draws by trajectory, and there is only one" in error
+    assert not (tmp_path / "run").exists()
+
+
 def test_metrics_have_the_promised_keys(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}
@@ -505,6 +518,11 @@ def test_nonsense_is_refused_before_the_data_are_read(
 WITHOUT_USE = {
     "core-outer": (["--core-outer", "2.5"], "add --core zbl"),
     "patience": (["--patience", "3"], "add --validation 0.1"),
+    "split-by": (["--split-by", "trajectory"], "add --validation 0.1, --ridge auto or"),
+    "split-by of one support": (
+        ["--split-by", "group", "--solver", "elimination", "--features", "4"],
+        "--split-by has no use",
+    ),
     "seeds": (["--start", "{run}/potential.mtp", "--seeds", "4"], "leave out --seeds"),
     "regression": (
         ["--start", "{run}/potential.mtp", "--solver", "ridge", "--tolerance", "0.1"],

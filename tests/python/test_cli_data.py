@@ -10,6 +10,7 @@ import pytest
 
 from mtpot.cli import main
 from mtpot.data import read_atoms, read_frames
+from mtpot.data.split import trajectories
 
 SILICON = Path(__file__).parents[2] / "examples" / "silicon" / "train.xyz"
 
@@ -63,6 +64,29 @@ def test_a_split_loses_nothing_and_is_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "parts" / "train.xyz").read_bytes() == before
     assert main([*words, "--seed", "1", "--overwrite"]) == 0
     assert (tmp_path / "parts" / "train.xyz").read_bytes() != before
+
+
+@pytest.mark.parametrize("by", ["frame", "trajectory"])
+@pytest.mark.parametrize("name", ["", "md"], ids=["unnamed", "named"])
+def test_parts_tell_the_trajectories_of_several_files_apart(
+    tmp_path: Path, name: str, by: str
+) -> None:
+    run = [atoms for atoms, frame in read_atoms(SILICON) if frame.group == "md"][:6]
+    files = [tmp_path / folder / "run.xyz" for folder in "abc"]
+    for file in files:
+        for atoms in run:
+            atoms.positions += 0.001
+            atoms.info |= {"home": str(file), **({"trajectory": name} if name else {})}
+        file.parent.mkdir()
+        ase.io.write(file, run)
+    words = ["--share", "0.34", "--by", by, "--output", str(tmp_path / "parts")]
+    assert main(["data", "split", *map(str, files), *words]) == 0
+    for part, runs in {"train.xyz": 2, "test.xyz": 1}.items():
+        pairs = read_atoms(tmp_path / "parts" / part)
+        homes = [atoms.info["home"] for atoms, _ in pairs]
+        found = trajectories([frame for _, frame in pairs]).tolist()
+        assert len(set(found)) == len(set(homes)) == len(set(zip(found, homes, strict=True)))
+        assert by == "frame" or len(set(homes)) == runs
 
 
 def test_whole_groups_are_split_off(tmp_path: Path) -> None:

@@ -275,6 +275,38 @@ def test_features_of_several_lines_go_through_xyz(tmp_path: Path) -> None:
     assert "C:\\temp" in text
 
 
+def test_weights_and_the_unconverged_mark_go_through_cfg(tmp_path: Path) -> None:
+    said = ["weight=5 energy_weight=0", "force_weight=0.25", "unconverged=T", ""]
+    text = "".join(FRAME.replace("group=bulk", each) for each in said)
+    frames = read_frames(write(tmp_path, text))
+    assert [frame.weights for frame in frames[:2]] == [(0.0, 5.0, 5.0), (1.0, 0.25, 1.0)]
+    source = tmp_path / "train.xyz"
+    for name in ("a.cfg", "b.cfg", "c.xyz"):
+        write_atoms(tmp_path / name, [a for a, _ in read_atoms(source, ["Si"])], species=["Si"])
+        source = tmp_path / name
+        again = read_frames(source, ["Si"])
+        assert [frame.weights for frame in again] == [frame.weights for frame in frames]
+        assert [frame.unconverged for frame in again] == [False, False, True, False]
+
+
+def test_labels_of_a_cfg_block_that_is_marked_unconverged_do_not_count(tmp_path: Path) -> None:
+    text = format_cfg([frame_from_atoms(labeled())], ["Na", "Cl"], [{"unconverged": "True"}])
+    (frame,) = read_frames(write(tmp_path, text, "x.cfg"), ["Na", "Cl"])
+    assert frame.unconverged
+    assert (frame.energy, frame.forces, frame.stress) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [("much", "no number: 'much'"), ("-1", "not negative"), ("1e999", "fini")]
+)
+def test_a_weight_of_a_cfg_file_that_is_none_is_refused(
+    tmp_path: Path, value: str, message: str
+) -> None:
+    text = format_cfg([frame_from_atoms(labeled())], ["Na", "Cl"], [{"force_weight": value}])
+    with pytest.raises(FormatError, match=rf"x\.cfg:1 \(frame 1\): .*force_weight.*{message}"):
+        read_frames(write(tmp_path, text, "x.cfg"), ["Na", "Cl"])
+
+
 def test_grades_have_the_names_of_mlip_in_cfg_files(tmp_path: Path) -> None:
     graded = with_grades(labeled(), np.array([0.5, 2.5]), 2.5)
     write_atoms(tmp_path / "g.cfg", [graded], species=["Na", "Cl"])

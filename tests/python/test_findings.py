@@ -329,6 +329,13 @@ def test_missing_isolated_atoms_are_noted(silicon: list[Frame]) -> None:
     assert "none of Si" in findings[0].message
 
 
+def test_energies_may_be_those_above_isolated_atoms(silicon: list[Frame]) -> None:
+    frames = every(energy=lambda f: f.energy + 103.0 * len(f))(silicon)
+    assert suspicious([*frames, atom("Si", 0.0)]) == []
+    crystal = replace(atom("Si", 0.0), pbc=np.ones(3, bool), cell=2.4 * np.eye(3))
+    assert "zero energy" in {finding.kind for finding in suspicious([*frames, crystal])}
+
+
 def test_the_worst_comes_first(silicon: list[Frame]) -> None:
     frames = FAULTS["conflict"][0](FAULTS["drift"][0](silicon))
     severities = [

@@ -13,6 +13,7 @@ from mtpot.errors import FormatError, InputError
 from mtpot.train.loss import EXPONENTS
 from mtpot.train.settings import Settings, Weighting, options
 from mtpot.train.settings_file import format_settings, load_settings, template
+from mtpot.train.use import check_use
 
 FLAGS = {"data": "train.xyz", "output": "run"}
 
@@ -185,6 +186,28 @@ def test_a_start_contradicts_flags_that_shape_the_potential(tmp_path: Path) -> N
         load_settings(None, FLAGS | {"start": "start.mtp", "level": "8", "max_mu": "2"})
     path = settings_file(tmp_path, "level = 8\n")
     assert "level" not in load_settings(path, {"start": "start.mtp"}).as_dict()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        {"validation": "0.1"},
+        {"ridge": "auto"},
+        {"ensemble": "2"},
+        {"solver": "ridge"},
+        {"solver": "lasso"},
+        {"solver": "elimination"},
+    ],
+    ids=lambda use: "-".join([*use, *use.values()]),
+)
+def test_whatever_parts_the_frames_has_a_use_for_how(use: dict[str, str]) -> None:
+    check_use(load_settings(None, FLAGS | {"split_by": "trajectory"} | use), None)
+
+
+@pytest.mark.parametrize("solver", ["variable-projection", "bayesian-ridge", "least-squares"])
+def test_how_to_part_the_frames_has_no_use_where_they_are_not(solver: str) -> None:
+    with pytest.raises(InputError, match="--split-by has no use"):
+        check_use(load_settings(None, FLAGS | {"split_by": "group", "solver": solver}), None)
 
 
 def test_settings_can_be_written_as_json() -> None:

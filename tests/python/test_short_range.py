@@ -159,9 +159,9 @@ def test_every_element_has_its_number():
 # The clamped basis
 
 
-def pair_potential(basis: str) -> MTP:
+def pair_potential(basis: str, element: str = "Si") -> MTP:
     """The same parameters in any basis."""
-    potential = MTP.new(2, ["Si"], CUTOFF, min_distance=2.0, radial_size=6, radial_basis=basis)
+    potential = MTP.new(2, [element], CUTOFF, min_distance=2.0, radial_size=6, radial_basis=basis)
     potential.parameters = random_parameters(potential, seed=4)
     return potential
 
@@ -415,13 +415,15 @@ def test_whatever_is_fitted_only_the_core_acts_below_the_clamped_distance(seed):
         assert (np.diff(dimer_curve(potential.with_core(1.9), *pair, distances)) < 0).all()
 
 
-def test_a_hole_is_found_and_named():
-    potential = pair_potential("RBChebyshev")
+@pytest.mark.parametrize("element", ["Si", "Es"], ids=["Si", "without-covalent-radius"])
+def test_a_hole_is_found_and_named(element):
+    potential = pair_potential("RBChebyshev", element)
     radial = np.zeros(len(potential.parameters))
     radial[0], radial[-1] = -1.0, 1.0  # -(r - cutoff)^2, which falls all the way to zero
     potential.parameters = radial
     (line,) = find_holes(potential, [[2.0]])
-    assert re.match(r"Si and Si alone in space fall into a hole of [\d.]+ eV at 0\.40", line)
+    pair = f"{element} and {element}"
+    assert re.match(pair + r" alone in space fall into a hole of [\d.]+ eV at 0\.40", line)
     assert find_holes(potential.with_core(3.0), [[2.0]]) == []
 
 

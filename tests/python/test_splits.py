@@ -170,3 +170,13 @@ def test_numbered_frames_keep_their_places_when_others_are_gone() -> None:
     part = [numbered(runs)[k] for k in kept]
     assert [f.snapshot for f in part] == [0, 1, 4, 0, 4, 0, 9]
     assert (trajectories(part) == np.unique(whole[kept], return_inverse=True)[1]).all()
+
+
+def test_numbered_frames_of_two_trajectories_never_have_one_name() -> None:
+    run = [replace(f, trajectory="unnamed 1") for f in snapshots()[:3]]
+    both = [*snapshots(group="hot"), *run, *snapshots(**BREAKS["file"])]
+    for frames, files in ((both, 2), (both[:13], 1)):
+        assert len({f.file for f in frames}) == files
+        named = (f.trajectory for f in numbered(frames))
+        names = dict(zip(trajectories(frames).tolist(), named, strict=True))
+        assert len(set(names.values())) == len(names) > 2

@@ -164,6 +164,13 @@ def test_memory_does_not_grow_with_the_number_of_frames() -> None:
     assert peak("400") - many > 15 * MEGABYTE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_checks_of_the_data_hold_no_frames() -> None:
+    """44,800 atoms more, strained crystals among them, take 2 MB at most; they have 5 MB."""
+    few, many = (peak(count, "streamed", "checked") for count in ("100", "800"))
+    assert many - few < 2 * MEGABYTE
+
+
 def test_a_committee_holds_few_of_the_streamed_frames_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from mtpot.intervals import LEVELS, ErrorModel, Intervals, normal_factor
 from mtpot.spread import SpreadEvaluator
 from mtpot.train.calibration import calibrate, coverage, fit_error_model, score, spreads
 from mtpot.train.committee import bag
-from mtpot.train.loss import NormalEquations, Weights
+from mtpot.train.loss import NormalEquations, Weights, weights_of
 from mtpot.train.posterior import Posterior, PosteriorSpread, laplace
 from mtpot.train.trainer import train
 from mtpot.train.uncertainty import with_committee
@@ -286,6 +286,27 @@ def test_a_bagged_member_differs_as_the_fit_to_the_frames_it_drew(factor: float)
         matrix, other = least_squares(potential, drawn)
         difference = member - factor * fit
         np.testing.assert_allclose(matrix @ difference, matrix @ (other - fit), atol=1e-6)
+
+
+SPLIT_BY = {
+    "frame": [0, 1, 2, 3, 4, 5],
+    "trajectory": [0, 1, 2, 0, 1, 2],
+    "group": [0, 0, 1, 1, 1, 1],
+}
+
+
+@pytest.mark.parametrize("by", SPLIT_BY)
+def test_a_trained_committee_draws_what_the_split_keeps_together(by: str) -> None:
+    frames = label(Case("RBChebyshev", 8, 1).potential(seed=9), distorted(6, "SiSiSi"))
+    frames = [
+        replace(frame, trajectory=f"run {k % 3}", group="cold" if k < 2 else "hot")
+        for k, frame in enumerate(frames)
+    ]
+    chosen = settings(ensemble=3, split_by=by)
+    found = with_committee(chosen, CASE.potential(), frames).core.members
+    blocks = SPLIT_BY[by]
+    expected = bag(CASE.potential(), frames, weights_of(chosen), count=3, blocks=blocks, threads=1)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("solver", ["huber", "least-absolute"])

@@ -177,7 +177,7 @@ def _print_findings(findings: list[Finding]) -> None:
 def _split(arguments: argparse.Namespace) -> int:
     from mtpot.data import write_atoms
     from mtpot.data.sets import find_files, read_atoms_of_sets
-    from mtpot.data.split import choose_aside
+    from mtpot.data.split import choose_aside, numbered
     from mtpot.errors import InputError
     from mtpot.files import check_folder, check_target, make_folder
     from mtpot.train.parsers import parse_paths
@@ -196,6 +196,9 @@ def _split(arguments: argparse.Namespace) -> int:
             f"no {arguments.by} can be set aside for --share {arguments.share:g}: the groups are "
             "too small; raise --share or choose another --by"
         )
+    # A part is one file with gaps: only names tell its trajectories apart.
+    for (atoms, _), frame in zip(pairs, numbered(frames), strict=True):
+        atoms.info["trajectory"] = frame.trajectory
     make_folder(arguments.output)
     for target, wanted in zip(targets, (False, True), strict=True):
         part = [atoms for index, (atoms, _) in enumerate(pairs) if (index in aside) == wanted]

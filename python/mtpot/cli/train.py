@@ -255,6 +255,7 @@ def _check_shape(settings: Settings) -> None:
 def _train(settings: Settings, team: Processes | None) -> int:
     from mtpot.cli.progress import Progress, describe
     from mtpot.train.checkpoint import facts_of
+    from mtpot.train.committee import blocks_of
     from mtpot.train.trainer import train
 
     started = time.perf_counter()
@@ -262,10 +263,12 @@ def _train(settings: Settings, team: Processes | None) -> int:
         team.check(settings)
         print(f"{team.size} processes", flush=True)
     settings, data = read_data(settings)
-    facts = facts_of(settings.as_dict(), chain(data.train, data.validation))
+    facts = facts_of(settings.as_dict(), chain(data.train, data.validation), data.test)
     if _is_complete(settings, facts):
         print(f"{settings.output / 'potential.mtp'} is complete: nothing to resume")
         return 0
+    if settings.ensemble:
+        blocks_of(data.train, settings.split_by)  # a single one is refused now, not hours later
     _probe_outputs(settings)
     checkpoint = _checkpoint(settings, facts)
     # A batch system's end of time is as good a reason to stop as Ctrl-C.
@@ -285,7 +288,7 @@ def _train(settings: Settings, team: Processes | None) -> int:
     potential = result.potential
     if result.stop != "interrupted":
         potential = save_active_set(settings, potential, data.train)
-    fingerprints = {name: facts[name] for name in ("data", "start")}
+    fingerprints = {name: fact for name, fact in facts.items() if name != "settings"}
     recorded = _facts(settings, result, seconds) | {"fingerprints": fingerprints}
     _save_metrics(settings, recorded, potential, data)
     if result.stop == "interrupted":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
         stress and virial disagree, or the cell has no volume along its periodic directions; the
         message begins with `source`.
     """
-    unconverged = str(atoms.info.get("unconverged")) in ("True", "T", "1")
+    unconverged = is_unconverged(atoms.info)
     try:
         return Frame(
             symbols=_symbols(atoms),
@@ -55,7 +56,7 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
             stress=None if unconverged else _stress(atoms),
             group=str(atoms.info.get("group", atoms.info.get("config_type", "all"))),
             source=source,
-            weights=_weights(atoms),
+            weights=weights_in(atoms.info),
             trajectory=str(atoms.info.get("trajectory", "")),
             free_energy=_free_energy(atoms),
             unconverged=unconverged,
@@ -63,6 +64,24 @@ def frame_from_atoms(atoms: Atoms, source: str = "") -> Frame:
         )
     except ValueError as error:
         raise FormatError(f"{source}: {error}" if source else str(error)) from error
+
+
+def weights_in(info: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Return the factors on the weights of energy, forces and stress that ``info`` names.
+
+    Raises
+    ------
+    ValueError
+        One is no number, not finite or negative.
+    """
+    every = _weight(info, "weight")
+    energy, force, stress = (_weight(info, f"{name}_weight") for name in LABELS)
+    return every * energy, every * force, every * stress
+
+
+def is_unconverged(info: Mapping[str, Any]) -> bool:
+    """Whether ``info`` says that the electrons did not converge."""
+    return str(info.get("unconverged")) in ("True", "T", "1")
 
 
 def atoms_from_frame(frame: Frame) -> Atoms:
@@ -160,17 +179,15 @@ def _forces(atoms: Atoms) -> Floats | None:
     return None if value is None else finite_array(value, "force", (len(atoms), 3))
 
 
-def _weights(atoms: Atoms) -> tuple[float, float, float]:
-    all_labels = _weight(atoms, "weight")
-    energy, force, stress = (_weight(atoms, f"{name}_weight") for name in LABELS)
-    return all_labels * energy, all_labels * force, all_labels * stress
-
-
-def _weight(atoms: Atoms, key: str) -> float:
-    value = float(finite_array(atoms.info.get(key, 1.0), key, ()))
-    if value < 0.0:
-        raise ValueError(f"{key} is {value:g}: weights are not negative")
-    return value
+def _weight(info: Mapping[str, Any], key: str) -> float:
+    value = info.get(key, 1.0)
+    if isinstance(value, str):  # as all features of .cfg files are
+        with suppress(ValueError):
+            value = float(value)
+    number = float(finite_array(value, key, ()))
+    if number < 0.0:
+        raise ValueError(f"{key} is {number:g}: weights are not negative")
+    return number
 
 
 def _stress(atoms: Atoms) -> Floats | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtpot.data.atoms import is_unconverged, weights_in
 from mtpot.data.cell import check_cell
 from mtpot.data.frame import Floats, Frame
 from mtpot.data.text import is_count, read_lines
@@ -46,6 +47,9 @@ class CfgRecord:
 
 def read_cfg(path: str | os.PathLike[str], species: Sequence[str]) -> list[Frame]:
     """Read the configurations of a .cfg file as frames.
+
+    Features called group, trajectory, unconverged, weight, energy_weight and so on say what keys
+    of ``info`` say in an .xyz file; see `mtpot.data.atoms.frame_from_atoms`.
 
     Parameters
     ----------
@@ -298,18 +302,23 @@ def _record(lines: _Lines, block: _Block, species: Sequence[str], source: str) -
     try:
         check_cell(cell, pbc)
         symbols = tuple(_symbol(kind, species) for kind in block.types)
+        weights = weights_in(block.features)
     except ValueError as error:
         raise FormatError(f"{source}: {error}") from error
+    unconverged = is_unconverged(block.features)
+    forces = _pop_columns(block.columns, _FORCES)
     frame = Frame(
         symbols=symbols,
         positions=_positions(lines, block.columns, cell),
         cell=cell,
         pbc=pbc,
-        energy=block.energy,
-        forces=_pop_columns(block.columns, _FORCES),
-        stress=_stress(block.virial, cell),
+        energy=None if unconverged else block.energy,
+        forces=None if unconverged else forces,
+        stress=None if unconverged else _stress(block.virial, cell),
         group=block.features.get("group", block.features.get("config_type", "all")),
         source=source,
+        weights=weights,
+        unconverged=unconverged,
         trajectory=block.features.get("trajectory", ""),
     )
     return CfgRecord(frame, block.features, block.columns)

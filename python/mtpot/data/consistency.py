@@ -89,8 +89,8 @@ _MILD = (0.33, 3.0)
 def check_strained_pairs(found: Survey) -> Iterator[Finding]:
     """Compare changes of the energy with the work of stresses, kind by kind of frame."""
     pairs = strained_pairs(found.frames)
-    firsts = [found.frames[index] for index in pairs.indices[:, 0]]
-    kinds = np.array([_kind(frame) for frame in firsts], dtype=object)
+    firsts = pairs.indices[:, 0]
+    kinds = np.array([_kind(found.frames[index]) for index in firsts], dtype=object)
     for kind in dict.fromkeys(kinds):
         chosen = kinds == kind
         if chosen.sum() >= _PAIRS:

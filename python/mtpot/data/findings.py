@@ -131,7 +131,11 @@ def _zeros(found: Survey) -> Iterator[Finding]:
     frames = found.frames
     moved = found.max_forces > 0.05
     suspects = {
-        "energy": [i for i, f in enumerate(frames) if f.energy == 0.0 and len(frames) > 1],
+        "energy": [
+            i
+            for i, f in enumerate(frames)
+            if f.energy == 0.0 and len(frames) > 1 and not _is_atom(found, i)
+        ],
         "stress": [
             i
             for i, f in enumerate(frames)
@@ -157,6 +161,11 @@ def _zeros(found: Survey) -> Iterator[Finding]:
             "take the raw forces: get_forces(apply_constraint=False)",
             sources(frames, fixed),
         )
+
+
+def _is_atom(found: Survey, index: int) -> bool:
+    """Whether a frame is one isolated atom, the energy of which may be the zero of all others."""
+    return len(found.frames[index]) == 1 and bool(np.isinf(found.distances[index]))
 
 
 def _has_fixed_atoms(frame: Frame, drift: float) -> bool:
@@ -271,7 +280,7 @@ def _distances(found: Survey) -> Iterator[Finding]:
 def _isolated_atoms(found: Survey) -> Iterator[Finding]:
     energies: dict[str, list[int]] = defaultdict(list)
     for index, frame in enumerate(found.frames):
-        if len(frame) == 1 and np.isinf(found.distances[index]) and frame.energy is not None:
+        if _is_atom(found, index) and frame.energy is not None:
             energies[frame.symbols[0]].append(index)
     for element, indices in energies.items():
         spread = np.ptp(found.energies[indices])

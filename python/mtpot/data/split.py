@@ -8,6 +8,7 @@ Frames with the same atoms, cell and positions stay together, unless they belong
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
@@ -147,14 +148,30 @@ def trajectories(frames: Sequence[Frame]) -> NDArray[np.int64]:
 
 
 def numbered(frames: Sequence[Frame]) -> list[Frame]:
-    """Give each frame the name of its trajectory and its number there, for what a split leaves."""
+    """Give each frame the name of its trajectory and its number there, for what a split leaves.
+
+    No two trajectories have one name: of several files, names begin with that of the file.
+    """
+    numbers = trajectories(frames).tolist()
+    names = _names(frames, numbers)
     reached: Counter[int] = Counter()
     found = []
-    for frame, number in zip(frames, trajectories(frames).tolist(), strict=True):
-        name = frame.trajectory or f"unnamed {number}"
-        found.append(replace(frame, trajectory=name, snapshot=reached[number]))
+    for frame, number in zip(frames, numbers, strict=True):
+        found.append(replace(frame, trajectory=names[number], snapshot=reached[number]))
         reached[number] += 1
     return found
+
+
+def _names(frames: Sequence[Frame], numbers: Sequence[int]) -> dict[int, str]:
+    several = len({frame.file for frame in frames}) > 1
+    taken = {frame.trajectory for frame in frames}
+    free = (name for k in itertools.count() if (name := f"unnamed {k}") not in taken)
+    names: dict[int, str] = {}
+    for frame, number in zip(frames, numbers, strict=True):
+        if number not in names:
+            name = frame.trajectory or next(free)
+            names[number] = f"{frame.file}: {name}" if several else name
+    return names
 
 
 def _deal(

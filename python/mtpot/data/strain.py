@@ -7,6 +7,7 @@ strained cells all hold such pairs, whatever else is in the data.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections import defaultdict
 from dataclasses import dataclass
@@ -63,27 +64,29 @@ class Pairs:
 
 def strained_pairs(frames: Sequence[Frame]) -> Pairs:
     """Find frames with energy and stress, and atoms on the same sites of cells nearly alike."""
-    rows = list(itertools.chain.from_iterable(map(_rows, _crystals(frames))))
+    crystals = _crystals(frames)
+    rows = list(itertools.chain.from_iterable(_rows(frames, members) for members in crystals))
     table = np.array(rows, dtype=np.float64).reshape(-1, 15)
     return Pairs(
         table[:, :2].astype(np.int64), table[:, 2], table[:, 3:9], table[:, 9:12], table[:, 12:]
     )
 
 
-def _crystals(frames: Sequence[Frame]) -> list[list[tuple[int, Frame]]]:
-    """Frames that have the same atoms on the same sites."""
-    found: dict[bytes, list[tuple[int, Frame]]] = defaultdict(list)
+def _crystals(frames: Sequence[Frame]) -> list[list[int]]:
+    """Group the indices of frames that have the same atoms on the same sites; hold no frame."""
+    found: dict[bytes, list[int]] = defaultdict(list)
     for index, frame in enumerate(frames):
         if frame.pbc.all() and frame.energy is not None and frame.stress is not None:
             sites = np.linalg.solve(frame.cell.T, (frame.positions - frame.positions[0]).T).T
             sites = np.mod(np.round(sites / _SAME_SITE), round(1 / _SAME_SITE)) + 0.0
             key = ",".join((*frame.symbols, frame.group, frame.file)).encode() + sites.tobytes()
-            found[key].append((index, frame))
+            found[hashlib.sha256(key).digest()].append(index)
     return [members for members in found.values() if len(members) > 1]
 
 
-def _rows(members: list[tuple[int, Frame]]) -> Iterator[list[float]]:
-    members = members[:: -(-len(members) // _MOST)]
+def _rows(frames: Sequence[Frame], indices: list[int]) -> Iterator[list[float]]:
+    chosen = indices[:: -(-len(indices) // _MOST)]
+    members = [(index, frames[index]) for index in chosen]
     cells = np.array([frame.cell for _, frame in members])
     for place, cell in enumerate(cells):
         moved = np.linalg.norm(cells - cell, axis=(1, 2)) / np.linalg.norm(cell)

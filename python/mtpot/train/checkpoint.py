@@ -49,8 +49,9 @@ _RESULT_FREE = ("output", "overwrite", "resume", "threads", "stream")
 _CONTENTS = {
     "data": "the frames of --data or their labels have changed",
     "start": "the content of --start has changed",
+    "test": "the frames of --test or their labels have changed",
 }
-"""What to say where the files are the same by name, but not by their fingerprints."""
+"""What to say of settings whose files are the same by name, but not by their fingerprints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,20 +203,28 @@ def differences_from_finished(record: Path, facts: Mapping[str, Any]) -> list[st
         return [f"{record} does not tell what it was trained on"]
 
 
-def facts_of(settings: Mapping[str, Any], frames: Iterable[Frame]) -> dict[str, Any]:
+def facts_of(
+    settings: Mapping[str, Any], frames: Iterable[Frame], test: Iterable[Frame] = ()
+) -> dict[str, Any]:
     """Take down the settings, and fingerprints of the frames with their labels and of the start."""
+    start = settings["start"]
+    return {
+        "settings": dict(settings),
+        "data": _fingerprint(frames),
+        "start": start and _checksum(Path(start).read_bytes()),
+        "test": _fingerprint(test),
+    }
+
+
+def _fingerprint(frames: Iterable[Frame]) -> str:
     digest = hashlib.sha256()
     for frame in frames:
         digest.update(",".join(frame.symbols).encode())
         for array in (frame.positions, frame.cell, frame.pbc, frame.forces, frame.stress):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-        digest.update(repr((frame.energy, frame.weights, frame.group)).encode())
-    start = settings["start"]
-    return {
-        "settings": dict(settings),
-        "data": digest.hexdigest(),
-        "start": start and _checksum(Path(start).read_bytes()),
-    }
+        place = (frame.group, frame.trajectory, frame.snapshot)
+        digest.update(repr((frame.energy, frame.weights, *place)).encode())
+    return digest.hexdigest()
 
 
 def _newest(path: Path, tell: Callable[[str], None]) -> tuple[dict[str, Any], State]:
@@ -274,7 +283,8 @@ def _differences(
     """Name each setting that differs; only if there is none, contents that do."""
     changes = _changes(saved["settings"], now["settings"])
     found = [line for name, line in changes.items() if name not in ignored]
-    return found or [line for name, line in _CONTENTS.items() if saved[name] != now[name]]
+    contents = {name: line for name, line in _CONTENTS.items() if name not in ignored}
+    return found or [line for name, line in contents.items() if saved[name] != now[name]]
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtpot import _core
+from mtpot.data.split import trajectories
 from mtpot.errors import InputError
 from mtpot.train.loss import NormalEquations, factors_of
 from mtpot.train.share import Share
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mtpot.data.frame import Frame
+    from mtpot.data.split import By
     from mtpot.potential import MTP
     from mtpot.train.loss import Weights
 
@@ -43,7 +45,7 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
     *,
     count: int,
     seed: int = 0,
-    blocks: Sequence[int] | None = None,
+    blocks: Sequence[int] | Integers | None = None,
     ridge: float = 1e-10,
     threads: int = 0,
 ) -> Floats:
@@ -99,6 +101,28 @@ def bag(  # noqa: PLR0913 - what a loss is made of, and the draws
     used[: potential.core.species_count] = True
     of_all, *changes = (_change(total, used, ridge) for total in totals)
     return start - of_all + np.array(changes)
+
+
+def blocks_of(frames: Sequence[Frame], by: By) -> Integers:
+    """Give a number to each block that a committee draws: a frame, a trajectory or a group.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two.
+    """
+    if by == "trajectory":
+        blocks = trajectories(frames)
+    elif by == "group":
+        blocks = np.unique([frame.group for frame in frames], return_inverse=True)[1]
+    else:
+        blocks = np.arange(len(frames))
+    if len(np.unique(blocks)) < 2:
+        raise InputError(
+            f"--ensemble draws by {by}, and there is only one: add data, or leave out "
+            f"{'--ensemble' if by == 'frame' else '--split-by'}"
+        )
+    return blocks
 
 
 def _draws(blocks: int, count: int, seed: int) -> Integers:

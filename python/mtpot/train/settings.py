@@ -360,7 +360,8 @@ class Settings:
         metadata=_about(
             "optimization",
             "what --validation and the folds of cross-validation never part: frame (frames of the "
-            "same structure), trajectory (of dynamics, whose snapshots are nearly copies) or group",
+            "same structure), trajectory (of dynamics, whose snapshots are nearly copies) or "
+            "group; of the latter two --ensemble draws whole ones",
             choice("frame", "trajectory", "group"),
             "NAME",
         ),

@@ -110,7 +110,9 @@ def train(  # noqa: PLR0913, PLR0917 - all but two are for those who ask
         raise InputError(f"seeds {settings.seeds}: {settings.start} gives each the same start")
     monitor = Monitor(starts[0], settings, frames, validation, progress, team)
     saved = checkpoint.saved if checkpoint else None
-    results = [_result_of(outcome) for outcome in saved.finished] if saved else []
+    # There may be more of them than seeds now; a state on the way is then that of none of these.
+    finished = saved.finished[: settings.seeds] if saved else []
+    results = [_result_of(outcome) for outcome in finished]
     if saved:
         monitor.take_up(saved.steps)
     try:

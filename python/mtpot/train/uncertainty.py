@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtpot.train.calibration import FEWEST, beside, calibrate, score, spreads
-from mtpot.train.committee import bag
+from mtpot.train.committee import bag, blocks_of
 from mtpot.train.loss import weights_of
 from mtpot.train.report import Calibration
 from mtpot.train.solvers.common import number_of
@@ -29,8 +29,9 @@ def with_committee(
     Parameters
     ----------
     settings
-        Those of the training: the number of members, the loss, ridge, seed and threads. A ridge
-        that has been chosen automatically stands in its place, or is taken to be the smallest.
+        Those of the training: the number of members, the loss, ridge, seed and threads, and what
+        is drawn together. A ridge that has been chosen automatically stands in its place, or is
+        taken to be the smallest.
     potential
         The result of the training.
     frames, validation
@@ -39,7 +40,7 @@ def with_committee(
     Raises
     ------
     InputError
-        If there are too few frames for a committee.
+        As `blocks_of`.
     """
     members = bag(
         potential,
@@ -47,6 +48,7 @@ def with_committee(
         weights_of(settings),
         count=settings.ensemble,
         seed=settings.seed,
+        blocks=blocks_of(frames, settings.split_by),
         ridge=number_of(settings.ridge),
         threads=settings.threads,
     )

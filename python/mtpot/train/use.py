@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ITERATED = ("huber", "least-absolute")
 """Regressions that take several steps."""
 
+FOLDED = ("ridge", "lasso", "elimination")
+"""Regressions that cross-validate; those with features only where their number is not given."""
+
 
 def check_use(settings: Settings, start: MTP | None) -> None:
     """Refuse settings that the others leave without use; `start` is that of the settings.
@@ -40,6 +43,18 @@ def _alone(settings: Settings) -> Iterator[str]:
         yield (
             "--patience has no use without frames set aside: add --validation 0.1, or leave it out"
         )
+    if _given(settings, "split_by") and not _splits(settings):
+        yield (
+            "--split-by has no use where frames are neither set aside, cross-validated nor drawn: "
+            "add --validation 0.1, --ridge auto or --ensemble 8, or leave it out"
+        )
+
+
+def _splits(settings: Settings) -> bool:
+    """Whether anything is made of parts of the frames that have to stay together."""
+    folded = settings.solver in FOLDED and settings.features is None
+    drawn = settings.validation > 0.0 or settings.ensemble > 0
+    return folded or drawn or settings.ridge == "auto"
 
 
 def _beside(settings: Settings, start: MTP) -> Iterator[str]:
