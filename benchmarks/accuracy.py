@@ -67,6 +67,7 @@ FIRST: Choice = {
     "energy_weight": 3.0,
     "solver": "variable-projection",
 }
+TRADES = ("energy_weight", "solver")  # accuracy of energies for that of forces
 OTHERS: Choice = {
     "radial_size": (12,),
     "seed": (1,),
@@ -86,11 +87,6 @@ class Trial:
     energy: float
     force: float
     uncertainty: float
-
-    @property
-    def score(self) -> float:
-        """Geometric mean of the two errors."""
-        return math.sqrt(self.energy * self.force)
 
 
 class Search:
@@ -113,10 +109,7 @@ class Search:
         best = self._try(FIRST)
         for name, values in OTHERS.items():
             found = [best, *(self._try(best.choice | {name: value}) for value in values)]
-            if name == "energy_weight":
-                best = smallest_weight(found)
-            else:
-                best = min(found, key=lambda trial: trial.score)
+            best = least_force(found) if name in TRADES else min(found, key=score)
         return best
 
     def pool(self, choice: Choice) -> Path:
@@ -187,22 +180,27 @@ class Search:
         return train(robust, frames).potential
 
 
-def smallest_weight(trials: Sequence[Trial]) -> Trial:
-    """Return the trial of the smallest energy weight that serves energies as well as any.
+def score(trial: Trial) -> float:
+    """Geometric mean of the two errors."""
+    return math.sqrt(trial.energy * trial.force)
 
-    Larger ones cost accuracy of the forces for gains within a standard error (Breiman et al.,
-    Classification and Regression Trees (1984)).
+
+def least_force(trials: Sequence[Trial]) -> Trial:
+    """Return the trial of least force error of those that serve energies as well as any.
+
+    That is within a standard error (Breiman et al., Classification and Regression Trees (1984)),
+    which is small for forces and an eighth or more for energies.
     """
     best = min(trials, key=lambda trial: trial.energy)
     good = [trial for trial in trials if trial.energy <= best.energy + best.uncertainty]
-    return min(good, key=lambda trial: float(trial.choice["energy_weight"]))
+    return min(good, key=lambda trial: trial.force)
 
 
 def row_of(trial: Trial, remark: str = "") -> str:
     """Line of the log of cross-validation."""
     cells = [str(value) for value in trial.choice.values()]
     cells += [f"{trial.energy:.3f} ± {trial.uncertainty:.3f}", f"{trial.force:.4f}"]
-    cells.append(f"{trial.score:.4f}")
+    cells.append(f"{score(trial):.4f}")
     return f"| {' | '.join(cells)} |{remark}"
 
 
