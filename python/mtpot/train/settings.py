@@ -340,8 +340,8 @@ class Settings:
         default=0.0,
         metadata=_about(
             "optimization",
-            "share of every group to train on first, before all; with 30,000 atoms and more 0.1 "
-            "saves most of the time; 0: none",
+            "share of every group to train on first, before all, so that most steps cost less: "
+            "0.1 for large sets; 0: none",
             number(0.0, 1.0),
             "SHARE",
         ),
