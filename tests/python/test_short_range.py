@@ -14,7 +14,8 @@ from ase.data import chemical_symbols, covalent_radii
 from models import Case, cluster, hoods, random_parameters
 from test_training import bare_frame, label, settings
 
-from mtpot import MTP, FormatError, InputError, MTPCalculator, NumericalError, _core
+from mtpot import MTP, FormatError, InputError, MTPCalculator, NumericalError, _core, short_range
+from mtpot.cli import train as train_command
 from mtpot.data import read_frames
 from mtpot.elements import SYMBOLS, covalent_radius
 from mtpot.neighbors import shortest_distances
@@ -425,6 +426,16 @@ def test_a_hole_is_found_and_named(element):
     pair = f"{element} and {element}"
     assert re.match(pair + r" alone in space fall into a hole of [\d.]+ eV at 0\.40", line)
     assert find_holes(potential.with_core(3.0), [[2.0]]) == []
+
+
+@pytest.mark.parametrize("basis", ["RBChebyshev", "RBChebyshev_clamped"])
+def test_the_way_out_of_a_hole_beside_a_core_is_the_clamped_basis(basis, monkeypatch, capsys):
+    """A core that begins farther out would only move the hole, unless functions are clamped."""
+    monkeypatch.setattr(short_range, "find_holes", lambda *_: ["a hole"])
+    potential = pair_potential(basis).with_core(1.9)
+    train_command._warn_of_holes(potential, [bare_frame(bulk("Si"))])
+    advice = capsys.readouterr().out.splitlines()[-1]
+    assert ("RBChebyshev_clamped" in advice) == (basis == "RBChebyshev")
 
 
 @pytest.mark.parametrize(

@@ -415,7 +415,8 @@ def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
     holes = find_holes(potential, shortest)
     for hole in holes[:3]:
         print(f"warning: {hole}")
-    if holes and potential.core_radii is None:
+    clamped = potential.core.radial_basis == "RBChebyshev_clamped"
+    if holes and (potential.core_radii is None or not clamped):
         print("--core zbl with --radial-basis RBChebyshev_clamped keeps atoms out of there")
     elif holes:
         begin = f"{1.06 * shortest.min():.2f}"

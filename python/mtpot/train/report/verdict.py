@@ -209,7 +209,10 @@ def _holes(judged: Judged) -> Iterator[str]:
         i, j = sorted(species.index(symbol) for symbol in pair)
         shortest[i, j] = distance
     for hole in find_holes(judged.potential, shortest):
-        yield f"{hole}. Add frames with short distances, or a repulsive core (--core zbl)."
+        yield (
+            f"{hole}. Add frames with short distances, or a repulsive core (--core zbl with "
+            "--radial-basis RBChebyshev_clamped)."
+        )
 
 
 _CHECKS = (
