@@ -66,7 +66,9 @@ class Sample:
         shortest = min(max(0.9 * shortest, 0.3), 3.0)
         self._form = MTP.new(_LEVEL, self.species, _CUTOFF, shortest, _RADIAL_SIZE)
         self._radial = self._draw_radial(seed)
-        self._functions = [self._compute(frame) for frame in self.frames]
+        zeros = np.zeros(self._scalars)
+        designs = [_core.Design(self._potential(radial, zeros)) for radial in self._radial]
+        self._functions = [self._compute(frame, designs) for frame in self.frames]
 
     def energies_by_forces(self) -> Floats:
         """Energies that follow from a fit to the forces alone, but for constants; eV."""
@@ -77,7 +79,7 @@ class Sample:
         """Fit energies and forces together."""
         coefficients = self._solve(1.0)[: self._count].reshape(len(self._radial), -1)
         pairs = zip(self._radial, coefficients, strict=True)
-        return Reference(self._form, [self._evaluator(radial, xi) for radial, xi in pairs])
+        return Reference(self._form, [_core.Evaluator(self._potential(*pair)) for pair in pairs])
 
     def _draw_radial(self, seed: int) -> list[Floats]:
         generator = np.random.default_rng(seed)
@@ -94,23 +96,16 @@ class Sample:
     def _count(self) -> int:
         return self._scalars * len(self._radial)
 
-    def _evaluator(self, radial: Floats, xi: Floats) -> _core.Evaluator:
-        zeros = np.zeros(len(self.species))
-        parameters = np.concatenate([radial.ravel(), zeros, xi])
-        return _core.Evaluator(self._form.core.with_parameters(parameters))
+    def _potential(self, radial: Floats, xi: Floats) -> _core.Potential:
+        parameters = np.concatenate([radial.ravel(), np.zeros(len(self.species)), xi])
+        return self._form.core.with_parameters(parameters)
 
-    def _compute(self, frame: Frame) -> tuple[Floats, Floats]:
+    def _compute(self, frame: Frame, designs: Sequence[_core.Design]) -> tuple[Floats, Floats]:
         """Energies [k] and forces [3 n, k] of the functions."""
         around = frame_neighborhoods(self._form, frame)
-        parts = [each.evaluate(around, 1) for each in self._basis()]
-        energies = np.array([sites.sum() for sites, _, _ in parts])
-        return energies, np.array([forces.ravel() for _, forces, _ in parts]).T
-
-    def _basis(self) -> list[_core.Evaluator]:
-        if not hasattr(self, "_cached"):
-            units = np.eye(self._scalars)
-            self._cached = [self._evaluator(r, unit) for r in self._radial for unit in units]
-        return self._cached
+        parts = [design.tangents(around, linear_only=True)[0] for design in designs]
+        rows = np.hstack([part[: 1 + 3 * len(frame), len(self.species) :] for part in parts])
+        return rows[0], rows[1:]
 
     def _solve(self, energy_weight: float) -> Floats:
         """Fit forces over their size, and energies per atom over a tenth of an eV."""
@@ -128,8 +123,9 @@ class Sample:
                 targets.append(np.array([scale * frame.energy]))
         matrix, target = np.vstack(rows), np.concatenate(targets)
         size = np.linalg.norm(matrix, axis=0) + 1e-300
-        normal = (matrix / size).T @ (matrix / size) + _RIDGE * np.eye(len(size))
-        solution: Floats = np.linalg.solve(normal, (matrix / size).T @ target) / size
+        matrix /= size
+        normal = matrix.T @ matrix + _RIDGE * np.eye(len(size))
+        solution: Floats = np.linalg.solve(normal, matrix.T @ target) / size
         return solution if energy_weight else solution[: self._count]
 
 
