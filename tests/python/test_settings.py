@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from mtpot import MTP
 from mtpot.errors import FormatError, InputError
 from mtpot.train.loss import EXPONENTS
 from mtpot.train.settings import Settings, Weighting, options
 from mtpot.train.settings_file import format_settings, load_settings, template
-from mtpot.train.use import check_use
+from mtpot.train.use import check_features, check_use
 
 FLAGS = {"data": "train.xyz", "output": "run"}
 

@@ -239,17 +239,20 @@ def check_inputs(settings: Settings, file: Path | None) -> None:
 def _check_shape(settings: Settings) -> None:
     """Refuse what no potential can have or use, before the data are read."""
     from mtpot.potential import MTP
-    from mtpot.train.use import check_use
+    from mtpot.train.use import check_features, check_use
 
-    start = settings.start
-    check_use(
-        settings, None if start is None else MTP.load(start, species=settings.species or None)
-    )
-    if start is None:
-        shape = {name: getattr(settings, name) for name in SHAPE}
-        if settings.min_distance == "auto":
-            shape["min_distance"] = 0.5 * settings.cutoff
-        MTP.new(**shape | {"level": 2}, species=settings.species or ("H",))
+    if settings.start is not None:
+        start = MTP.load(settings.start, species=settings.species or None)
+        check_use(settings, start)
+        check_features(settings, start)
+        return
+    check_use(settings, None)
+    shape = {name: getattr(settings, name) for name in SHAPE}
+    if settings.min_distance == "auto":
+        shape["min_distance"] = 0.5 * settings.cutoff
+    if settings.features is None:
+        shape["level"] = 2  # the least work
+    check_features(settings, MTP.new(**shape, species=settings.species or ("H",)))
 
 
 def _train(settings: Settings, team: Processes | None) -> int:
