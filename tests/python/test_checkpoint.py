@@ -17,7 +17,10 @@ import pytest
 from test_thin import frames, settings
 
 from mtpot import MTP, FormatError, InputError
+from mtpot.cli import main_train
+from mtpot.cli import train as cli
 from mtpot.data.atoms import atoms_from_frame
+from mtpot.data.split import numbered
 from mtpot.train import checkpoint as checkpoints
 from mtpot.train.checkpoint import Checkpoint
 from mtpot.train.solvers import quasi_newton
@@ -262,6 +265,27 @@ def test_frames_of_another_trajectory_are_another_training(saved, change: dict) 
     changed = checkpoints.facts_of(settings(level=6).as_dict(), data)
     with pytest.raises(InputError, match="have changed"):
         checkpoints.resume(path, changed, lambda _: None)
+
+
+def test_the_same_frames_in_other_files_are_the_same_training(saved) -> None:
+    path, facts = saved
+    moved = facts | {"settings": facts["settings"] | {"data": ["elsewhere/data.xyz"]}}
+    told: list[str] = []
+    assert checkpoints.resume(path, moved, told.append).saved is not None
+    (line,) = told
+    assert line.endswith("is ['elsewhere/data.xyz']")
+    with pytest.raises(InputError, match=r"labels have changed \(data was .*elsewhere/data.xyz"):
+        checkpoints.resume(path, moved | {"data": "other"}, lambda _: None)
+
+
+def test_a_trajectory_that_is_named_after_its_file_may_move() -> None:
+    def prints(*names: str) -> object:
+        (frame,) = frames(("Si",), 1)
+        data = [dataclasses.replace(frame, source=f"{name}:1") for name in names]
+        return checkpoints.facts_of(settings().as_dict(), numbered(data))["data"]
+
+    assert prints("a", "a", "b") == prints("c/a", "c/a", "c/b")
+    assert prints("a", "a", "b") != prints("a", "b", "b")
 
 
 def test_test_frames_may_change_on_the_way(saved) -> None:
