@@ -458,6 +458,38 @@ def test_a_finished_training_notices_other_labels(finished: list[str], flag: str
     data.write_bytes(content)
 
 
+def test_a_finished_training_is_known_by_its_frames_wherever_they_are(
+    finished: list[str], tmp_path: Path
+) -> None:
+    line = list(finished)
+    for flag in ("--data", "--test"):
+        place = line.index(flag) + 1
+        line[place] = shutil.copy(line[place], tmp_path)
+    again = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert "nothing to resume" in again.stdout
+
+
+@pytest.mark.parametrize("solver", ["variable-projection", "bfgs"])
+@pytest.mark.parametrize("moment", ["save_active_set", "_save_metrics"])
+def test_stopped_after_the_potential_is_written_the_rest_is_made_up_for(
+    solver: str, moment: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    write_data(tmp_path)
+    output = tmp_path / "run"
+    line = command(tmp_path, "--output", str(output), "--level", "4", "--max-steps", "2")[4:]
+    line += ["--solver", solver, "--active-set", "nbh"]
+    with monkeypatch.context() as patched:
+        patched.setattr(cli, moment, lambda *_: signal.raise_signal(signal.SIGTERM))
+        assert main_train(line) == 1
+    assert "--resume completes it" in capsys.readouterr().out
+    potential = (output / "potential.mtp").read_bytes()
+    assert not (output / "metrics.json").exists()
+    assert main_train([*line, "--resume"]) == 0
+    assert (output / "potential.mtp").read_bytes() == potential
+    names = {"potential.mtp", "potential.almtp", "metrics.json", "report"}
+    assert {each.name for each in output.iterdir()} == names
+
+
 def test_what_came_of_other_settings_is_not_taken_for_the_result(
     finished: list[str], tmp_path: Path
 ) -> None:

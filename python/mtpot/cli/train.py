@@ -280,10 +280,32 @@ def _train(settings: Settings, team: Processes | None) -> int:
         result = train(settings, data.train, data.validation, progress, checkpoint, team)
     _save_potential(settings, result.potential)
     print(_ending(result))
+    if settings.seeds > 1:
+        last = settings.seed + settings.seeds - 1
+        print(f"kept: seed {result.seed}, the best of seeds {settings.seed} to {last}")
     if result.chosen:
         print("chosen:", ", ".join(f"{name} {value:.3g}" for name, value in result.chosen.items()))
-    _warn_of_holes(result.potential, data.train)
     seconds = time.perf_counter() - started
+    try:
+        _complete(settings, result, data, facts, seconds)
+    except KeyboardInterrupt:
+        print("interrupted before all was written beside potential.mtp: --resume completes it")
+        return 1
+    if result.stop == "interrupted":
+        return 1
+    checkpoint.remove()
+    return 0
+
+
+def _complete(
+    settings: Settings,
+    result: TrainingResult,
+    data: Data,
+    facts: Mapping[str, Any],
+    seconds: float,
+) -> None:
+    """Write what belongs to a potential beside it: members, active set, errors and report."""
+    _warn_of_holes(result.potential, data.train)
     if settings.ensemble and result.stop != "interrupted":
         ridge = result.chosen.get("ridge", settings.ridge)
         committee = _save_committee(replace(settings, ridge=ridge), result.potential, data)
@@ -294,10 +316,6 @@ def _train(settings: Settings, team: Processes | None) -> int:
     fingerprints = {name: fact for name, fact in facts.items() if name != "settings"}
     recorded = _facts(settings, result, seconds) | {"fingerprints": fingerprints}
     _save_metrics(settings, recorded, potential, data)
-    if result.stop == "interrupted":
-        return 1
-    checkpoint.remove()
-    return 0
 
 
 def _checkpoint(settings: Settings, facts: Mapping[str, Any]) -> Checkpoint:
