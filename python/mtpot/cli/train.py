@@ -32,7 +32,7 @@ from mtpot.train.settings_file import load_settings, template
 from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -48,11 +48,12 @@ SUMMARY = "train a potential (mlp-train is short for it)"
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The frames of one training, told apart by what they are for."""
+    """The frames of one training, told apart by what they are for, and what is odd in them."""
 
     train: Sequence[Frame]
     validation: Sequence[Frame]
     test: Sequence[Frame]
+    warnings: Sequence[str] = ()
 
     def sets(self) -> dict[str, Sequence[Frame]]:
         """Return those that have frames, under the names of metrics.json."""
@@ -353,8 +354,10 @@ def read_data(settings: Settings) -> tuple[Settings, Data]:
     _tell(settings, data)
     if settings.split_by == "trajectory":
         tell_of_trajectories(frames)
-    _warn(settings, frames, data, [*_short(suspicious), *left_out])
-    return settings, data
+    odd = [*_short(suspicious), *left_out, *_oddities(settings, frames, data)]
+    for line in (*odd, *_unmeant(settings, frames, data)):
+        print(f"warning: {line}", flush=True)
+    return settings, replace(data, warnings=odd)
 
 
 def _read(settings: Settings, species: Sequence[str]) -> Sequence[Frame]:
@@ -402,29 +405,45 @@ def _short(found: Sequence[object]) -> list[str]:
     return [*map(str, found[:3]), *more]
 
 
-def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: list[str]) -> None:
-    """Tell of what can be trained on but is hardly meant, after the messages of the reading."""
-    from mtpot.data.check import find_conflicts, find_lookalikes, find_overlaps
-    from mtpot.data.findings import find_serious
+def _oddities(settings: Settings, frames: Sequence[Frame], data: Data) -> Iterator[str]:
+    """Tell of what in the data can be trained on but is hardly meant."""
+    from mtpot.data.check import find_absent, find_lookalikes, find_overlaps
+    from mtpot.data.findings import find
+    from mtpot.data.report import one_per_kind
+    from mtpot.data.sets import files_given_twice
 
-    messages = [*messages, *_short(find_conflicts(frames)), *map(str, find_serious(frames))]
-    messages += find_lookalikes(chain(frames, data.test))
+    for file in files_given_twice(settings.data):
+        yield f"{file} is given more than once, and read once"
+    findings = [finding for finding in find(frames) if finding.severity != "note"]
+    yield from one_per_kind(findings)
+    if findings:
+        yield f"all of that, frame by frame: mlp data check {' '.join(map(str, settings.data))}"
+    for line in find_lookalikes(data.test):
+        yield f"of the test frames, {line}"
     kinds = {"training": data.train, "validation": data.validation, "test": data.test}
-    messages += map(str, find_overlaps(kinds))
+    yield from map(str, find_overlaps(kinds))
+    if absent := find_absent(data.train, settings.species):
+        way_out = "" if settings.start else ", or leave it out of --species"
+        yield (
+            f"no training frame has {', '.join(absent)}, whose coefficients nothing determines: "
+            f"add frames with it{way_out}"
+        )
+
+
+def _unmeant(settings: Settings, frames: Sequence[Frame], data: Data) -> Iterator[str]:
+    """Tell of settings that can hardly be meant for these data."""
     if settings.validation > 0.0 and not data.validation:
-        messages.append(
+        yield (
             f"--validation sets no frame aside: the groups have too few of --split-by "
             f"{settings.split_by}"
         )
     if settings.ensemble and not data.validation:
-        messages.append(
+        yield (
             "--ensemble without frames set aside gives members whose spread is far smaller than "
             "errors: add --validation 0.1"
         )
     if len(data.train) < len(frames) / 2:
-        messages.append(f"--validation leaves {len(data.train)} of {len(frames)} frames")
-    for message in messages:
-        print(f"warning: {message}", flush=True)
+        yield f"--validation leaves {len(data.train)} of {len(frames)} frames"
 
 
 def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
@@ -531,6 +550,7 @@ def _save_metrics(
     judged = judge(name, potential, data.sets(), threads=settings.threads)
     metrics = {name: each.metrics for name, each in judged.sets.items()}
     content = {**recorded, "neighbors": judged.distances.neighbors, "settings": settings.as_dict()}
+    content["warnings"] = list(data.warnings)
     for name in ("train", "validation", "test"):
         content[name] = metrics[name].as_dict() if name in metrics else None
     write_atomic(settings.output / "metrics.json", to_json(content))
