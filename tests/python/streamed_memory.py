@@ -18,7 +18,7 @@ import numpy as np
 from models import crystal
 from test_thin import settings
 
-from mtpot.data.findings import find_serious
+from mtpot.data.findings import find
 from mtpot.data.frame import Frame
 from mtpot.data.stored import store
 from mtpot.train import chunks
@@ -56,7 +56,7 @@ def main() -> None:
     made = noise(int(sys.argv[1]))
     frames = store(made, Path(tempfile.gettempdir())) if "streamed" in sys.argv else list(made)
     if "checked" in sys.argv:
-        find_serious(frames)
+        find(frames)
     else:
         train(settings(level=4, radial_size=4, max_steps=1), frames, frames[-2:])
     status = Path("/proc/self/status").read_text()

@@ -17,7 +17,10 @@ import pytest
 from test_thin import frames, settings
 
 from mtpot import MTP, FormatError, InputError
+from mtpot.cli import main_train
+from mtpot.cli import train as cli
 from mtpot.data.atoms import atoms_from_frame
+from mtpot.data.split import numbered
 from mtpot.train import checkpoint as checkpoints
 from mtpot.train.checkpoint import Checkpoint
 from mtpot.train.solvers import quasi_newton
@@ -264,6 +267,27 @@ def test_frames_of_another_trajectory_are_another_training(saved, change: dict) 
         checkpoints.resume(path, changed, lambda _: None)
 
 
+def test_the_same_frames_in_other_files_are_the_same_training(saved) -> None:
+    path, facts = saved
+    moved = facts | {"settings": facts["settings"] | {"data": ["elsewhere/data.xyz"]}}
+    told: list[str] = []
+    assert checkpoints.resume(path, moved, told.append).saved is not None
+    (line,) = told
+    assert line.endswith("is ['elsewhere/data.xyz']")
+    with pytest.raises(InputError, match=r"labels have changed \(data was .*elsewhere/data.xyz"):
+        checkpoints.resume(path, moved | {"data": "other"}, lambda _: None)
+
+
+def test_a_trajectory_that_is_named_after_its_file_may_move() -> None:
+    def prints(*names: str) -> object:
+        (frame,) = frames(("Si",), 1)
+        data = [dataclasses.replace(frame, source=f"{name}:1") for name in names]
+        return checkpoints.facts_of(settings().as_dict(), numbered(data))["data"]
+
+    assert prints("a", "a", "b") == prints("c/a", "c/a", "c/b")
+    assert prints("a", "a", "b") != prints("a", "b", "b")
+
+
 def test_test_frames_may_change_on_the_way(saved) -> None:
     path, facts = saved
     data = frames(("Si",))
@@ -432,6 +456,38 @@ def test_a_finished_training_notices_other_labels(finished: list[str], flag: str
     ase.io.write(data, images)
     assert f"the frames of {flag} or their labels have changed" in refusal(finished)
     data.write_bytes(content)
+
+
+def test_a_finished_training_is_known_by_its_frames_wherever_they_are(
+    finished: list[str], tmp_path: Path
+) -> None:
+    line = list(finished)
+    for flag in ("--data", "--test"):
+        place = line.index(flag) + 1
+        line[place] = shutil.copy(line[place], tmp_path)
+    again = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert "nothing to resume" in again.stdout
+
+
+@pytest.mark.parametrize("solver", ["variable-projection", "bfgs"])
+@pytest.mark.parametrize("moment", ["save_active_set", "_save_metrics"])
+def test_stopped_after_the_potential_is_written_the_rest_is_made_up_for(
+    solver: str, moment: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    write_data(tmp_path)
+    output = tmp_path / "run"
+    line = command(tmp_path, "--output", str(output), "--level", "4", "--max-steps", "2")[4:]
+    line += ["--solver", solver, "--active-set", "nbh"]
+    with monkeypatch.context() as patched:
+        patched.setattr(cli, moment, lambda *_: signal.raise_signal(signal.SIGTERM))
+        assert main_train(line) == 1
+    assert "--resume completes it" in capsys.readouterr().out
+    potential = (output / "potential.mtp").read_bytes()
+    assert not (output / "metrics.json").exists()
+    assert main_train([*line, "--resume"]) == 0
+    assert (output / "potential.mtp").read_bytes() == potential
+    names = {"potential.mtp", "potential.almtp", "metrics.json", "report"}
+    assert {each.name for each in output.iterdir()} == names
 
 
 def test_what_came_of_other_settings_is_not_taken_for_the_result(

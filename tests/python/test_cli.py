@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import ase.io
 import numpy as np
@@ -18,15 +19,16 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.morse import MorsePotential
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.units import Hartree
 
 from mtpot import MTP, MTPCalculator
 from mtpot.cli import main_train
 from mtpot.cli.progress import describe
 from mtpot.train.monitor import Step
+from mtpot.train.solvers import SOLVERS
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+SILICON = Path(__file__).parents[2] / "examples" / "silicon"
 MORSE = {"epsilon": 0.8, "r0": 2.6, "rho0": 4.0, "rcut1": 4.0, "rcut2": 4.5}
 SHAPE = ["--level", "6", "--cutoff", "4.5", "--radial-size", "6"]
 FAST = [*SHAPE, "--max-steps", "4", "--threads", "1"]
@@ -161,7 +163,7 @@ def test_metrics_have_the_promised_keys(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     keys = {"loss", "seconds", "steps", "parameters", "seed", "settings", "train", "test"}
     more = {"stop", "threads", "potential", "validation", "neighbors", "versions", "history"}
-    more |= {"chosen", "processes", "fingerprints"}
+    more |= {"chosen", "processes", "fingerprints", "warnings"}
     assert set(metrics) == keys | more
     assert metrics["validation"] is None
     assert metrics["stop"] == "max-steps"
@@ -286,15 +288,74 @@ def test_several_files_are_one_set(data: Path, tmp_path: Path) -> None:
     assert "other.db (row 2)" in out
 
 
-def test_conflicting_duplicates_are_reported(data: Path, tmp_path: Path) -> None:
-    images = ase.io.read(data / "train.xyz", ":")
-    copy = images[0].copy()
-    copy.info["energy"] = images[0].get_potential_energy() + 1.0
-    ase.io.write(tmp_path / "train.xyz", [*images, copy])
-    words = ["--data", tmp_path / "train.xyz", "--output", tmp_path / "run", *FAST]
-    out = succeed("train", *words, "--active-set", "none")
-    assert "warning: " in out
-    assert "(frame 13) repeats the structure of" in out
+def hartree(images: list[Atoms]) -> list[Atoms]:
+    for atoms in images:
+        atoms.calc.results["energy"] /= Hartree
+    return images
+
+
+def one_energy_off_and_two_copies(images: list[Atoms]) -> list[Atoms]:
+    """Frame 101 is off, frame 141 repeats frame 42 with another energy, frame 142 repeats 43."""
+    images[100].calc.results["energy"] += 30.0
+    conflicting = images[41].copy()
+    conflicting.calc = SinglePointCalculator(conflicting, **images[41].calc.results)
+    conflicting.calc.results["energy"] += 1.0
+    return [*images, conflicting, images[42]]
+
+
+FAULTY = {
+    "hartree": (hartree, ["perhaps the energies are in hartree"]),
+    "one-off-and-copies": (
+        one_energy_off_and_two_copies,
+        [
+            r"1 frames have energies unlike those .*\(\S+ \(frame 101\)\)",
+            r"1 frames repeat a structure with another energy.*\(\S+ \(frame 141\)\)",
+            r"1 frames repeat another one \(\S+ \(frame 142\)\); remove them: they weigh twice",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("more", [(), ("--stream",)], ids=["memory", "streamed"])
+@pytest.mark.parametrize(("fault", "found"), FAULTY.values(), ids=FAULTY)
+def test_training_tells_what_the_data_check_finds(
+    fault, found: list[str], more: tuple[str, ...], tmp_path: Path, capsys
+) -> None:
+    """One line for each kind, on the console, in metrics.json and in the report."""
+    data, output = tmp_path / "train.xyz", tmp_path / "run"
+    ase.io.write(data, fault(ase.io.read(SILICON / "train.xyz", ":")))
+    shape = ["--level", "2", "--cutoff", "4", "--radial-size", "4", "--max-steps", "1"]
+    words = ["--data", data, "--output", output, *shape, "--active-set", "none", *more]
+    assert main_train(list(map(str, words))) == 0
+    out = capsys.readouterr().out
+    told = [line[9:] for line in out.splitlines() if line.startswith("warning: ")]
+    for pattern in found:
+        assert len([line for line in told if re.search(pattern, line)]) == 1, told
+    assert f"all of that, frame by frame: mlp data check {data}" in told
+    recorded = json.loads((output / "metrics.json").read_text())["warnings"]
+    assert recorded == told[: len(recorded)]
+    assert len(recorded) > len(found)
+    page = html.unescape((output / "report" / "report.html").read_text())
+    assert all(line in page for line in recorded)
+
+
+def test_clean_data_are_trained_on_without_a_warning_of_them(trained: Path) -> None:
+    assert json.loads((trained / "metrics.json").read_text())["warnings"] == []
+    assert "Found in its data" not in (trained / "report" / "report.html").read_text()
+
+
+def test_a_file_that_is_given_twice_is_told_and_read_once(data: Path, tmp_path: Path) -> None:
+    files = ["--data", data / "train.xyz", "--data", data / "*in.xyz"]
+    out = succeed("train", *files, "--output", tmp_path / "run", *FAST, "--active-set", "none")
+    assert f"warning: {data / 'train.xyz'} is given more than once, and read once" in out
+    assert "frames: 12 training" in out
+
+
+def test_a_species_that_no_frame_has_is_told(data: Path, tmp_path: Path) -> None:
+    words = ["--data", data / "train.xyz", "--output", tmp_path / "run", "--species", "Cu,Al"]
+    out = succeed("train", *words, *FAST, "--active-set", "none")
+    assert "warning: no training frame has Cu, whose coefficients nothing determines" in out
+    assert "leave it out of --species" in out
 
 
 def test_test_frames_among_the_training_frames_are_reported(data: Path, tmp_path: Path) -> None:
@@ -303,6 +364,31 @@ def test_test_frames_among_the_training_frames_are_reported(data: Path, tmp_path
     assert "warning: 4 test frames repeat structures of training frames" in out
     assert "test.xyz:1 (frame 1) is " in out
     assert "; and 1 more)" in out
+
+
+def test_of_several_seeds_the_one_that_is_kept_is_named(data: Path, tmp_path: Path) -> None:
+    words = ["--data", data / "train.xyz", "--output", tmp_path / "run", "--seeds", 3]
+    out = succeed("train", *words, *FAST, "--seed", 5, "--active-set", "none")
+    (seed,) = re.findall(r"^kept: seed (\d+), the best of seeds 5 to 7$", out, re.MULTILINE)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["seed"] == int(seed)
+    last = {step["stage"].split()[1]: step["loss"] for step in metrics["history"]}
+    assert min(last, key=lambda name: last[name]) == seed
+
+
+def test_a_flag_without_its_value_says_what_it_takes() -> None:
+    error = refuse("train", "--data", "train.xyz", "--output", "run", "--solver")
+    assert "--solver needs a value" in error
+    assert all(f"{name}: " in error for name in SOLVERS)
+
+
+def test_more_features_than_there_are_are_refused_before_the_training(
+    data: Path, tmp_path: Path
+) -> None:
+    words = ["--data", data / "train.xyz", "--output", tmp_path / "run", *SHAPE]
+    error = refuse("train", *words, "--solver", "elimination", "--features", "1000")
+    assert re.search(r"--features 1000 is more than there are: .* has \d+ scalars", error)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_template_goes_to_stdout_or_a_file(tmp_path: Path) -> None:

@@ -195,6 +195,12 @@ FAULTS: dict[str, tuple[Callable[[list[Frame]], list[Frame]], str, str, str]] = 
         "warning",
         "1 frames",
     ),
+    "one-energy-so-far-off-that-it-draws-a-fit": (
+        one(100, energy=lambda f: f.energy + 30.0),
+        "energy outliers",
+        "warning",
+        "1 frames",
+    ),
     "forces-of-other-atoms": (
         one(125, forces=lambda f: 2.0 * f.forces[::-1]),
         "force outliers",
@@ -290,7 +296,10 @@ def test_one_fault_is_one_finding(silicon: list[Frame], name: str) -> None:
     assert len(suspicious(FAULTS[name][0](silicon))) == 1
 
 
-@pytest.mark.parametrize("name", ["one-energy-off", "one-energy-far-off", "forces-of-other-atoms"])
+OUTLIERS = [name for name, (_, kind, *_) in FAULTS.items() if kind.endswith("outliers")]
+
+
+@pytest.mark.parametrize("name", OUTLIERS)
 def test_outliers_are_named_by_frame(silicon: list[Frame], name: str) -> None:
     fault, kind, _, _ = FAULTS[name]
     changed = fault(silicon)
@@ -310,12 +319,12 @@ def test_parts_of_clean_data_raise_no_suspicion(silicon: list[Frame], seed: int)
     assert suspicious([silicon[index] for index in chosen]) == []
 
 
-@pytest.mark.parametrize("kind", ["duplicates", "images"])
-def test_repeated_frames_are_noted(silicon: list[Frame], kind: str) -> None:
+@pytest.mark.parametrize(("kind", "severity"), [("duplicates", "warning"), ("images", "note")])
+def test_repeated_frames_are_told(silicon: list[Frame], kind: str, severity: str) -> None:
     again = replace(silicon[40], source="again") if kind == "duplicates" else moved(silicon[40])
     findings = find([*silicon, again])
     (finding,) = [finding for finding in findings if finding.kind == kind]
-    assert (finding.severity, finding.frames) == ("note", (again.source,))
+    assert (finding.severity, finding.frames) == (severity, (again.source,))
 
 
 def test_frames_without_a_kind_of_label_are_noted(silicon: list[Frame]) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from mtpot import MTP
 from mtpot.errors import FormatError, InputError
 from mtpot.train.loss import EXPONENTS
 from mtpot.train.settings import Settings, Weighting, options
 from mtpot.train.settings_file import format_settings, load_settings, template
-from mtpot.train.use import check_use
+from mtpot.train.use import check_features, check_use
 
 FLAGS = {"data": "train.xyz", "output": "run"}
 
@@ -142,6 +144,30 @@ BAD_VALUES: list[tuple[str, Any]] = [
 def test_bad_values_are_refused_with_the_key(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"--{name.replace('_', '-')} = "):
         load_settings(None, FLAGS | {name: value})
+
+
+@pytest.mark.parametrize("name", ["ridge", "min_distance", "core_outer"])
+def test_what_may_be_automatic_says_so_when_it_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="= 'aut': expected a number of more than 0, or auto"):
+        load_settings(None, FLAGS | {name: "aut"})
+
+
+def test_a_flag_stands_for_a_bad_value_of_the_file(tmp_path: Path) -> None:
+    path = settings_file(tmp_path, "level = 7\n")
+    with pytest.raises(InputError, match=r"settings.toml: level = 7: expected an even number"):
+        load_settings(path, {})
+    assert load_settings(path, {"level": "12"}).level == 12
+
+
+@pytest.mark.parametrize("shape", [{"level": 6}, {"level": 20, "max_factors": 2}], ids=str)
+def test_more_features_than_there_are_is_refused_with_their_number(shape: dict[str, int]) -> None:
+    potential = MTP.new(**shape, species=["Si"], cutoff=5.0, min_distance=2.0)
+    scalars = len(potential.core.scalars)
+    settings = load_settings(None, FLAGS | {"solver": "lasso", "features": scalars})
+    check_features(settings, potential)
+    more = replace(settings, features=scalars + 1)
+    with pytest.raises(InputError, match=rf"--features {scalars + 1} .* has {scalars} scalars"):
+        check_features(more, potential)
 
 
 def test_a_symbol_in_the_wrong_case_is_corrected() -> None:

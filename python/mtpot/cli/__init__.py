@@ -55,6 +55,10 @@ class Parser(argparse.ArgumentParser):
         """Exit with 2, without the usage that argparse would print first."""
         if message.startswith("unrecognized arguments"):
             message += "; a flag takes one value, but --data and --test several"
+        for action in self._actions:
+            if message == str(argparse.ArgumentError(action, "expected one argument")):
+                told = self._get_formatter()._expand_help(action)
+                message = f"{action.option_strings[-1]} needs a value: {told}"
         self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
     def check_flags(self, words: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ from mtpot.train.settings_file import load_settings, template
 from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -48,11 +48,12 @@ SUMMARY = "train a potential (mlp-train is short for it)"
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The frames of one training, told apart by what they are for."""
+    """The frames of one training, told apart by what they are for, and what is odd in them."""
 
     train: Sequence[Frame]
     validation: Sequence[Frame]
     test: Sequence[Frame]
+    warnings: Sequence[str] = ()
 
     def sets(self) -> dict[str, Sequence[Frame]]:
         """Return those that have frames, under the names of metrics.json."""
@@ -239,17 +240,20 @@ def check_inputs(settings: Settings, file: Path | None) -> None:
 def _check_shape(settings: Settings) -> None:
     """Refuse what no potential can have or use, before the data are read."""
     from mtpot.potential import MTP
-    from mtpot.train.use import check_use
+    from mtpot.train.use import check_features, check_use
 
-    start = settings.start
-    check_use(
-        settings, None if start is None else MTP.load(start, species=settings.species or None)
-    )
-    if start is None:
-        shape = {name: getattr(settings, name) for name in SHAPE}
-        if settings.min_distance == "auto":
-            shape["min_distance"] = 0.5 * settings.cutoff
-        MTP.new(**shape | {"level": 2}, species=settings.species or ("H",))
+    if settings.start is not None:
+        start = MTP.load(settings.start, species=settings.species or None)
+        check_use(settings, start)
+        check_features(settings, start)
+        return
+    check_use(settings, None)
+    shape = {name: getattr(settings, name) for name in SHAPE}
+    if settings.min_distance == "auto":
+        shape["min_distance"] = 0.5 * settings.cutoff
+    if settings.features is None:
+        shape["level"] = 2  # the least work
+    check_features(settings, MTP.new(**shape, species=settings.species or ("H",)))
 
 
 def _train(settings: Settings, team: Processes | None) -> int:
@@ -277,10 +281,32 @@ def _train(settings: Settings, team: Processes | None) -> int:
         result = train(settings, data.train, data.validation, progress, checkpoint, team)
     _save_potential(settings, result.potential)
     print(_ending(result))
+    if settings.seeds > 1:
+        last = settings.seed + settings.seeds - 1
+        print(f"kept: seed {result.seed}, the best of seeds {settings.seed} to {last}")
     if result.chosen:
         print("chosen:", ", ".join(f"{name} {value:.3g}" for name, value in result.chosen.items()))
-    _warn_of_holes(result.potential, data.train)
     seconds = time.perf_counter() - started
+    try:
+        _complete(settings, result, data, facts, seconds)
+    except KeyboardInterrupt:
+        print("interrupted before all was written beside potential.mtp: --resume completes it")
+        return 1
+    if result.stop == "interrupted":
+        return 1
+    checkpoint.remove()
+    return 0
+
+
+def _complete(
+    settings: Settings,
+    result: TrainingResult,
+    data: Data,
+    facts: Mapping[str, Any],
+    seconds: float,
+) -> None:
+    """Write what belongs to a potential beside it: members, active set, errors and report."""
+    _warn_of_holes(result.potential, data.train)
     if settings.ensemble and result.stop != "interrupted":
         ridge = result.chosen.get("ridge", settings.ridge)
         committee = _save_committee(replace(settings, ridge=ridge), result.potential, data)
@@ -291,10 +317,6 @@ def _train(settings: Settings, team: Processes | None) -> int:
     fingerprints = {name: fact for name, fact in facts.items() if name != "settings"}
     recorded = _facts(settings, result, seconds) | {"fingerprints": fingerprints}
     _save_metrics(settings, recorded, potential, data)
-    if result.stop == "interrupted":
-        return 1
-    checkpoint.remove()
-    return 0
 
 
 def _checkpoint(settings: Settings, facts: Mapping[str, Any]) -> Checkpoint:
@@ -332,8 +354,10 @@ def read_data(settings: Settings) -> tuple[Settings, Data]:
     _tell(settings, data)
     if settings.split_by == "trajectory":
         tell_of_trajectories(frames)
-    _warn(settings, frames, data, [*_short(suspicious), *left_out])
-    return settings, data
+    odd = [*_short(suspicious), *left_out, *_oddities(settings, frames, data)]
+    for line in (*odd, *_unmeant(settings, frames, data)):
+        print(f"warning: {line}", flush=True)
+    return settings, replace(data, warnings=odd)
 
 
 def _read(settings: Settings, species: Sequence[str]) -> Sequence[Frame]:
@@ -381,29 +405,45 @@ def _short(found: Sequence[object]) -> list[str]:
     return [*map(str, found[:3]), *more]
 
 
-def _warn(settings: Settings, frames: Sequence[Frame], data: Data, messages: list[str]) -> None:
-    """Tell of what can be trained on but is hardly meant, after the messages of the reading."""
-    from mtpot.data.check import find_conflicts, find_lookalikes, find_overlaps
-    from mtpot.data.findings import find_serious
+def _oddities(settings: Settings, frames: Sequence[Frame], data: Data) -> Iterator[str]:
+    """Tell of what in the data can be trained on but is hardly meant."""
+    from mtpot.data.check import find_absent, find_lookalikes, find_overlaps
+    from mtpot.data.findings import find
+    from mtpot.data.report import one_per_kind
+    from mtpot.data.sets import files_given_twice
 
-    messages = [*messages, *_short(find_conflicts(frames)), *map(str, find_serious(frames))]
-    messages += find_lookalikes(chain(frames, data.test))
+    for file in files_given_twice(settings.data):
+        yield f"{file} is given more than once, and read once"
+    findings = [finding for finding in find(frames) if finding.severity != "note"]
+    yield from one_per_kind(findings)
+    if findings:
+        yield f"all of that, frame by frame: mlp data check {' '.join(map(str, settings.data))}"
+    for line in find_lookalikes(data.test):
+        yield f"of the test frames, {line}"
     kinds = {"training": data.train, "validation": data.validation, "test": data.test}
-    messages += map(str, find_overlaps(kinds))
+    yield from map(str, find_overlaps(kinds))
+    if absent := find_absent(data.train, settings.species):
+        way_out = "" if settings.start else ", or leave it out of --species"
+        yield (
+            f"no training frame has {', '.join(absent)}, whose coefficients nothing determines: "
+            f"add frames with it{way_out}"
+        )
+
+
+def _unmeant(settings: Settings, frames: Sequence[Frame], data: Data) -> Iterator[str]:
+    """Tell of settings that can hardly be meant for these data."""
     if settings.validation > 0.0 and not data.validation:
-        messages.append(
+        yield (
             f"--validation sets no frame aside: the groups have too few of --split-by "
             f"{settings.split_by}"
         )
     if settings.ensemble and not data.validation:
-        messages.append(
+        yield (
             "--ensemble without frames set aside gives members whose spread is far smaller than "
             "errors: add --validation 0.1"
         )
     if len(data.train) < len(frames) / 2:
-        messages.append(f"--validation leaves {len(data.train)} of {len(frames)} frames")
-    for message in messages:
-        print(f"warning: {message}", flush=True)
+        yield f"--validation leaves {len(data.train)} of {len(frames)} frames"
 
 
 def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
@@ -510,6 +550,7 @@ def _save_metrics(
     judged = judge(name, potential, data.sets(), threads=settings.threads)
     metrics = {name: each.metrics for name, each in judged.sets.items()}
     content = {**recorded, "neighbors": judged.distances.neighbors, "settings": settings.as_dict()}
+    content["warnings"] = list(data.warnings)
     for name in ("train", "validation", "test"):
         content[name] = metrics[name].as_dict() if name in metrics else None
     write_atomic(settings.output / "metrics.json", to_json(content))

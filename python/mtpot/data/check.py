@@ -138,6 +138,12 @@ def find_lookalikes(frames: Iterable[Frame]) -> list[str]:
     ]
 
 
+def find_absent(frames: Iterable[Frame], species: Sequence[str]) -> list[str]:
+    """Species that no frame has."""
+    present = elements_of(frames)
+    return [symbol for symbol in species if symbol not in present]
+
+
 def find_conflicts(frames: Iterable[Frame]) -> list[Conflict]:
     """Frames that repeat an earlier structure with another energy.
 
@@ -148,7 +154,7 @@ def find_conflicts(frames: Iterable[Frame]) -> list[Conflict]:
     for frame in frames:
         if frame.energy is None:
             continue
-        source, energy = first.setdefault(_mark(frame), (frame.source, frame.energy))
+        source, energy = first.setdefault(mark(frame), (frame.source, frame.energy))
         difference = abs(frame.energy - energy) / len(frame)
         if difference > _SAME_ENERGY:
             conflicts.append(Conflict(source, frame.source, difference))
@@ -169,13 +175,14 @@ def find_overlaps(kinds: Mapping[str, Iterable[Frame]]) -> list[Overlap]:
     found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for kind, frames in kinds.items():
         for frame in frames:
-            other, source = first.setdefault(_mark(frame), (kind, frame.source))
+            other, source = first.setdefault(mark(frame), (kind, frame.source))
             if other != kind:
                 found[kind, other].append((frame.source, source))
     return [Overlap(*names, pairs) for names, pairs in found.items()]
 
 
-def _mark(frame: Frame) -> bytes:
+def mark(frame: Frame) -> bytes:
+    """Return the 32 bytes that stand for a `fingerprint`, so that many can be kept."""
     return hashlib.sha256(fingerprint(frame)).digest()
 
 

@@ -18,6 +18,7 @@ from ase.units import Bohr, GPa, Hartree, Rydberg, kcal, kJ, mol
 
 from mtpot.data.reference import Reference, Sample
 from mtpot.data.report import Finding, sources
+from mtpot.data.stored import take
 from mtpot.data.strain import Pairs, strained_pairs
 from mtpot.data.survey import reduced
 from mtpot.errors import MtpotError
@@ -251,29 +252,30 @@ def check_against_reference(found: Survey) -> Iterator[Finding]:
     for index, frame in enumerate(found.frames):
         if _useful(frame, found, index):
             files[frame.file].append(index)
-    for name, indices in files.items():
-        frames = [found.frames[index] for index in indices[:_MOST_FRAMES]]
-        if sum(frame.forces is not None and len(frame) > 1 for frame in frames) >= _LEAST:
-            shortest = float(np.quantile(found.distances[indices], 0.02))
+    with_forces = np.isfinite(found.max_forces) & (found.sizes > 1)
+    for name, every in files.items():
+        indices = np.array(every[:_MOST_FRAMES])
+        if with_forces[indices].sum() >= _LEAST:
+            shortest = float(np.quantile(found.distances[every], 0.02))
             with suppress(MtpotError):  # what no potential can describe, other checks tell of
-                yield from _compare(name, frames, shortest)
+                yield from _compare(name, take(found.frames, indices), shortest)
 
 
-def _compare(name: str, frames: list[Frame], shortest: float) -> list[Finding]:
+def _compare(name: str, frames: Sequence[Frame], shortest: float) -> list[Finding]:
     sample = Sample(frames, shortest)
     if wrong := _energy_and_forces(name, sample):
         return wrong
-    reference = sample.reference()
-    if wrong := list(_stress_by_reference(name, frames, reference)):
+    errors, shears = _beside(frames, sample.reference())
+    if wrong := list(_stress_by_reference(name, frames, shears)):
         return wrong
-    suspects = _suspects(frames, reference)
+    suspects = _suspects(frames, errors)
     if suspects.any():
         # What the potential has not seen it may not know; what still is odd then is wrong.
         odd = np.flatnonzero(suspects)
         others = np.flatnonzero(suspects == 0)[:: -(-len(frames) // _SECOND_LOOK)]
-        again = np.concatenate([odd, others])
+        again = take(frames, np.concatenate([odd, others]))
         seen = Sample(frames, shortest, first=odd.tolist()).reference()
-        still = _suspects([frames[index] for index in again], seen)
+        still = _suspects(again, _beside(again, seen)[0])
         suspects[odd] &= still[: len(odd)]
     return [
         finding
@@ -283,14 +285,14 @@ def _compare(name: str, frames: list[Frame], shortest: float) -> list[Finding]:
 
 
 def _stress_by_reference(
-    name: str, frames: Sequence[Frame], reference: Reference
+    name: str, frames: Sequence[Frame], predicted: Floats
 ) -> Iterator[Finding]:
     """Compare shears, which a rough potential knows better than pressures, if no strain tells."""
-    labeled = [frame for frame in frames if frame.stress is not None]
-    if len(labeled) < _LEAST or len(strained_pairs(frames).changes):
+    known = np.flatnonzero(np.isfinite(predicted[:, 0]))
+    if len(known) < _LEAST or len(strained_pairs(frames).changes):
         return
-    labeled = labeled[:: -(-len(labeled) // _STRESSES)]
-    predicted = np.array([-reference.predict(f)[2][3:] / f.volume for f in labeled])
+    known = known[:: -(-len(known) // _STRESSES)]
+    labeled, predicted = take(frames, known), predicted[known]
     shears = np.array([frame.stress[3:] for frame in labeled if frame.stress is not None])
     orders = list(itertools.permutations(range(3)))
     fits = [_proportion(shears[:, order].ravel(), predicted.ravel()) for order in orders]
@@ -385,9 +387,22 @@ def _centered(
     return np.array(x), np.array(y), np.array(sizes)
 
 
-def _suspects(frames: Sequence[Frame], reference: Reference) -> NDArray[np.int64]:
+def _beside(frames: Sequence[Frame], reference: Reference) -> tuple[Floats, Floats]:
+    """Predict every frame once: `_errors` [frames, 3], and shears [frames, 3], nan without label.
+
+    Shears are in eV/angstrom^3.
+    """
+    errors, shears = [], []
+    for frame in frames:
+        energy, forces, virial = reference.predict(frame)
+        errors.append(_errors(frame, energy, forces))
+        shears.append(np.full(3, np.nan) if frame.stress is None else -virial[3:] / frame.volume)
+    return np.array(errors), np.array(shears)
+
+
+def _suspects(frames: Sequence[Frame], errors: Floats) -> NDArray[np.int64]:
     """Flag frames of which the potential knows the forces but not the energy, or the reverse."""
-    energy, force, relative = np.array([_errors(frame, reference) for frame in frames]).T
+    energy, force, relative = errors.T
     energy = energy - _constants(frames, energy)
     groups = np.array([frame.group for frame in frames], dtype=object)
     flags = np.zeros(len(frames), dtype=np.int64)
@@ -404,9 +419,8 @@ def _suspects(frames: Sequence[Frame], reference: Reference) -> NDArray[np.int64
     return flags
 
 
-def _errors(frame: Frame, reference: Reference) -> tuple[float, float, float]:
+def _errors(frame: Frame, energy: float, forces: Floats) -> tuple[float, float, float]:
     """Energy error in eV per atom but for constants, largest of forces, and their relative one."""
-    energy, forces, _ = reference.predict(frame)
     assert frame.energy is not None
     if frame.forces is None or len(frame) == 1:
         return (frame.energy - energy) / len(frame), 0.0, 1.0

@@ -6,12 +6,13 @@ from rarity: a frame that is merely unlike the others is what a training set nee
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtpot.data.check import find_conflicts, find_lookalikes, fingerprint
+from mtpot.data.check import find_conflicts, find_lookalikes, mark
 from mtpot.data.consistency import check_against_reference, check_strained_pairs, check_volumes
 from mtpot.data.report import Finding, by_severity, sources
 from mtpot.data.survey import Survey, reduced, survey
@@ -35,7 +36,7 @@ _NOBLE = {"He", "Ne", "Ar", "Kr", "Xe", "Rn"}
 
 
 def find(frames: Sequence[Frame]) -> list[Finding]:
-    """Run every check on a data set; the worst findings come first.
+    """Run every check on a data set, holding few frames at a time; the worst findings come first.
 
     Raises
     ------
@@ -48,21 +49,6 @@ def find(frames: Sequence[Frame]) -> list[Finding]:
 def find_in(surveyed: Survey) -> list[Finding]:
     """As `find`, for frames that have been surveyed."""
     return by_severity(found for check in CHECKS for found in check(surveyed))
-
-
-def find_serious(frames: Sequence[Frame]) -> list[Finding]:
-    """Run the checks that take next to no time, and leave out notes: for every training.
-
-    Conflicts and labels under other names, of which a training tells anyway, are not among them.
-
-    Raises
-    ------
-    InputError
-        As `find`.
-    """
-    surveyed = survey(frames)
-    found = by_severity(finding for check in SERIOUS for finding in check(surveyed))
-    return [finding for finding in found if finding.severity != "note"]
 
 
 def _missing(found: Survey) -> Iterator[Finding]:
@@ -190,11 +176,11 @@ def _duplicates(found: Survey) -> Iterator[Finding]:
         )
     known = {conflict.second for conflict in conflicts}
     seen: dict[bytes, int] = {}
-    repeated = [i for i, f in enumerate(frames) if seen.setdefault(fingerprint(f), i) != i]
+    repeated = [i for i, f in enumerate(frames) if seen.setdefault(mark(f), i) != i]
     repeated = [i for i in repeated if frames[i].source not in known]
     if repeated:
         yield Finding(
-            "note",
+            "warning",
             "duplicates",
             f"{len(repeated)} frames repeat another one",
             "remove them: they weigh twice, and may stand in both parts of a split",
@@ -219,7 +205,8 @@ def _same_labels(found: Survey) -> Iterator[int]:
         if frame.energy is not None and frame.forces is not None and found.max_forces[index] > 0.01:
             lengths = np.sort(np.linalg.norm(frame.forces, axis=1))
             labels = np.round([frame.energy * 1e4, *(lengths * 1e4)]) + 0.0
-            key = ",".join(sorted(frame.symbols)).encode() + labels.tobytes()
+            names = ",".join(sorted(frame.symbols)).encode()
+            key = hashlib.sha256(names + labels.tobytes()).digest()
             if key in seen:
                 yield index
             seen.add(key)
@@ -394,15 +381,4 @@ CHECKS = (
     _drifts,
     _distances,
     _rare_elements,
-)
-
-SERIOUS = (
-    _zeros,
-    _isolated_atoms,
-    _periodicity,
-    _files,
-    check_strained_pairs,
-    check_volumes,
-    _free_energies,
-    _drifts,
 )

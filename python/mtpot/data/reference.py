@@ -34,6 +34,10 @@ _ATOMS, _FRAMES = 4000, 300
 """Of the sample that is fitted."""
 _RIDGE = 1e-9
 """Of the normal equations, whose diagonal is one."""
+_ROUNDS, _FAR_OFF = 8, 0.3
+"""Of the fit; eV per atom from which on an energy counts less, for it may be wrong."""
+_ENERGY_SCALE = 0.1
+"""eV per atom."""
 _FORCE_FLOOR = 0.05
 """eV/angstrom; smaller forces weigh as this one."""
 
@@ -66,18 +70,28 @@ class Sample:
         shortest = min(max(0.9 * shortest, 0.3), 3.0)
         self._form = MTP.new(_LEVEL, self.species, _CUTOFF, shortest, _RADIAL_SIZE)
         self._radial = self._draw_radial(seed)
-        self._functions = [self._compute(frame) for frame in self.frames]
+        zeros = np.zeros(self._scalars)
+        designs = [_core.Design(self._potential(radial, zeros)) for radial in self._radial]
+        self._functions = [self._compute(frame, designs) for frame in self.frames]
 
     def energies_by_forces(self) -> Floats:
         """Energies that follow from a fit to the forces alone, but for constants; eV."""
-        coefficients = self._solve(0.0)
+        coefficients = _solve(*_normal(*self._force_rows()))[: self._count]
         return np.array([energy @ coefficients for energy, _ in self._functions])
 
     def reference(self) -> Reference:
-        """Fit energies and forces together."""
-        coefficients = self._solve(1.0)[: self._count].reshape(len(self._radial), -1)
-        pairs = zip(self._radial, coefficients, strict=True)
-        return Reference(self._form, [self._evaluator(radial, xi) for radial, xi in pairs])
+        """Fit energies and forces together, with little regard to energies that are far off."""
+        normal, right = _normal(*self._force_rows())
+        rows, targets = self._energy_rows()
+        weights = np.ones(len(targets))
+        for _ in range(_ROUNDS):
+            energies = _normal(weights[:, None] * rows, weights * targets)
+            coefficients = _solve(normal + energies[0], right + energies[1])
+            off = _ENERGY_SCALE * np.abs(rows @ coefficients - targets)
+            weights = 1.0 / np.maximum(1.0, off / _FAR_OFF)
+        parts = coefficients[: self._count].reshape(len(self._radial), -1)
+        pairs = zip(self._radial, parts, strict=True)
+        return Reference(self._form, [_core.Evaluator(self._potential(*pair)) for pair in pairs])
 
     def _draw_radial(self, seed: int) -> list[Floats]:
         generator = np.random.default_rng(seed)
@@ -94,43 +108,50 @@ class Sample:
     def _count(self) -> int:
         return self._scalars * len(self._radial)
 
-    def _evaluator(self, radial: Floats, xi: Floats) -> _core.Evaluator:
-        zeros = np.zeros(len(self.species))
-        parameters = np.concatenate([radial.ravel(), zeros, xi])
-        return _core.Evaluator(self._form.core.with_parameters(parameters))
+    def _potential(self, radial: Floats, xi: Floats) -> _core.Potential:
+        parameters = np.concatenate([radial.ravel(), np.zeros(len(self.species)), xi])
+        return self._form.core.with_parameters(parameters)
 
-    def _compute(self, frame: Frame) -> tuple[Floats, Floats]:
+    def _compute(self, frame: Frame, designs: Sequence[_core.Design]) -> tuple[Floats, Floats]:
         """Energies [k] and forces [3 n, k] of the functions."""
         around = frame_neighborhoods(self._form, frame)
-        parts = [each.evaluate(around, 1) for each in self._basis()]
-        energies = np.array([sites.sum() for sites, _, _ in parts])
-        return energies, np.array([forces.ravel() for _, forces, _ in parts]).T
+        parts = [design.tangents(around, linear_only=True)[0] for design in designs]
+        rows = np.hstack([part[: 1 + 3 * len(frame), len(self.species) :] for part in parts])
+        return rows[0], rows[1:]
 
-    def _basis(self) -> list[_core.Evaluator]:
-        if not hasattr(self, "_cached"):
-            units = np.eye(self._scalars)
-            self._cached = [self._evaluator(r, unit) for r in self._radial for unit in units]
-        return self._cached
-
-    def _solve(self, energy_weight: float) -> Floats:
-        """Fit forces over their size, and energies per atom over a tenth of an eV."""
+    def _force_rows(self) -> tuple[Floats, Floats]:
+        """Return forces over their size: of functions and species [rows, k], and labels."""
         rows, targets = [], []
-        for frame, (energies, forces) in zip(self.frames, self._functions, strict=True):
-            counts = np.array([frame.symbols.count(symbol) for symbol in self.species])
+        species = len(self.species)
+        for frame, (_, forces) in zip(self.frames, self._functions, strict=True):
             if frame.forces is not None:
                 weight = 1.0 / np.hypot(np.sqrt(np.mean(frame.forces**2)), _FORCE_FLOOR)
                 weight /= np.sqrt(len(frame))
-                rows.append(np.hstack([weight * forces, np.zeros((len(forces), len(counts)))]))
+                rows.append(np.hstack([weight * forces, np.zeros((len(forces), species))]))
                 targets.append(weight * frame.forces.ravel())
-            if energy_weight and frame.energy is not None:
-                scale = 10.0 * energy_weight / len(frame)
-                rows.append(scale * np.concatenate([energies, counts])[None])
-                targets.append(np.array([scale * frame.energy]))
-        matrix, target = np.vstack(rows), np.concatenate(targets)
-        size = np.linalg.norm(matrix, axis=0) + 1e-300
-        normal = (matrix / size).T @ (matrix / size) + _RIDGE * np.eye(len(size))
-        solution: Floats = np.linalg.solve(normal, (matrix / size).T @ target) / size
-        return solution if energy_weight else solution[: self._count]
+        return np.vstack(rows), np.concatenate(targets)
+
+    def _energy_rows(self) -> tuple[Floats, Floats]:
+        """Return energies per atom over `_ENERGY_SCALE`, as `_force_rows`."""
+        rows, targets = [], []
+        for frame, (energies, _) in zip(self.frames, self._functions, strict=True):
+            if frame.energy is not None:
+                counts = [frame.symbols.count(symbol) for symbol in self.species]
+                scale = 1.0 / (_ENERGY_SCALE * len(frame))
+                rows.append(scale * np.concatenate([energies, counts]))
+                targets.append(scale * frame.energy)
+        return np.array(rows), np.array(targets)
+
+
+def _normal(matrix: Floats, target: Floats) -> tuple[Floats, Floats]:
+    return matrix.T @ matrix, matrix.T @ target
+
+
+def _solve(normal: Floats, right: Floats) -> Floats:
+    size = np.sqrt(np.diag(normal)) + 1e-150
+    scaled = normal / np.outer(size, size) + _RIDGE * np.eye(len(size))
+    solution: Floats = np.linalg.solve(scaled, right / size) / size
+    return solution
 
 
 def _draw(frames: Sequence[Frame], first: Sequence[int], seed: int) -> list[Frame]:

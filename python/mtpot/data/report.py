@@ -48,6 +48,17 @@ class Finding:
         return {name: getattr(self, name) for name in names} | {"frames": list(self.frames)}
 
 
+def one_per_kind(findings: Iterable[Finding]) -> list[str]:
+    """Tell of the first finding of each kind, and how many more there are of it."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    return [
+        f"{first}{f' (and {len(more)} more like that)' if more else ''}"
+        for first, *more in kinds.values()
+    ]
+
+
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:
     """Sort from errors to notes, and keep the order of the checks otherwise."""
     return sorted(findings, key=lambda finding: get_args(Severity).index(finding.severity))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,14 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
         for file in _expand(path):
             found.setdefault(file.resolve(), file)
     return list(found.values())
+
+
+def files_given_twice(paths: Sequence[Path]) -> list[Path]:
+    """List the files that more than one of the paths stands for; `find_files` takes each once."""
+    counts: Counter[Path] = Counter()
+    for path in paths:
+        counts.update({file.resolve() for file in _expand(path)})
+    return [file for file in find_files(paths) if counts[file.resolve()] > 1]
 
 
 def read_sets(paths: Iterable[Path], species: Sequence[str] = ()) -> list[Frame]:

@@ -51,7 +51,7 @@ _CONTENTS = {
     "start": "the content of --start has changed",
     "test": "the frames of --test or their labels have changed",
 }
-"""What to say of settings whose files are the same by name, but not by their fingerprints."""
+"""Settings that name files, whose fingerprints count and not their names; what to say of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +217,16 @@ def facts_of(
 
 
 def _fingerprint(frames: Iterable[Frame]) -> str:
+    """Return what frames and labels have for themselves: not the names of their files."""
     digest = hashlib.sha256()
+    # A trajectory may be named after its file; which frames are of one is all that matters.
+    numbers = {"": ""}
     for frame in frames:
+        trajectory = numbers.setdefault(frame.trajectory, str(len(numbers)))
         digest.update(",".join(frame.symbols).encode())
         for array in (frame.positions, frame.cell, frame.pbc, frame.forces, frame.stress):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-        place = (frame.group, frame.trajectory, frame.snapshot)
+        place = (frame.group, trajectory, frame.snapshot)
         digest.update(repr((frame.energy, frame.weights, *place)).encode())
     return digest.hexdigest()
 
@@ -280,11 +284,15 @@ def _compare(
 def _differences(
     saved: Mapping[str, Any], now: Mapping[str, Any], ignored: Sequence[str]
 ) -> list[str]:
-    """Name each setting that differs; only if there is none, contents that do."""
+    """Name each setting that differs; of those that name files, each whose content does."""
     changes = _changes(saved["settings"], now["settings"])
-    found = [line for name, line in changes.items() if name not in ignored]
-    contents = {name: line for name, line in _CONTENTS.items() if name not in ignored}
-    return found or [line for name, line in contents.items() if saved[name] != now[name]]
+    found = [
+        line for name, line in changes.items() if name not in ignored and name not in _CONTENTS
+    ]
+    for name, line in _CONTENTS.items():
+        if name not in ignored and saved[name] != now[name]:
+            found.append(f"{line} ({changes[name]})" if name in changes else line)
+    return found
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:

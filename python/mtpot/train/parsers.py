@@ -90,7 +90,14 @@ def choice(*names: str) -> Parser:
 
 def auto_or(parse: Parser) -> Parser:
     """Make a parser of what another one takes, or of "auto"."""
-    return lambda value: value if value == "auto" else parse(value)
+
+    def parse_or_auto(value: Any) -> Any:
+        try:
+            return value if value == "auto" else parse(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or auto") from error
+
+    return parse_or_auto
 
 
 def _float(value: Any) -> float | None:

@@ -37,7 +37,9 @@ def load_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
         Unknown key, value of the wrong kind, or a required setting that nobody gives; the
         message names file and key, or the flag.
     """
-    from_file = {} if path is None else _parse(read_toml(path), lambda key: f"{path}: {key}")
+    in_file = {} if path is None else read_toml(path)
+    standing = {key: value for key, value in in_file.items() if key not in flags}
+    from_file = _parse(standing, lambda key: f"{path}: {key}")
     from_flags = _parse(flags, lambda key: f"--{key.replace('_', '-')}")
     values = from_file | from_flags
     _check_complete(values)

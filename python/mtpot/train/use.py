@@ -36,6 +36,22 @@ def check_use(settings: Settings, start: MTP | None) -> None:
         raise InputError(message)
 
 
+def check_features(settings: Settings, potential: MTP) -> None:
+    """Refuse to keep more scalars than a potential has.
+
+    Raises
+    ------
+    InputError
+        Naming how many there are.
+    """
+    scalars = len(potential.core.scalars)
+    if settings.features is not None and settings.features > scalars:
+        raise InputError(
+            f"--features {settings.features} is more than there are: the potential, of level "
+            f"{potential.level}, has {scalars} scalars; give fewer, or a higher level"
+        )
+
+
 def _alone(settings: Settings) -> Iterator[str]:
     if settings.start is None and settings.core == "none" and settings.core_outer != "auto":
         yield "--core-outer has no use without a core: add --core zbl, or leave it out"

@@ -25,7 +25,8 @@ class Training:
     """How a potential was trained.
 
     `neighbors` is the mean number in its training frames. `fingerprints` tell data apart whose
-    files are called the same; records of early versions have none.
+    files are called the same; `warnings` say what is odd in the data. Records of early versions
+    have neither.
     """
 
     loss: float
@@ -38,14 +39,17 @@ class Training:
     versions: Mapping[str, str]
     steps: Sequence[Step]
     fingerprints: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Training:
         """Take it from the content of metrics.json; a KeyError names what is missing."""
-        apart = ("steps", "fingerprints")
-        plain = {item.name: content[item.name] for item in fields(cls) if item.name not in apart}
+        late = {"fingerprints": content.get("fingerprints", {})}
+        late["warnings"] = content.get("warnings", ())
         steps = [_step(each) for each in content["history"]]
-        return cls(**plain, steps=steps, fingerprints=content.get("fingerprints", {}))
+        apart = ("steps", *late)
+        plain = {item.name: content[item.name] for item in fields(cls) if item.name not in apart}
+        return cls(**plain, **late, steps=steps)
 
 
 def count_steps(steps: Sequence[Step]) -> int:

@@ -116,6 +116,7 @@ def _summary(judged: Judged) -> list[str]:
         lead(first),
         *(paragraph(each) for each in others if each),
         notes(warnings(judged), "Before you trust it"),
+        notes(judged.training.warnings if judged.training else (), "Found in its data"),
         facts(_key_facts(judged), "The potential"),
     ]
 
