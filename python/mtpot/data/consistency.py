@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,6 +76,10 @@ _STRESSES = 150
 """Stresses that are compared with those of a rough potential."""
 _SHEARS_AGREE, _SHEARS_DIFFER = 0.95, 0.7
 """Cosines between shears of labels and of a rough potential."""
+_TENSION = 10.0
+"""eV per atom, -pressure times volume; the strongest bonds (tungsten, carbon) hold some 7."""
+_FAR = 30.0
+"""Times the shears of a rough potential: of another unit."""
 _SECOND_LOOK = 1000
 """Frames beside those in question, which say what is usual."""
 _FEW = 5
@@ -88,13 +92,20 @@ _MILD = (0.33, 3.0)
 
 def check_strained_pairs(found: Survey) -> Iterator[Finding]:
     """Compare changes of the energy with the work of stresses, kind by kind of frame."""
-    pairs = strained_pairs(found.frames)
-    firsts = pairs.indices[:, 0]
-    kinds = np.array([_kind(found.frames[index]) for index in firsts], dtype=object)
-    for kind in dict.fromkeys(kinds):
-        chosen = kinds == kind
-        if chosen.sum() >= _PAIRS:
-            yield from _judge_pairs(found, str(kind), _take(pairs, chosen))
+    for kind, pairs in _telling_pairs(found.frames).items():
+        yield from _judge_pairs(found, kind, pairs)
+
+
+def _telling_pairs(frames: Sequence[Frame]) -> dict[str, Pairs]:
+    """Strained pairs of each kind of frame that has enough, of energies above the noise."""
+    pairs = strained_pairs(frames)
+    kinds = np.array([_kind(frames[index]) for index in pairs.indices[:, 0]], dtype=object)
+    parts = {str(kind): _take(pairs, kinds == kind) for kind in dict.fromkeys(kinds)}
+    return {
+        kind: part
+        for kind, part in parts.items()
+        if len(part.changes) >= _PAIRS and _rms(part.changes) >= _NOISE
+    }
 
 
 def _kind(frame: Frame) -> str:
@@ -110,8 +121,6 @@ def _take(pairs: Pairs, chosen: NDArray[np.bool_]) -> Pairs:
 
 def _judge_pairs(found: Survey, kind: str, pairs: Pairs) -> Iterator[Finding]:
     work = pairs.work.sum(axis=1)
-    if _rms(pairs.changes) < _NOISE:
-        return
     fit = _proportion(work, pairs.changes)
     if fit.cosine >= _AGREES and not _FACTORS[0] < fit.factor < _FACTORS[1]:
         volume = float(
@@ -245,6 +254,20 @@ def check_volumes(found: Survey) -> Iterator[Finding]:
             )
 
 
+def check_tensions(found: Survey) -> Iterator[Finding]:
+    """No bonds hold a tension that would take more work than they are worth."""
+    torn = np.flatnonzero(-found.pressures * GPa * found.volumes > _TENSION)
+    if torn.size:
+        yield Finding(
+            "error",
+            "stress",
+            f"{len(torn)} frames are under a tension of up to {-found.pressures[torn].min():.0f} "
+            "GPa, which would tear any matter of their volume apart",
+            "stress is dE/d(strain)/V in eV/angstrom^3: is it in GPa, or of the other sign?",
+            sources(found.frames, torn),
+        )
+
+
 def check_against_reference(found: Survey) -> Iterator[Finding]:
     """Compare labels with a rough potential that is fitted to them, file by file."""
     files: dict[str, list[int]] = defaultdict(list)
@@ -286,12 +309,26 @@ def _stress_by_reference(
     name: str, frames: Sequence[Frame], reference: Reference
 ) -> Iterator[Finding]:
     """Compare shears, which a rough potential knows better than pressures, if no strain tells."""
-    labeled = [frame for frame in frames if frame.stress is not None]
-    if len(labeled) < _LEAST or len(strained_pairs(frames).changes):
+    told = _telling_pairs(frames)
+    labeled = [frame for frame in frames if frame.stress is not None and _kind(frame) not in told]
+    labeled = labeled[:: -(-len(labeled) // _STRESSES) or 1]
+    if not labeled:
         return
-    labeled = labeled[:: -(-len(labeled) // _STRESSES)]
     predicted = np.array([-reference.predict(f)[2][3:] / f.volume for f in labeled])
     shears = np.array([frame.stress[3:] for frame in labeled if frame.stress is not None])
+    # A part of the frames in another unit would hide what is wrong, or be hidden, in the whole.
+    sizes = np.linalg.norm(predicted, axis=1)
+    far = np.linalg.norm(shears, axis=1) > _FAR * np.maximum(sizes, 0.1 * np.median(sizes))
+    for part in (far, ~far):
+        if part.sum() >= _LEAST:
+            chosen = [labeled[index] for index in np.flatnonzero(part)]
+            where = f"in {len(chosen)} of {len(labeled)} frames"
+            yield from _judge_shears(name, where, chosen, shears[part], predicted[part])
+
+
+def _judge_shears(
+    name: str, where: str, frames: Sequence[Frame], shears: Floats, predicted: Floats
+) -> Iterator[Finding]:
     orders = list(itertools.permutations(range(3)))
     fits = [_proportion(shears[:, order].ravel(), predicted.ravel()) for order in orders]
     best = max(range(len(fits)), key=lambda place: fits[place].cosine)
@@ -307,8 +344,9 @@ def _stress_by_reference(
             "write the tensor as nine numbers, or as xx yy zz yz xz xy",
         )
     elif not best and not _FACTORS[0] / 1.5 < fits[0].factor < _FACTORS[1] * 1.5:
-        volume = float(np.median([frame.volume for frame in labeled]))
-        yield _wrong_stress(name, f"in {len(labeled)} frames", fits[0].factor, volume)
+        volume = float(np.median([frame.volume for frame in frames]))
+        finding = _wrong_stress(name, where, fits[0].factor, volume)
+        yield replace(finding, frames=sources(frames, range(len(frames))))
 
 
 def _outliers(frames: Sequence[Frame], kind: str, flagged: NDArray[np.bool_]) -> Iterator[Finding]:

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtpot.data.check import find_conflicts, find_lookalikes, fingerprint
-from mtpot.data.consistency import check_against_reference, check_strained_pairs, check_volumes
+from mtpot.data.consistency import (
+    check_against_reference,
+    check_strained_pairs,
+    check_tensions,
+    check_volumes,
+)
 from mtpot.data.report import Finding, by_severity, sources
 from mtpot.data.survey import Survey, reduced, survey
 
@@ -387,6 +392,7 @@ CHECKS = (
     _isolated_atoms,
     _periodicity,
     _files,
+    check_tensions,
     check_strained_pairs,
     check_volumes,
     check_against_reference,
@@ -401,6 +407,7 @@ SERIOUS = (
     _isolated_atoms,
     _periodicity,
     _files,
+    check_tensions,
     check_strained_pairs,
     check_volumes,
     _free_energies,
