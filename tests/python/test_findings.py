@@ -297,6 +297,21 @@ FAULTS: dict[str, tuple[Callable[[list[Frame]], list[Frame]], str, str, str]] = 
 }
 
 
+@pytest.mark.parametrize("symbol", ["Bk", "Si"], ids=["unknown", "known"])
+def test_distances_are_judged_by_radii_that_are_known(silicon: list[Frame], symbol: str) -> None:
+    """Positions in bohr of silicon are found; of berkelium nobody can tell."""
+    bohr = {"positions": lambda f: f.positions / Bohr, "cell": lambda f: f.cell / Bohr}
+    frames = every(symbols=lambda f: (symbol,) * len(f), **bohr)(silicon[100:106])
+    kinds = {finding.kind for finding in suspicious(frames)}
+    assert ("lengths" in kinds) is (symbol == "Si")
+
+
+def test_atoms_without_radii_hide_none_that_are_too_close(silicon: list[Frame]) -> None:
+    frame = replace(silicon[110], positions=squeezed(silicon[110]))
+    mixed = replace(frame, symbols=(*frame.symbols[:-1], "Bk"))
+    assert "short distances" in {finding.kind for finding in suspicious([mixed])}
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_is_found(silicon: list[Frame], name: str) -> None:
     fault, kind, severity, words = FAULTS[name]

@@ -367,8 +367,8 @@ def _outliers(frames: Sequence[Frame], kind: str, flagged: NDArray[np.bool_]) ->
 
 def _useful(frame: Frame, found: Survey, index: int) -> bool:
     """Whether a frame has an energy, and atoms near enough to each other, but not too near."""
-    near = found.closeness[index] > 0.3 and found.reaches[index] < 1.4
-    return frame.energy is not None and bool(near)
+    lost = found.closeness[index] <= 0.3 or found.reaches[index] >= 1.4
+    return frame.energy is not None and not lost
 
 
 def _energy_and_forces(name: str, sample: Sample) -> list[Finding]:

@@ -254,8 +254,8 @@ def _drifts(found: Survey) -> Iterator[Finding]:
 def _distances(found: Survey) -> Iterator[Finding]:
     frames = found.frames
     close = np.flatnonzero(found.closeness < _CLOSE)
-    small = found.sizes >= 4
-    typical = np.median(found.reaches[small]) if small.any() else 1.0
+    judged = found.reaches[(found.sizes >= 4) & ~np.isnan(found.reaches)]
+    typical = np.median(judged) if judged.size else 1.0
     if typical < _TINY:
         yield Finding(
             "error",
