@@ -5,7 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mtpot.errors import FormatError, InputError, MtpotError, NumericalError
+from mtpot.errors import (
+    FormatError,
+    InputError,
+    MtpotError,
+    NumericalError,
+    UncalibratedWarning,
+)
 
 if TYPE_CHECKING:
     from mtpot.calculator import MTPCalculator
@@ -19,6 +25,7 @@ __all__ = [
     "MTPCalculator",
     "MtpotError",
     "NumericalError",
+    "UncalibratedWarning",
     "potential_path",
 ]
 

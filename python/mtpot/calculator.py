@@ -11,8 +11,9 @@ from ase.data import atomic_numbers
 from ase.outputs import Properties, all_outputs
 
 from mtpot import _core
-from mtpot.errors import InputError, NumericalError
+from mtpot.errors import InputError, NumericalError, UncalibratedWarning
 from mtpot.grading import Grader
+from mtpot.intervals import UNCALIBRATED
 from mtpot.neighbors import refuse_coincidence, species_types
 from mtpot.potential import MTP
 from mtpot.spread import deviation_evaluators, energy_spread, root_mean_square
@@ -82,6 +83,8 @@ class MTPCalculator(Calculator):
     -----
     UserWarning
         For a potential that is slower than others of its size, as `mlp info` says, too.
+    UncalibratedWarning
+        For members that are not calibrated: `energy_std` and `forces_std` are no errors to expect.
     """
 
     implemented_properties = [  # noqa: RUF012 - ASE declares it so
@@ -121,6 +124,8 @@ class MTPCalculator(Calculator):
         self._refresh()
         if not self._couples_pairs:
             warnings.warn(_core.NO_PAIR_COUPLINGS, stacklevel=2)
+        if len(self.potential.core.members) and not self.potential.intervals:
+            warnings.warn(UNCALIBRATED, UncalibratedWarning, stacklevel=2)
 
     def _refresh(self) -> None:
         """Compile the potential again if its parameters have changed since the last time."""

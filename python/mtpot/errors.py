@@ -1,4 +1,4 @@
-"""Exceptions of the package; the compiled engine raises the same ones."""
+"""Exceptions and warnings of the package; the compiled engine raises the same exceptions."""
 
 
 class MtpotError(Exception):
@@ -15,3 +15,7 @@ class FormatError(MtpotError, ValueError):
 
 class NumericalError(MtpotError, ArithmeticError):
     """A calculation that has no finite result."""
+
+
+class UncalibratedWarning(UserWarning):
+    """Error bars that no frames have calibrated, far smaller than real errors."""

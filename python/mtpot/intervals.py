@@ -20,6 +20,12 @@ Floats = NDArray[np.float64]
 LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Shares of errors whose intervals are stored."""
 
+UNCALIBRATED = (
+    "the committee is not calibrated: its error bars are the mere spread of the members, five to "
+    "twenty times smaller than real errors; train with --validation 0.1"
+)
+"""What to say where there are members but no `Intervals`."""
+
 
 def normal_factor(level: float) -> float:
     """Half width, in standard deviations, of the interval that holds a share of a normal law.
@@ -107,10 +113,10 @@ class ErrorModel:
 
 
 class Intervals(NamedTuple):
-    """Error models of total energies, in eV per square root of the atoms, and of forces.
+    """Error models of what the calculator calls `energy` and `forces`.
 
-    Errors of the energies of N atoms grow as the square root of N, as the default loss has it; a
-    component of a force counts by itself, in eV/angstrom.
+    In eV per square root of the atoms, and in eV/angstrom. Errors of the energies of N atoms grow
+    as the square root of N, as the default loss has it; a component of a force counts by itself.
     """
 
     energy: ErrorModel

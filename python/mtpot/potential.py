@@ -196,7 +196,7 @@ class MTP:
 
     @property
     def intervals(self) -> Intervals | None:
-        """How errors follow from the spread of the members; None if that is not known."""
+        """How errors follow from the spread of the members; None if no frames have told."""
         errors = self._core.ensemble_errors
         return Intervals(*map(ErrorModel.from_numbers, errors)) if errors else None
 

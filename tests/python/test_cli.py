@@ -25,6 +25,7 @@ from ase.units import Hartree
 from mtpot import MTP, MTPCalculator
 from mtpot.cli import main_train
 from mtpot.cli.progress import describe
+from mtpot.data import read_frames
 from mtpot.train.monitor import Step
 from mtpot.train.solvers import SOLVERS
 
@@ -765,8 +766,24 @@ def test_grades_need_an_active_set(data: Path, trained: Path) -> None:
 
 
 def test_cfg_files_need_species(data: Path, tmp_path: Path) -> None:
-    assert "--species" in refuse("convert", data / "test.xyz", tmp_path / "x.cfg")
-    assert list(tmp_path.iterdir()) == []
+    succeed("convert", data / "test.xyz", tmp_path / "in.cfg")
+    assert "--species" in refuse("convert", tmp_path / "in.cfg", tmp_path / "out.cfg")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.cfg"]
+
+
+@pytest.mark.parametrize(
+    ("words", "species"),
+    [((), ["Al", "Ni"]), (("--species", "Ni,Al"), ["Ni", "Al"])],
+    ids=["by-atomic-number", "as-given"],
+)
+def test_convert_tells_the_types_of_a_cfg_file(
+    tmp_path: Path, words: tuple[str, ...], species: list[str]
+) -> None:
+    ase.io.write(tmp_path / "in.xyz", Atoms("NiAl2", positions=2.5 * np.eye(3)))
+    printed = succeed("convert", tmp_path / "in.xyz", tmp_path / "out.cfg", *words)
+    assert f"types: 0 {species[0]}, 1 {species[1]}\n" in printed
+    (frame,) = read_frames(tmp_path / "out.cfg", species)
+    assert frame.symbols == ("Ni", "Al", "Al")
 
 
 WRITERS = {

@@ -11,7 +11,7 @@ import pytest
 from ase.units import Bohr, GPa, Hartree, Rydberg
 
 from mtpot.data import read_frames
-from mtpot.data.findings import find
+from mtpot.data.findings import find, find_serious
 from mtpot.data.frame import Frame
 
 if TYPE_CHECKING:
@@ -110,8 +110,34 @@ def test_stress_is_judged_without_strained_pairs(
 ) -> None:
     frames = [f for f in silicon if f.group in ("md", "liquid", "random", "vacancy")]
     assert suspicious(frames) == []
-    findings = [str(finding) for finding in suspicious(every(stress=change)(frames))]
+    findings = [f"{finding.message}; " for finding in suspicious(every(stress=change)(frames))]
     assert any(words in finding for finding in findings), findings
+
+
+def test_a_unit_is_found_beside_strained_pairs_that_do_not_tell(silicon: list[Frame]) -> None:
+    """Two cells that differ by a thousandth are too few to tell."""
+    frames = [f for f in silicon if f.group in ("md", "liquid", "random", "vacancy")]
+    bulk = replace(next(f for f in silicon if f.group == "md"), group="bulk")
+    stretched = replace(bulk, cell=1.001 * bulk.cell, positions=1.001 * bulk.positions)
+    wrong = every(stress=lambda f: f.stress / GPa)([bulk, stretched, *frames])
+    assert any(finding.message.endswith("is in GPa") for finding in suspicious(wrong))
+
+
+def test_a_unit_of_some_frames_is_found_among_the_others(silicon: list[Frame]) -> None:
+    frames = [f for f in silicon if f.group in ("md", "liquid", "random", "vacancy")]
+    wrong = [*every(stress=lambda f: f.stress / GPa)(frames[:15]), *frames[15:]]
+    (finding,) = [f for f in suspicious(wrong) if f.message.endswith("is in GPa")]
+    assert f"in 15 of {len(frames)} frames" in finding.message
+    assert finding.frames == tuple(frame.source for frame in frames[:15])
+
+
+def test_a_tension_that_no_matter_bears_is_found_in_one_frame(silicon: list[Frame]) -> None:
+    """Two eV/angstrom^3, of 20 angstrom^3 an atom: 320 GPa."""
+    stress = np.array([2.0, 2.0, 2.0, 0.0, 0.0, 0.0])
+    for sign, found in ((1.0, True), (-1.0, False)):
+        torn = replace(silicon[0], stress=sign * stress)
+        told = [f for f in find_serious([torn]) if "tear any matter" in f.message]
+        assert bool(told) is found
 
 
 # Name: fault, kind of the finding, severity, words of its message.
@@ -275,6 +301,21 @@ FAULTS: dict[str, tuple[Callable[[list[Frame]], list[Frame]], str, str, str]] = 
         "another energy zero",
     ),
 }
+
+
+@pytest.mark.parametrize("symbol", ["Bk", "Si"], ids=["unknown", "known"])
+def test_distances_are_judged_by_radii_that_are_known(silicon: list[Frame], symbol: str) -> None:
+    """Positions in bohr of silicon are found; of berkelium nobody can tell."""
+    bohr = {"positions": lambda f: f.positions / Bohr, "cell": lambda f: f.cell / Bohr}
+    frames = every(symbols=lambda f: (symbol,) * len(f), **bohr)(silicon[100:106])
+    kinds = {finding.kind for finding in suspicious(frames)}
+    assert ("lengths" in kinds) is (symbol == "Si")
+
+
+def test_atoms_without_radii_hide_none_that_are_too_close(silicon: list[Frame]) -> None:
+    frame = replace(silicon[110], positions=squeezed(silicon[110]))
+    mixed = replace(frame, symbols=(*frame.symbols[:-1], "Bk"))
+    assert "short distances" in {finding.kind for finding in suspicious([mixed])}
 
 
 @pytest.mark.parametrize("name", FAULTS)

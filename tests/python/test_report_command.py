@@ -123,6 +123,7 @@ REFUSED = {
     "no-output": (["{runs}/few", "{runs}/more"], "give --output"),
     "no-output-potential": (["{runs}/few/potential.mtp", "--test", "{runs}/test.xyz"], "--output"),
     "no-frames": (["{runs}/few/potential.mtp", "--output", "{new}"], "give --test"),
+    "no-folder": (["{runs}/nodir"], "nodir: no such file or folder; give the --output folder"),
     "no-run": (["{runs}", "--output", "{new}"], "not the output folder of mlp-train"),
     "no-file": (["{runs}/none.mtp", "--test", "{runs}/test.xyz", "--output", "{new}"], "none.mtp"),
     "file": (["{runs}/few", "--output", "{runs}/test.xyz"], "file where a folder should be"),

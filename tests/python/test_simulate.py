@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from ase.phonons import Phonons
 from models import Case, crystal
 from test_training import distorted, label
 
-from mtpot import MTP, InputError, MTPCalculator, NumericalError
+from mtpot import MTP, InputError, MTPCalculator, NumericalError, UncalibratedWarning
 from mtpot.data.atoms import atoms_from_frame
 from mtpot.intervals import LEVELS, ErrorModel, Intervals, normal_factor
 from mtpot.simulate import (
@@ -186,6 +187,7 @@ def test_no_equilibrium_is_an_error(silicon, monkeypatch) -> None:
         relaxed(bulk("Si", a=6.5, cubic=True), MTPCalculator(silicon, threads=1))
 
 
+@pytest.mark.filterwarnings("ignore::mtpot.UncalibratedWarning")
 @pytest.mark.parametrize("scale", [None, 3.0], ids=["raw", "calibrated"])
 def test_an_energy_spreads_as_the_calculator_says(scale: float | None) -> None:
     """Without a floor, what is linear in the parameters has the same error bar either way."""
@@ -243,6 +245,35 @@ def test_propagated_energies_and_forces_are_as_uncertain_as_the_calculator_says(
         assert 0.5 < propagated / told < 2.0
         ratios.append(propagated / real)
     assert min(ratios) == pytest.approx(1.0, rel=1e-6)
+
+
+def spread_by_a_thousandth(potential: MTP, intervals: Intervals | None) -> MTP:
+    """Give it two members."""
+    linear = potential.parameters[-len(potential.core.scalars) - 1 :]
+    rng = np.random.default_rng(0)
+    members = linear * (1.0 + 1e-3 * rng.normal(size=(2, len(linear))))
+    return potential.with_members(members, intervals)
+
+
+def test_propagate_warns_of_members_that_are_not_calibrated() -> None:
+    potential = spread_by_a_thousandth(Case("RBChebyshev", 6, 1).potential(), None)
+    with pytest.warns(UncalibratedWarning, match="--validation"):
+        propagate(lambda _: 0.0, potential)
+
+
+def test_the_scripts_of_the_document_run(silicon, repository, tmp_path, monkeypatch) -> None:
+    text = (repository / "docs" / "uncertainty.md").read_text(encoding="utf-8")
+    scripts = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    model = ErrorModel(2.0, 0.0, tuple(map(normal_factor, LEVELS)), 2.0)
+    (tmp_path / "run").mkdir()
+    potential = spread_by_a_thousandth(silicon, Intervals(model, model))
+    potential.save(tmp_path / "run" / "potential.mtp")
+    monkeypatch.chdir(tmp_path)
+    names = {"atoms": bulk("Si")}
+    exec("\n".join(scripts), names)
+    deviation = names["atoms"].calc.results["energy_std"]
+    assert names["half_width"] == pytest.approx(normal_factor(0.9) * deviation)
+    assert names["found"].half_width(0.9).shape == (6, 6)
 
 
 def test_nothing_propagates_without_members(silicon) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from models import CASES, Case, crystal, hoods
 from test_training import distorted, label, settings
 
-from mtpot import MTP, FormatError, InputError, MTPCalculator, _core
+from mtpot import MTP, FormatError, InputError, MTPCalculator, UncalibratedWarning, _core
 from mtpot.active.select import build_selection
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.intervals import LEVELS, ErrorModel, Intervals, normal_factor
@@ -22,6 +23,8 @@ from mtpot.train.loss import NormalEquations, Weights, weights_of
 from mtpot.train.posterior import Posterior, PosteriorSpread, laplace
 from mtpot.train.trainer import train
 from mtpot.train.uncertainty import with_committee
+
+pytestmark = pytest.mark.filterwarnings("ignore::mtpot.UncalibratedWarning")
 
 CASE = Case("RBChebyshev", 6, 1)
 WEIGHTS = Weights(1.0, 0.1, 0.0)
@@ -442,6 +445,17 @@ def test_a_calibrated_calculator_gives_the_errors_to_expect() -> None:
     assert found.results["energy_std"] == pytest.approx(expected)
     expected = np.hypot(2.0 * raw.results["forces_std"], 0.1)
     np.testing.assert_allclose(found.results["forces_std"], expected)
+
+
+def test_the_calculator_warns_of_members_that_are_not_calibrated() -> None:
+    potential = committee(CASE)
+    with pytest.warns(UncalibratedWarning, match=r"mere spread .* --validation 0\.1") as caught:
+        MTPCalculator(potential)
+    assert [each.filename for each in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MTPCalculator(potential.with_members(potential.core.members, Intervals(MODEL, MODEL)))
+        MTPCalculator(CASE.potential())
 
 
 def test_new_parameters_and_pruning_forget_the_members() -> None:

@@ -100,7 +100,7 @@ def _output(arguments: argparse.Namespace) -> Path:
 
     if arguments.output is not None:
         return Path(arguments.output)
-    if len(arguments.subjects) > 1 or not arguments.subjects[0].is_dir():
+    if len(arguments.subjects) > 1 or arguments.subjects[0].is_file():
         raise InputError("no output: give --output, a folder for the report")
     return Path(arguments.subjects[0]) / "report"
 
@@ -126,6 +126,11 @@ def _load(path: Path, name: str, arguments: argparse.Namespace) -> _Subject:
     from mtpot.errors import InputError
     from mtpot.train.report.record import read_record
 
+    if not path.exists():
+        raise InputError(
+            f"{path}: no such file or folder; give the --output folder of an mlp-train, or a "
+            "potential file"
+        )
     if not path.is_dir():
         if arguments.data is None and arguments.test is None:
             raise InputError(f"{path}: give --test, or --data, frames to judge it by")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +77,10 @@ _STRESSES = 150
 """Stresses that are compared with those of a rough potential."""
 _SHEARS_AGREE, _SHEARS_DIFFER = 0.95, 0.7
 """Cosines between shears of labels and of a rough potential."""
+_TENSION = 10.0
+"""eV per atom, -pressure times volume; the strongest bonds (tungsten, carbon) hold some 7."""
+_FAR = 30.0
+"""Times the shears of a rough potential: of another unit."""
 _SECOND_LOOK = 1000
 """Frames beside those in question, which say what is usual."""
 _FEW = 5
@@ -89,13 +93,20 @@ _MILD = (0.33, 3.0)
 
 def check_strained_pairs(found: Survey) -> Iterator[Finding]:
     """Compare changes of the energy with the work of stresses, kind by kind of frame."""
-    pairs = strained_pairs(found.frames)
-    firsts = pairs.indices[:, 0]
-    kinds = np.array([_kind(found.frames[index]) for index in firsts], dtype=object)
-    for kind in dict.fromkeys(kinds):
-        chosen = kinds == kind
-        if chosen.sum() >= _PAIRS:
-            yield from _judge_pairs(found, str(kind), _take(pairs, chosen))
+    for kind, pairs in _telling_pairs(found.frames).items():
+        yield from _judge_pairs(found, kind, pairs)
+
+
+def _telling_pairs(frames: Sequence[Frame]) -> dict[str, Pairs]:
+    """Strained pairs of each kind of frame that has enough, of energies above the noise."""
+    pairs = strained_pairs(frames)
+    kinds = np.array([_kind(frames[index]) for index in pairs.indices[:, 0]], dtype=object)
+    parts = {str(kind): _take(pairs, kinds == kind) for kind in dict.fromkeys(kinds)}
+    return {
+        kind: part
+        for kind, part in parts.items()
+        if len(part.changes) >= _PAIRS and _rms(part.changes) >= _NOISE
+    }
 
 
 def _kind(frame: Frame) -> str:
@@ -111,8 +122,6 @@ def _take(pairs: Pairs, chosen: NDArray[np.bool_]) -> Pairs:
 
 def _judge_pairs(found: Survey, kind: str, pairs: Pairs) -> Iterator[Finding]:
     work = pairs.work.sum(axis=1)
-    if _rms(pairs.changes) < _NOISE:
-        return
     fit = _proportion(work, pairs.changes)
     if fit.cosine >= _AGREES and not _FACTORS[0] < fit.factor < _FACTORS[1]:
         volume = float(
@@ -246,6 +255,20 @@ def check_volumes(found: Survey) -> Iterator[Finding]:
             )
 
 
+def check_tensions(found: Survey) -> Iterator[Finding]:
+    """No bonds hold a tension that would take more work than they are worth."""
+    torn = np.flatnonzero(-found.pressures * GPa * found.volumes > _TENSION)
+    if torn.size:
+        yield Finding(
+            "error",
+            "stress",
+            f"{len(torn)} frames are under a tension of up to {-found.pressures[torn].min():.0f} "
+            "GPa, which would tear any matter of their volume apart",
+            "stress is dE/d(strain)/V in eV/angstrom^3: is it in GPa, or of the other sign?",
+            sources(found.frames, torn),
+        )
+
+
 def check_against_reference(found: Survey) -> Iterator[Finding]:
     """Compare labels with a rough potential that is fitted to them, file by file."""
     files: dict[str, list[int]] = defaultdict(list)
@@ -288,12 +311,27 @@ def _stress_by_reference(
     name: str, frames: Sequence[Frame], predicted: Floats
 ) -> Iterator[Finding]:
     """Compare shears, which a rough potential knows better than pressures, if no strain tells."""
-    known = np.flatnonzero(np.isfinite(predicted[:, 0]))
-    if len(known) < _LEAST or len(strained_pairs(frames).changes):
+    told = _telling_pairs(frames)
+    stressed = np.isfinite(predicted[:, 0])
+    judged = [k for k, frame in enumerate(frames) if stressed[k] and _kind(frame) not in told]
+    judged = judged[:: -(-len(judged) // _STRESSES) or 1]
+    if not judged:
         return
-    known = known[:: -(-len(known) // _STRESSES)]
-    labeled, predicted = take(frames, known), predicted[known]
+    labeled, predicted = take(frames, np.array(judged)), predicted[judged]
     shears = np.array([frame.stress[3:] for frame in labeled if frame.stress is not None])
+    # A part of the frames in another unit would hide what is wrong, or be hidden, in the whole.
+    sizes = np.linalg.norm(predicted, axis=1)
+    far = np.linalg.norm(shears, axis=1) > _FAR * np.maximum(sizes, 0.1 * np.median(sizes))
+    for part in (far, ~far):
+        if part.sum() >= _LEAST:
+            chosen = take(labeled, np.flatnonzero(part))
+            where = f"in {len(chosen)} of {len(labeled)} frames"
+            yield from _judge_shears(name, where, chosen, shears[part], predicted[part])
+
+
+def _judge_shears(
+    name: str, where: str, frames: Sequence[Frame], shears: Floats, predicted: Floats
+) -> Iterator[Finding]:
     orders = list(itertools.permutations(range(3)))
     fits = [_proportion(shears[:, order].ravel(), predicted.ravel()) for order in orders]
     best = max(range(len(fits)), key=lambda place: fits[place].cosine)
@@ -309,8 +347,9 @@ def _stress_by_reference(
             "write the tensor as nine numbers, or as xx yy zz yz xz xy",
         )
     elif not best and not _FACTORS[0] / 1.5 < fits[0].factor < _FACTORS[1] * 1.5:
-        volume = float(np.median([frame.volume for frame in labeled]))
-        yield _wrong_stress(name, f"in {len(labeled)} frames", fits[0].factor, volume)
+        volume = float(np.median([frame.volume for frame in frames]))
+        finding = _wrong_stress(name, where, fits[0].factor, volume)
+        yield replace(finding, frames=sources(frames, range(len(frames))))
 
 
 def _outliers(frames: Sequence[Frame], kind: str, flagged: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -331,8 +370,8 @@ def _outliers(frames: Sequence[Frame], kind: str, flagged: NDArray[np.bool_]) ->
 
 def _useful(frame: Frame, found: Survey, index: int) -> bool:
     """Whether a frame has an energy, and atoms near enough to each other, but not too near."""
-    near = found.closeness[index] > 0.3 and found.reaches[index] < 1.4
-    return frame.energy is not None and bool(near)
+    lost = found.closeness[index] <= 0.3 or found.reaches[index] >= 1.4
+    return frame.energy is not None and not lost
 
 
 def _energy_and_forces(name: str, sample: Sample) -> list[Finding]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ase.data import atomic_numbers
 from ase.io.extxyz import read_xyz
 
 from mtpot.data.arrays import full_tensor, voigt
@@ -20,7 +21,7 @@ from mtpot.data.text import is_count, iterate_lines
 from mtpot.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ase import Atoms
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _PROPERTIES = re.compile(r'\bProperties\s*=\s*"?([^"\s]+)', re.IGNORECASE)
 _TENSOR = re.compile(r"""\b(stress|virial)\s*=\s*["'{\[]\s*([^"'{}\[\]]*)["'}\]]""")
 _PLAIN = "species:S:1:pos:R:3"
+_NUMBERS: dict[str, Callable[[str], float]] = {"R": float, "I": int}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class Block:
     def at(self, line: int) -> str:
         """Name a line of this frame, for messages."""
         return f"{self.path}:{line} (frame {self.index})"
+
+    def atoms(self) -> Iterator[tuple[int, str]]:
+        """Yield the number and the text of the line of each atom."""
+        return enumerate(self.lines[2:], start=self.line + 2)
 
 
 def read_extxyz(path: Path) -> Iterator[tuple[str, Atoms]]:
@@ -101,9 +107,8 @@ def _parse(block: Block) -> Atoms:
         atoms: Atoms = next(read_xyz(io.StringIO("".join(lines)), index=0))
     except Exception as error:
         # ASE raises whatever its parsing stumbles over, from KeyError to AssertionError.
+        _check_words(block)
         detail = f"ASE cannot parse this frame: {type(error).__name__}: {error}"
-        if isinstance(error, KeyError) and error.args[0] in "".join(block.lines[2:]).split():
-            detail = f"no element {error.args[0]}"
         raise FormatError(f"{block.source}: {detail}") from error
     for key, value in atoms.info.items():
         if isinstance(value, str):
@@ -129,13 +134,38 @@ def _complete_tensors(block: Block) -> str:
 def _check_columns(block: Block) -> None:
     found = _PROPERTIES.search(block.lines[1])
     expected = _column_count(block, found[1] if found else _PLAIN)
-    for offset, line in enumerate(block.lines[2:], start=2):
+    for number, line in block.atoms():
         columns = len(line.split())
         if columns != expected:
             raise FormatError(
-                f"{block.at(block.line + offset)}: {columns} columns where "
+                f"{block.at(number)}: {columns} columns where "
                 f"{'Properties names' if found else 'a plain XYZ file has'} {expected}"
             )
+
+
+def _check_words(block: Block) -> None:
+    """Name the atom that makes a frame unreadable, if it is one."""
+    found = _PROPERTIES.search(block.lines[1])
+    words = iter((found[1] if found else _PLAIN).split(":"))
+    columns = [
+        (name.lower(), kind)
+        for name, kind, count in zip(words, words, words, strict=True)
+        for _ in range(int(count))
+    ]
+    for number, line in block.atoms():
+        for (name, kind), word in zip(columns, line.split(), strict=True):
+            if name == "species" and word.capitalize() not in atomic_numbers:
+                raise FormatError(f"{block.at(number)}: no element {word}")
+            if kind in _NUMBERS and not _parses(word, _NUMBERS[kind]):
+                raise FormatError(f"{block.at(number)}: {word!r} in {name} is no number")
+
+
+def _parses(word: str, number: Callable[[str], float]) -> bool:
+    try:
+        number(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _column_count(block: Block, properties: str) -> int:

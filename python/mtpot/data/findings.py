@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtpot.data.check import find_conflicts, find_lookalikes, mark
-from mtpot.data.consistency import check_against_reference, check_strained_pairs, check_volumes
+from mtpot.data.consistency import (
+    check_against_reference,
+    check_strained_pairs,
+    check_tensions,
+    check_volumes,
+)
 from mtpot.data.report import Finding, by_severity, sources
 from mtpot.data.survey import Survey, reduced, survey
 
@@ -236,8 +241,8 @@ def _drifts(found: Survey) -> Iterator[Finding]:
 def _distances(found: Survey) -> Iterator[Finding]:
     frames = found.frames
     close = np.flatnonzero(found.closeness < _CLOSE)
-    small = found.sizes >= 4
-    typical = np.median(found.reaches[small]) if small.any() else 1.0
+    judged = found.reaches[(found.sizes >= 4) & ~np.isnan(found.reaches)]
+    typical = np.median(judged) if judged.size else 1.0
     if typical < _TINY:
         yield Finding(
             "error",
@@ -374,6 +379,7 @@ CHECKS = (
     _isolated_atoms,
     _periodicity,
     _files,
+    check_tensions,
     check_strained_pairs,
     check_volumes,
     check_against_reference,

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.data import atomic_numbers, covalent_radii
 from ase.units import GPa
 from vesin import NeighborList
 
 from mtpot.data.check import elements_of
+from mtpot.elements import covalent_radius
+from mtpot.errors import InputError
 from mtpot.neighbors import complete_cell
 from mtpot.stress import has_stress
 
@@ -43,10 +44,10 @@ class Survey:
         Angstrom^3 per atom, of frames with periodicity and volume.
     distances, closeness
         Shortest distance in angstrom (inf beyond `REACH`), and the shortest in units of the sum
-        of the covalent radii.
+        of the covalent radii, of the elements that have one.
     reaches
         Median over the atoms of the distance to the nearest other, in units of the sum of the
-        covalent radii.
+        covalent radii; of atoms whose neighbors all have one.
     """
 
     frames: Sequence[Frame]
@@ -147,8 +148,20 @@ def _distances(frame: Frame) -> tuple[float, float, float]:
     pairs, lengths = finder.compute(frame.positions, cell, frame.pbc, "Pd")
     if len(lengths) == 0:
         return np.inf, np.inf, np.inf
-    radii = np.array([covalent_radii[atomic_numbers[symbol]] for symbol in frame.symbols])
+    known = {symbol: _radius(symbol) for symbol in set(frame.symbols)}
+    radii = np.array([known[symbol] for symbol in frame.symbols])
     scaled = lengths / radii[pairs.astype(np.int64)].sum(axis=1)
     nearest = np.full(len(frame), np.inf)
-    np.minimum.at(nearest, pairs[:, 0].astype(np.int64), scaled)
-    return float(lengths.min()), float(scaled.min()), float(np.median(nearest))
+    with np.errstate(invalid="ignore"):  # where a radius is unknown
+        np.minimum.at(nearest, pairs[:, 0].astype(np.int64), scaled)
+    judged = nearest[~np.isnan(nearest)]
+    reach = float(np.median(judged)) if judged.size else np.nan
+    return float(lengths.min()), float(np.fmin.reduce(scaled)), reach
+
+
+def _radius(symbol: str) -> float:
+    """Covalent radius in angstrom; nan where an element has none."""
+    try:
+        return covalent_radius(symbol)
+    except InputError:
+        return np.nan

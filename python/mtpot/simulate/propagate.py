@@ -80,6 +80,11 @@ def propagate(
     ------
     InputError
         If the potential has no members.
+
+    Warns
+    -----
+    UncalibratedWarning
+        If they are not calibrated: the deviation is their mere spread.
     """
     loaded = potential if isinstance(potential, MTP) else MTP.load(potential)
     members = loaded.members

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.errors import InputError
-from mtpot.intervals import LEVELS, ErrorModel, Intervals, fewest_errors
+from mtpot.intervals import LEVELS, UNCALIBRATED, ErrorModel, Intervals, fewest_errors
 from mtpot.spread import Spread, SpreadEvaluator, root_mean_square
 from mtpot.train.metrics import evaluate_frames
 
@@ -166,7 +166,7 @@ def expected_errors(
 def describe_coverage(intervals: Intervals | None, scored: Scored) -> list[str]:
     """Tell how many errors lie inside their intervals, a line for each kind of label."""
     if intervals is None:
-        return ["the spread of the members is not calibrated: expect errors to be larger by far"]
+        return [f"warning: {UNCALIBRATED}"]
     kinds = {
         "energies": (intervals.energy, scored.energy_spread, scored.energy_errors),
         "force components": (intervals.forces, scored.force_spread, scored.force_errors),
