@@ -11,7 +11,7 @@ import pytest
 from ase.units import Bohr, GPa, Hartree, Rydberg
 
 from mtpot.data import read_frames
-from mtpot.data.findings import find, find_serious
+from mtpot.data.findings import find
 from mtpot.data.frame import Frame
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_a_tension_that_no_matter_bears_is_found_in_one_frame(silicon: list[Fram
     stress = np.array([2.0, 2.0, 2.0, 0.0, 0.0, 0.0])
     for sign, found in ((1.0, True), (-1.0, False)):
         torn = replace(silicon[0], stress=sign * stress)
-        told = [f for f in find_serious([torn]) if "tear any matter" in f.message]
+        told = [f for f in find([torn]) if "tear any matter" in f.message]
         assert bool(told) is found
 
 
