@@ -49,8 +49,10 @@ def trained(level: int, data: Path, folder: Path, options: list[str]) -> dict[st
         command += ["--level", str(level), *SHAPE, *SEARCH]
     else:
         start = folder.with_suffix(".start.mtp")
-        radial = folder.with_name(f"level-{RADIAL_LEVEL}")
-        save_raised(MTP.load(radial / "potential.mtp"), level, start)
+        radial = folder.with_name(f"level-{RADIAL_LEVEL}") / "potential.mtp"
+        if not radial.exists():
+            raise SystemExit(f"level {level} needs the radial functions of level {RADIAL_LEVEL}")
+        save_raised(MTP.load(radial), level, start)
         command += ["--start", str(start), "--solver", "least-squares"]
     command += ["--active-set", "none", "--resume", *options]
     print("$", " ".join(command), flush=True)

@@ -22,7 +22,7 @@ LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 UNCALIBRATED = (
     "the committee is not calibrated: its error bars are the mere spread of the members, five to "
-    "twenty times smaller than real errors; train with --validation 0.1"
+    "twenty times smaller than real errors; train with --validation 0.1, or more"
 )
 """What to say where there are members but no `Intervals`."""
 

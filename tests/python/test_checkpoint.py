@@ -278,11 +278,14 @@ def test_the_same_frames_in_other_files_are_the_same_training(saved) -> None:
         checkpoints.resume(path, moved | {"data": "other"}, lambda _: None)
 
 
-def test_a_trajectory_that_is_named_after_its_file_may_move() -> None:
+@pytest.mark.parametrize("named", [numbered, list], ids=["trajectories-named", "unnamed"])
+def test_files_may_be_renamed_but_not_merged(named) -> None:
+    """Frames of one file are of one trajectory, whatever it is called."""
+
     def prints(*names: str) -> object:
         (frame,) = frames(("Si",), 1)
         data = [dataclasses.replace(frame, source=f"{name}:1") for name in names]
-        return checkpoints.facts_of(settings().as_dict(), numbered(data))["data"]
+        return checkpoints.facts_of(settings().as_dict(), named(data))["data"]
 
     assert prints("a", "a", "b") == prints("c/a", "c/a", "c/b")
     assert prints("a", "a", "b") != prints("a", "b", "b")

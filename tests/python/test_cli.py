@@ -332,7 +332,7 @@ def test_training_tells_what_the_data_check_finds(
     told = [line[9:] for line in out.splitlines() if line.startswith("warning: ")]
     for pattern in found:
         assert len([line for line in told if re.search(pattern, line)]) == 1, told
-    assert f"all of that, frame by frame: mlp data check {data}" in told
+    assert f"all of that, frame by frame: mlp data check {data} --species Si" in told
     recorded = json.loads((output / "metrics.json").read_text())["warnings"]
     assert recorded == told[: len(recorded)]
     assert len(recorded) > len(found)

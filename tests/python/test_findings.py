@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
 from ase.units import Bohr, GPa, Hartree, Rydberg
 
 from mtpot.data import read_frames
+from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.findings import find
 from mtpot.data.frame import Frame
+from mtpot.data.reference import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,8 +132,42 @@ def test_a_unit_of_some_frames_is_found_among_the_others(silicon: list[Frame]) -
     frames = [f for f in silicon if f.group in ("md", "liquid", "random", "vacancy")]
     wrong = [*every(stress=lambda f: f.stress / GPa)(frames[:15]), *frames[15:]]
     (finding,) = [f for f in suspicious(wrong) if f.message.endswith("is in GPa")]
-    assert f"in 15 of {len(frames)} frames" in finding.message
+    assert "in 15 of" in finding.message  # that have shears
     assert finding.frames == tuple(frame.source for frame in frames[:15])
+
+
+def test_the_few_shears_of_symmetric_crystals_are_no_unit() -> None:
+    """All shears but those of one cell are zero by symmetry, and say nothing of factors."""
+    frames = []
+    for symbol in ("Cu", "Al", "Ni"):
+        for structure, edge in (("fcc", 1.0), ("bcc", 0.8), ("sc", 0.65), ("diamond", 1.4)):
+            crystal = bulk(symbol, structure, a=edge * bulk(symbol, cubic=True).cell[0, 0])
+            crystal = crystal.repeat(2)
+            crystal.calc = EMT()
+            crystal.get_stress()
+            frames.append(frame_from_atoms(crystal))
+    crystal = bulk("Cu", cubic=True)
+    crystal.set_cell(crystal.cell @ [[1, 0.02, 0.01], [0.02, 1, 0.03], [0.01, 0.03, 1]], True)
+    crystal.calc = EMT()
+    crystal.get_stress()
+    frames.append(frame_from_atoms(crystal))
+    assert not [f.message for f in find(frames) if "as the stress says" in f.message]
+
+
+def test_a_sample_has_the_few_frames_with_forces(silicon: list[Frame]) -> None:
+    """By chance it would have one or two."""
+    bare = every(forces=lambda _: None)(silicon)
+    drawn = Sample([*bare * 10, *silicon[-12:]], shortest=2.0).frames
+    assert len(drawn) > 100
+    assert sum(frame.forces is not None for frame in drawn) == 12
+
+
+def test_stresses_that_are_all_zero_are_no_trend(silicon: list[Frame]) -> None:
+    """They are told to be zeros, and no warning of numpy stands between."""
+    zeros = every(stress=lambda _: np.zeros(6))(silicon[:40])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert any("zero" in finding.message for finding in find(zeros))
 
 
 def test_a_tension_that_no_matter_bears_is_found_in_one_frame(silicon: list[Frame]) -> None:

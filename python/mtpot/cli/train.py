@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import time
 from dataclasses import MISSING, dataclass, replace
@@ -32,7 +33,7 @@ from mtpot.train.settings_file import load_settings, template
 from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -48,12 +49,16 @@ SUMMARY = "train a potential (mlp-train is short for it)"
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The frames of one training, told apart by what they are for, and what is odd in them."""
+    """The frames of one training, told apart by what they are for, and what is odd in them.
+
+    Those of `train` and `validation` are together those of `given`.
+    """
 
     train: Sequence[Frame]
     validation: Sequence[Frame]
     test: Sequence[Frame]
-    warnings: Sequence[str] = ()
+    given: Sequence[Frame]
+    warnings: Sequence[str]
 
     def sets(self) -> dict[str, Sequence[Frame]]:
         """Return those that have frames, under the names of metrics.json."""
@@ -271,6 +276,9 @@ def _train(settings: Settings, team: Processes | None) -> int:
     if _is_complete(settings, facts):
         print(f"{settings.output / 'potential.mtp'} is complete: nothing to resume")
         return 0
+    odd = list(_oddities(settings, data))
+    data = replace(data, warnings=[*data.warnings, *odd])
+    _warn(chain(odd, _unmeant(settings, data)))
     if settings.ensemble:
         blocks_of(data.train, settings.split_by)  # a single one is refused now, not hours later
     _probe_outputs(settings)
@@ -333,7 +341,10 @@ def _checkpoint(settings: Settings, facts: Mapping[str, Any]) -> Checkpoint:
 
 
 def read_data(settings: Settings) -> tuple[Settings, Data]:
-    """Read, check and split the data; the settings then name the species."""
+    """Read and split the data, and refuse what cannot be used; the settings then name the species.
+
+    The warnings are those of the reading.
+    """
     from mtpot.cli.data import tell_of_trajectories
     from mtpot.data.check import check_distances, check_elements, check_trainable, elements_of
     from mtpot.data.sets import leave_out, read_sets
@@ -350,14 +361,17 @@ def read_data(settings: Settings) -> tuple[Settings, Data]:
     suspicious = check_distances(chain(frames, test))
     settings = replace(settings, species=species)
     kept, aside = split_off(frames, settings.validation, settings.seed, settings.split_by)
-    data = Data(kept, aside, test)
+    data = Data(kept, aside, test, frames, [*_short(suspicious), *left_out])
     _tell(settings, data)
     if settings.split_by == "trajectory":
         tell_of_trajectories(frames)
-    odd = [*_short(suspicious), *left_out, *_oddities(settings, frames, data)]
-    for line in (*odd, *_unmeant(settings, frames, data)):
+    _warn(data.warnings)
+    return settings, data
+
+
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
         print(f"warning: {line}", flush=True)
-    return settings, replace(data, warnings=odd)
 
 
 def _read(settings: Settings, species: Sequence[str]) -> Sequence[Frame]:
@@ -405,7 +419,7 @@ def _short(found: Sequence[object]) -> list[str]:
     return [*map(str, found[:3]), *more]
 
 
-def _oddities(settings: Settings, frames: Sequence[Frame], data: Data) -> Iterator[str]:
+def _oddities(settings: Settings, data: Data) -> Iterator[str]:
     """Tell of what in the data can be trained on but is hardly meant."""
     from mtpot.data.check import find_absent, find_lookalikes, find_overlaps
     from mtpot.data.findings import find
@@ -414,10 +428,10 @@ def _oddities(settings: Settings, frames: Sequence[Frame], data: Data) -> Iterat
 
     for file in files_given_twice(settings.data):
         yield f"{file} is given more than once, and read once"
-    findings = [finding for finding in find(frames) if finding.severity != "note"]
+    findings = [finding for finding in find(data.given) if finding.severity != "note"]
     yield from one_per_kind(findings)
     if findings:
-        yield f"all of that, frame by frame: mlp data check {' '.join(map(str, settings.data))}"
+        yield f"all of that, frame by frame: {_check_command(settings)}"
     for line in find_lookalikes(data.test):
         yield f"of the test frames, {line}"
     kinds = {"training": data.train, "validation": data.validation, "test": data.test}
@@ -430,7 +444,12 @@ def _oddities(settings: Settings, frames: Sequence[Frame], data: Data) -> Iterat
         )
 
 
-def _unmeant(settings: Settings, frames: Sequence[Frame], data: Data) -> Iterator[str]:
+def _check_command(settings: Settings) -> str:
+    words = ["mlp", "data", "check", *map(str, settings.data)]
+    return shlex.join([*words, "--species", ",".join(settings.species)])
+
+
+def _unmeant(settings: Settings, data: Data) -> Iterator[str]:
     """Tell of settings that can hardly be meant for these data."""
     if settings.validation > 0.0 and not data.validation:
         yield (
@@ -442,8 +461,8 @@ def _unmeant(settings: Settings, frames: Sequence[Frame], data: Data) -> Iterato
             "--ensemble without frames set aside gives members whose spread is far smaller than "
             "errors: add --validation 0.1"
         )
-    if len(data.train) < len(frames) / 2:
-        yield f"--validation leaves {len(data.train)} of {len(frames)} frames"
+    if len(data.train) < len(data.given) / 2:
+        yield f"--validation leaves {len(data.train)} of {len(data.given)} frames"
 
 
 def _warn_of_holes(potential: MTP, frames: Sequence[Frame]) -> None:
@@ -497,6 +516,7 @@ def _save_potential(settings: Settings, potential: MTP) -> None:
 
 def _save_committee(settings: Settings, potential: MTP, data: Data) -> MTP:
     """Give the potential its members, in potential.mtp and in what follows."""
+    from mtpot.intervals import UNCALIBRATED
     from mtpot.train.uncertainty import with_committee
 
     started = time.perf_counter()
@@ -505,10 +525,7 @@ def _save_committee(settings: Settings, potential: MTP, data: Data) -> MTP:
     seconds = time.perf_counter() - started
     print(f"committee: {settings.ensemble} members  {seconds:.1f} s")
     if committee.intervals is None:
-        print(
-            "warning: the spread of the members is not calibrated, and far smaller than errors: "
-            "set frames with energies and forces aside by --validation 0.1, or more of them"
-        )
+        print(f"warning: {UNCALIBRATED}")
     return committee
 
 

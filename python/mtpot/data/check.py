@@ -66,7 +66,9 @@ class Overlap:
 
 def elements_of(frames: Iterable[Frame]) -> tuple[str, ...]:
     """Elements that occur, in the order of their atomic numbers."""
-    found = set().union(*(frame.symbols for frame in frames))
+    found: set[str] = set()
+    for frame in frames:
+        found.update(frame.symbols)
     return tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))
 
 

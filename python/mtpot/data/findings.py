@@ -183,6 +183,7 @@ def _duplicates(found: Survey) -> Iterator[Finding]:
     seen: dict[bytes, int] = {}
     repeated = [i for i, f in enumerate(frames) if seen.setdefault(mark(f), i) != i]
     repeated = [i for i in repeated if frames[i].source not in known]
+    told = {*repeated}
     if repeated:
         yield Finding(
             "warning",
@@ -191,7 +192,7 @@ def _duplicates(found: Survey) -> Iterator[Finding]:
             "remove them: they weigh twice, and may stand in both parts of a split",
             sources(frames, repeated),
         )
-    alike = [i for i in _same_labels(found) if i not in repeated and frames[i].source not in known]
+    alike = [i for i in _same_labels(found) if i not in told and frames[i].source not in known]
     if alike:
         yield Finding(
             "note",
@@ -379,10 +380,10 @@ CHECKS = (
     _isolated_atoms,
     _periodicity,
     _files,
-    check_tensions,
     check_strained_pairs,
     check_volumes,
     check_against_reference,
+    check_tensions,
     _free_energies,
     _drifts,
     _distances,

@@ -156,13 +156,14 @@ def _solve(normal: Floats, right: Floats) -> Floats:
 
 def _draw(frames: Sequence[Frame], first: Sequence[int], seed: int) -> list[Frame]:
     """Draw frames from every group in turn, as many as the sample may hold, after the `first`."""
-    members: dict[str, list[int]] = defaultdict(list)
-    order = np.random.default_rng(seed).permutation(len(frames))
-    chosen = [frames[index] for index in first[: _FRAMES // 2]]
-    atoms = min(sum(map(len, chosen)), _ATOMS // 2)
-    for index in order:
-        if index not in first:
-            members[frames[index].group].append(index)
+    chosen: list[Frame] = []
+    atoms = 0
+    for index in first[: _FRAMES // 2]:
+        if not chosen or atoms < _ATOMS // 2:
+            chosen.append(frames[index])
+            atoms += len(chosen[-1])
+    atoms = min(atoms, _ATOMS // 2)
+    members = _members(frames, set(first), seed)
     for turn in range(max(map(len, members.values()), default=0)):
         for indices in members.values():
             if turn < len(indices) and len(chosen) < _FRAMES:
@@ -171,3 +172,21 @@ def _draw(frames: Sequence[Frame], first: Sequence[int], seed: int) -> list[Fram
                     chosen.append(frame)
                     atoms += len(frame)
     return chosen
+
+
+def _members(frames: Sequence[Frame], left_out: set[int], seed: int) -> dict[str, list[int]]:
+    """Frames of each group in a random order, but those that forces tell of before the others."""
+    members: dict[str, list[int]] = defaultdict(list)
+    without: dict[str, list[int]] = defaultdict(list)
+    for index in np.random.default_rng(seed).permutation(len(frames)).tolist():
+        if index not in left_out:
+            frame = frames[index]
+            (members if told_by_forces(frame) else without)[frame.group].append(index)
+    for group, indices in without.items():
+        members[group] += indices
+    return members
+
+
+def told_by_forces(frame: Frame) -> bool:
+    """Whether the frame has forces that are not zero by symmetry, as that of a lone atom is."""
+    return frame.forces is not None and len(frame) > 1

@@ -49,10 +49,10 @@ class Finding:
 
 
 def one_per_kind(findings: Iterable[Finding]) -> list[str]:
-    """Tell of the first finding of each kind, and how many more there are of it."""
-    kinds: dict[str, list[Finding]] = {}
+    """Tell of the first finding of each kind and advice, and how many more there are of it."""
+    kinds: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        kinds.setdefault(finding.kind, []).append(finding)
+        kinds.setdefault((finding.kind, finding.advice), []).append(finding)
     return [
         f"{first}{f' (and {len(more)} more like that)' if more else ''}"
         for first, *more in kinds.values()

@@ -219,14 +219,16 @@ def facts_of(
 def _fingerprint(frames: Iterable[Frame]) -> str:
     """Return what frames and labels have for themselves: not the names of their files."""
     digest = hashlib.sha256()
-    # A trajectory may be named after its file; which frames are of one is all that matters.
+    # Which frames are of one file and trajectory matters, not what these are called.
     numbers = {"": ""}
+    files: dict[str, int] = {}
     for frame in frames:
         trajectory = numbers.setdefault(frame.trajectory, str(len(numbers)))
+        file = files.setdefault(frame.file, len(files))
         digest.update(",".join(frame.symbols).encode())
         for array in (frame.positions, frame.cell, frame.pbc, frame.forces, frame.stress):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-        place = (frame.group, trajectory, frame.snapshot)
+        place = (frame.group, file, trajectory, frame.snapshot)
         digest.update(repr((frame.energy, frame.weights, *place)).encode())
     return digest.hexdigest()
 
