@@ -25,7 +25,7 @@ from mtpot import MTP, _core
 from mtpot.neighbors import neighborhoods
 from raising import save_raised
 
-LEVELS = (8, 12, 16, 20, 24, 28)
+LEVELS = (8, 12, 16, 20, 24, 26, 28)
 RADIAL_LEVEL = 20  # the highest whose radial functions are trained
 SHAPE = ["--species", "W", "--cutoff", "5", "--radial-size", "12"]
 SEARCH = ["--warm-up", "0.1", "--tolerance", "1e-3"]
