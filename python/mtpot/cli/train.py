@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import print_errors, to_json
 from mtpot.train.launch import place
+from mtpot.train.option import NOTHING, Option
 from mtpot.train.parsers import parse_paths
-from mtpot.train.settings import NOTHING, SHAPE, Option, Settings, options
+from mtpot.train.settings import SHAPE, Settings, options
 from mtpot.train.settings_file import load_settings, template
 from mtpot.train.solvers import SOLVERS
 

@@ -8,12 +8,12 @@ and its place in the help text stand beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from mtpot.train.option import Option, about, options_in
 from mtpot.train.parsers import (
-    Parser,
     auto_or,
     choice,
     integer,
@@ -32,25 +32,6 @@ from mtpot.train.solvers import SOLVERS
 Weighting = Literal["vibrations", "molecules", "structures"]
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """What makes a field of `Settings` a flag and a TOML key."""
-
-    section: str
-    help: str
-    parse: Parser
-    metavar: str
-    example: str
-    unit: str
-
-
-def _about(  # noqa: PLR0913, PLR0917 - the fields of `Option`
-    section: str, text: str, parse: Parser, metavar: str = "N", example: str = "", unit: str = ""
-) -> dict[str, Option]:
-    """Metadata of a field; `example` is TOML, for a field without a default to show."""
-    return {"option": Option(section, text, parse, metavar, example, unit)}
-
-
 def _solver_help() -> str:
     """Name every solver."""
     each = "; ".join(f"{name}: {solver.phrase}" for name, solver in SOLVERS.items())
@@ -66,7 +47,7 @@ class Settings:
     """
 
     data: tuple[Path, ...] = field(
-        metadata=_about(
+        metadata=about(
             "files",
             "frames to train on: extended XYZ, MLIP .cfg, ASE databases, outputs of programs; "
             "files, folders or patterns, several with commas",
@@ -77,7 +58,7 @@ class Settings:
     )
     test: tuple[Path, ...] = field(
         default=(),
-        metadata=_about(
+        metadata=about(
             "files",
             "frames to judge the result by, never trained on; as in data",
             parse_paths,
@@ -86,7 +67,7 @@ class Settings:
         ),
     )
     output: Path = field(
-        metadata=_about(
+        metadata=about(
             "files",
             "folder for potential.mtp, potential.almtp, metrics.json and report/",
             parse_path,
@@ -96,13 +77,13 @@ class Settings:
     )
     overwrite: bool = field(
         default=False,
-        metadata=_about(
+        metadata=about(
             "files", "replace files of an earlier run in the output folder", parse_switch
         ),
     )
     resume: bool = field(
         default=False,
-        metadata=_about(
+        metadata=about(
             "files",
             "go on with a training in the output folder that was killed or stopped; begin where "
             "there is none",
@@ -111,7 +92,7 @@ class Settings:
     )
     start: Path | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "potential",
             "potential to begin from, trained or not; it fixes the rest of this section, and what "
             "a settings file says of that is ignored",
@@ -122,7 +103,7 @@ class Settings:
     )
     species: tuple[str, ...] = field(
         default=(),
-        metadata=_about(
+        metadata=about(
             "potential",
             "elements in the order of the types; without, those of start or of the data, by "
             "atomic number",
@@ -133,7 +114,7 @@ class Settings:
     )
     level: int = field(
         default=16,
-        metadata=_about(
+        metadata=about(
             "potential",
             "level, even, 2 to 32: 8 is fast and rough, 16 a good start, 28 the largest in use",
             parse_level,
@@ -142,7 +123,7 @@ class Settings:
     )
     cutoff: float = field(
         default=5.0,
-        metadata=_about(
+        metadata=about(
             "potential",
             "distance in angstrom beyond which atoms do not interact",
             number(0.0, open_low=True),
@@ -152,7 +133,7 @@ class Settings:
     )
     min_distance: float | Literal["auto"] = field(
         default="auto",
-        metadata=_about(
+        metadata=about(
             "potential",
             "shortest distance in angstrom that the radial functions resolve; auto: of the data",
             auto_or(number(0.0, open_low=True)),
@@ -161,11 +142,11 @@ class Settings:
         ),
     )
     radial_size: int = field(
-        default=8, metadata=_about("potential", "polynomials in each radial function", integer(2))
+        default=8, metadata=about("potential", "polynomials in each radial function", integer(2))
     )
     radial_basis: str = field(
         default="RBChebyshev",
-        metadata=_about(
+        metadata=about(
             "potential",
             "radial basis, by its name in potential files; an unknown name lists those there are",
             parse_name,
@@ -174,7 +155,7 @@ class Settings:
     )
     core: Literal["none", "zbl"] = field(
         default="none",
-        metadata=_about(
+        metadata=about(
             "potential",
             "repulsion of nuclei at short distances: zbl (Ziegler, Biersack and Littmark; other "
             "programs cannot read such a potential) or none",
@@ -184,7 +165,7 @@ class Settings:
     )
     core_outer: float | Literal["auto"] = field(
         default="auto",
-        metadata=_about(
+        metadata=about(
             "potential",
             "distance in angstrom from which on the core is zero; auto: for each pair of "
             "elements the shortest of the data",
@@ -194,17 +175,17 @@ class Settings:
         ),
     )
     max_factors: int = field(
-        default=4, metadata=_about("potential", "most moments in one product", integer(1))
+        default=4, metadata=about("potential", "most moments in one product", integer(1))
     )
     max_mu: int = field(
-        default=5, metadata=_about("potential", "largest index mu of a radial function", integer(0))
+        default=5, metadata=about("potential", "largest index mu of a radial function", integer(0))
     )
     max_nu: int = field(
-        default=10, metadata=_about("potential", "largest rank nu of a moment", integer(0))
+        default=10, metadata=about("potential", "largest rank nu of a moment", integer(0))
     )
     max_parameters: int = field(
         default=0,
-        metadata=_about(
+        metadata=about(
             "potential",
             "most parameters: of those of the level the most useful are kept, which beats all of "
             "a lower level; 0: all of them",
@@ -213,17 +194,17 @@ class Settings:
     )
     energy_weight: float = field(
         default=1.0,
-        metadata=_about("loss", "weight of energies, per eV^2", number(0.0), "W", unit="eV⁻²"),
+        metadata=about("loss", "weight of energies, per eV^2", number(0.0), "W", unit="eV⁻²"),
     )
     force_weight: float = field(
         default=0.01,
-        metadata=_about(
+        metadata=about(
             "loss", "weight of forces, per (eV/angstrom)^2", number(0.0), "W", unit="(eV/Å)⁻²"
         ),
     )
     stress_weight: float = field(
         default=0.001,
-        metadata=_about(
+        metadata=about(
             "loss",
             "weight of virials (stress times volume), per eV^2",
             number(0.0),
@@ -233,7 +214,7 @@ class Settings:
     )
     weighting: Weighting = field(
         default="vibrations",
-        metadata=_about(
+        metadata=about(
             "loss",
             "how the size of a frame counts: vibrations (snapshots of dynamics), molecules (total "
             "energies) or structures (energies and forces per atom)",
@@ -243,7 +224,7 @@ class Settings:
     )
     scale_by_force: float = field(
         default=0.0,
-        metadata=_about(
+        metadata=about(
             "loss",
             "s > 0 multiplies the weight of a force F by s/(F^2 + s), so that large ones count "
             "less; 0: off",
@@ -254,7 +235,7 @@ class Settings:
     )
     scale_by_energy: float = field(
         default=0.0,
-        metadata=_about(
+        metadata=about(
             "loss",
             "s > 0 multiplies the weights of a frame by s/(d + s), d its energy per atom above the "
             "lowest that is trained on, so that structures nobody will meet count less; 0: off",
@@ -265,7 +246,7 @@ class Settings:
     )
     group_weights: Mapping[str, float] = field(
         default_factory=dict,
-        metadata=_about(
+        metadata=about(
             "loss",
             "factors on the weights of groups; single frames have info keys for that: weight, or "
             "energy_weight, force_weight, stress_weight",
@@ -276,7 +257,7 @@ class Settings:
     )
     ridge: float | Literal["auto"] = field(
         default=1e-10,
-        metadata=_about(
+        metadata=about(
             "loss",
             "ridge of the linear solves, relative; auto: by five-fold cross-validation over frames",
             auto_or(number(0.0, open_low=True)),
@@ -285,11 +266,11 @@ class Settings:
     )
     solver: str = field(
         default="variable-projection",
-        metadata=_about("optimization", _solver_help(), choice(*SOLVERS), "NAME"),
+        metadata=about("optimization", _solver_help(), choice(*SOLVERS), "NAME"),
     )
     features: int | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "optimization",
             "coefficients of scalars that lasso and elimination keep; without, by five-fold "
             "cross-validation over frames",
@@ -299,7 +280,7 @@ class Settings:
     )
     prior: Literal["flat", "level"] = field(
         default="flat",
-        metadata=_about(
+        metadata=about(
             "optimization",
             "prior width of the coefficients in ridge and bayesian-ridge: flat, or level, which "
             "decays with the level of the scalar as fast as the data say",
@@ -309,7 +290,7 @@ class Settings:
     )
     energy_correlation: float = field(
         default=0.0,
-        metadata=_about(
+        metadata=about(
             "optimization",
             "correlation C of the errors of energies of neighbors in a trajectory, that of k-th "
             "neighbors being C^k; 0: independent",
@@ -319,7 +300,7 @@ class Settings:
     )
     max_steps: int | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "optimization",
             f"most steps of the solver; without, {SOLVERS['variable-projection'].max_steps}, and "
             f"{SOLVERS['bfgs'].max_steps} for bfgs and l-bfgs",
@@ -329,7 +310,7 @@ class Settings:
     )
     tolerance: float = field(
         default=1e-4,
-        metadata=_about(
+        metadata=about(
             "optimization",
             "stop when steps lower the loss by less than this share of it",
             number(0.0, 1.0),
@@ -338,7 +319,7 @@ class Settings:
     )
     warm_up: float = field(
         default=0.0,
-        metadata=_about(
+        metadata=about(
             "optimization",
             "share of every group to train on first, before all, so that most steps cost less: "
             "0.1 for large sets; 0: none",
@@ -348,7 +329,7 @@ class Settings:
     )
     validation: float = field(
         default=0.0,
-        metadata=_about(
+        metadata=about(
             "optimization",
             "share of every group of the data to set aside: what does best on it is kept",
             number(0.0, 1.0),
@@ -357,7 +338,7 @@ class Settings:
     )
     split_by: Literal["frame", "trajectory", "group"] = field(
         default="frame",
-        metadata=_about(
+        metadata=about(
             "optimization",
             "what --validation and the folds of cross-validation never part: frame (frames of the "
             "same structure), trajectory (of dynamics, whose snapshots are nearly copies) or "
@@ -368,7 +349,7 @@ class Settings:
     )
     patience: int = field(
         default=5,
-        metadata=_about(
+        metadata=about(
             "optimization",
             "with --validation, stop after so many steps that do no better on it; 0: never",
             integer(0),
@@ -376,7 +357,7 @@ class Settings:
     )
     active_set: Literal["nbh", "cfg", "none"] = field(
         default="nbh",
-        metadata=_about(
+        metadata=about(
             "optimization",
             "active set of potential.almtp, for extrapolation grades: nbh (of every atom), cfg (of "
             "whole frames) or none",
@@ -386,7 +367,7 @@ class Settings:
     )
     ensemble: int = field(
         default=0,
-        metadata=_about(
+        metadata=about(
             "optimization",
             "members of a committee, whose spread gives error bars: refits to frames drawn with "
             "replacement, calibrated on the validation frames; 0: none, 8: enough",
@@ -395,11 +376,11 @@ class Settings:
         ),
     )
     threads: int = field(
-        default=0, metadata=_about("optimization", "threads; 0: every core", integer(0))
+        default=0, metadata=about("optimization", "threads; 0: every core", integer(0))
     )
     stream: bool = field(
         default=False,
-        metadata=_about(
+        metadata=about(
             "optimization",
             "for data larger than memory: frames stay in a scratch file beside the output, and "
             "neighbor lists are made anew in every pass",
@@ -408,11 +389,11 @@ class Settings:
     )
     seed: int = field(
         default=0,
-        metadata=_about("optimization", "seed of the start and of the validation", integer(0)),
+        metadata=about("optimization", "seed of the start and of the validation", integer(0)),
     )
     seeds: int = field(
         default=1,
-        metadata=_about(
+        metadata=about(
             "optimization",
             "starts to train from, with seeds from --seed on; the best is kept, by its validation "
             "if there is one, else by its loss",
@@ -429,9 +410,6 @@ class Settings:
             if item.name not in omitted
         }
 
-
-NOTHING: tuple[Any, ...] = (None, (), {})
-"""Defaults that say nothing: there is no value to show."""
 
 SHAPE = (
     "level",
@@ -450,17 +428,7 @@ SHAPE = (
 
 def options() -> list[tuple[str, Option, Any]]:
     """Name, description and default (`dataclasses.MISSING` if required) of every setting."""
-    return [(item.name, option_of(item), _default(item)) for item in fields(Settings)]
-
-
-def _default(item: Field[Any]) -> Any:
-    return item.default if item.default_factory is MISSING else item.default_factory()
-
-
-def option_of(item: Field[Any]) -> Option:
-    """Return the description that a field of `Settings` carries."""
-    described: Option = item.metadata["option"]
-    return described
+    return options_in(Settings)
 
 
 def _plain(value: Any) -> Any:

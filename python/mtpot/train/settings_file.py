@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-import textwrap
-import tomllib
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any
 
-from mtpot.errors import FormatError, InputError
-from mtpot.train.settings import NOTHING, SHAPE, Option, Settings, options
+from mtpot.errors import InputError
+from mtpot.train.option import parse_values, read_table, spelled, template_lines, toml
+from mtpot.train.settings import SHAPE, Settings, options
 from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -37,10 +33,10 @@ def load_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
         Unknown key, value of the wrong kind, or a required setting that nobody gives; the
         message names file and key, or the flag.
     """
-    in_file = {} if path is None else read_toml(path)
+    in_file = {} if path is None else readtoml(path)
     standing = {key: value for key, value in in_file.items() if key not in flags}
-    from_file = _parse(standing, lambda key: f"{path}: {key}")
-    from_flags = _parse(flags, lambda key: f"--{key.replace('_', '-')}")
+    from_file = parse_values(Settings, standing, lambda key: f"{path}: {key}")
+    from_flags = parse_values(Settings, flags, lambda key: f"--{key.replace('_', '-')}")
     values = from_file | from_flags
     _check_complete(values)
     _check_start(values, flags)
@@ -49,7 +45,7 @@ def load_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def readtoml(path: Path) -> dict[str, Any]:
     """Keys and values of a settings file, keys in the spelling of `Settings`.
 
     Raises
@@ -57,20 +53,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     InputError, FormatError
         The file cannot be read, is not TOML, or has an unknown or repeated key.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        hint = "" if path.suffix == ".toml" else "; frames to train on are given by --data"
-        raise FormatError(f"{path}: not a TOML file: {error}{hint}") from error
-    result: dict[str, Any] = {}
-    for key, value in content.items():
-        name = _known(path, key)
-        if name in result:
-            raise InputError(f"{path}: {name} is given twice, with a dash and an underscore")
-        result[name] = value
-    return result
+    content = read_table(path, "; frames to train on are given by --data")
+    return spelled(Settings, content, str(path), "mlp-train --template")
 
 
 def template() -> str:
@@ -85,7 +69,7 @@ def template() -> str:
         if option.section != section:
             section = option.section
             lines += ["", f"# --- {section} ---"]
-        lines += _template_lines(name, option, default)
+        lines += template_lines(name, option, default)
     return "\n".join(lines) + "\n"
 
 
@@ -102,41 +86,8 @@ def format_settings(values: Mapping[str, Any]) -> str:
         if option.section != section:
             section = option.section
             lines += ["", f"# --- {section} ---"]
-        lines.append(f"{name.replace('_', '-')} = {_toml(values[name])}")
+        lines.append(f"{name.replace('_', '-')} = {toml(values[name])}")
     return "\n".join(lines[1:]) + "\n"
-
-
-def _template_lines(name: str, option: Option, default: Any) -> Iterable[str]:
-    key = name.replace("_", "-")
-    yield ""
-    yield from textwrap.wrap(option.help, 96, initial_indent="# ", subsequent_indent="# ")
-    if default is MISSING:
-        yield f"{key} = {option.example}"
-    elif default in NOTHING:
-        yield f"# {key} = {option.example}"
-    else:
-        yield f"{key} = {_toml(default)}"
-
-
-def _parse(values: Mapping[str, Any], where: Callable[[str], str]) -> dict[str, Any]:
-    parsers = {name: option.parse for name, option, _ in options()}
-    result = {}
-    for key, value in values.items():
-        try:
-            result[key] = parsers[key](value)
-        except ValueError as error:
-            raise InputError(f"{where(key)} = {value!r}: {error}") from error
-    return result
-
-
-def _known(path: Path, key: str) -> str:
-    names = [item.name for item in fields(Settings)]
-    name = key.replace("-", "_")
-    if name in names:
-        return name
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0].replace('_', '-')}?" if near else "see mlp-train --template"
-    raise InputError(f"{path}: unknown key {key}; {hint}")
 
 
 def _check_complete(values: Mapping[str, Any]) -> None:
@@ -170,11 +121,3 @@ def _check_sense(settings: Settings) -> None:
                 f"--solver {settings.solver} has no use for --{name}; it is for "
                 f"{', '.join(heeding)}"
             )
-
-
-def _toml(value: Any) -> str:
-    """Write a value as TOML does, which for these kinds, but for tables, is as JSON does."""
-    if isinstance(value, Mapping):
-        items = (f"{_toml(name)} = {_toml(each)}" for name, each in value.items())
-        return f"{{ {', '.join(items)} }}"
-    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
