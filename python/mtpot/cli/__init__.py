@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import mtpot
-from mtpot.cli import convert, data, evaluate, grade, info, new, prune, report, select, train
+from mtpot.cli import convert, data, evaluate, grade, info, learn, new, prune, report, select, train
 from mtpot.errors import FormatError, InputError, MtpotError
 from mtpot.train.launch import join, place
 
@@ -34,6 +34,7 @@ COMMANDS: dict[str, ModuleType] = {
     "report": report,
     "grade": grade,
     "select": select,
+    "learn": learn,
     "prune": prune,
     "convert": convert,
     "data": data,

@@ -160,3 +160,42 @@ def parse_name(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("expected a name")
     return value
+
+
+def numbers(low: float, *, open_low: bool = False) -> Parser:
+    """Make a parser of one or several numbers: ``300``, ``[300, 600]`` or ``"300,600"``."""
+    parse_one = number(low, open_low=open_low)
+
+    def parse(value: Any) -> tuple[float, ...]:
+        if isinstance(value, str):
+            value = value.split(",")
+        several = value if isinstance(value, (list, tuple)) else [value]
+        if not several:
+            raise ValueError("expected at least one number")
+        return tuple(parse_one(each) for each in several)
+
+    return parse
+
+
+def parse_repeat(value: Any) -> tuple[int, int, int]:
+    """Take copies along the three cell vectors: ``2`` or ``[2, 2, 1]``."""
+    several = [value] * 3 if isinstance(value, int) else value
+    if not isinstance(several, (list, tuple)) or len(several) != 3:
+        raise ValueError("expected an integer, or three")
+    one, two, three = (integer(1)(each) for each in several)
+    return one, two, three
+
+
+def parse_table(value: Any) -> dict[str, Any]:
+    """Return a TOML table as it is."""
+    if not isinstance(value, dict):
+        raise ValueError("expected a table, { name = value, ... }")
+    return value
+
+
+def parse_names(value: Any) -> tuple[str, ...]:
+    """Names from ``"a,b"`` or ``["a", "b"]``."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not names:
+        raise ValueError("expected names")
+    return tuple(parse_name(name) for name in names)

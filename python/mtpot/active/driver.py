@@ -1,0 +1,203 @@
+"""What every way of learning needs: a run folder with one driver, its store, and tasks that end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpot.active import tasks
+from mtpot.active.labelers import label_of, prepare_label
+from mtpot.active.tasks import Outcome
+from mtpot.errors import InputError, MtpotError
+from mtpot.files import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor
+
+    from mtpot.active.settings import LearnSettings
+    from mtpot.active.store import Entry, State, Store
+
+DATABASE, LOCK = "learn.db", "lock"
+_LOST = 3
+"""Times that a task is given to an executor whose workers are lost with it."""
+_FEW = 4
+"""Calculations that have to end before a share of failures means something."""
+
+
+class WaitingForLabels(MtpotError):  # noqa: N818 - not an error
+    """The run goes on when somebody has run the calculations it has written."""
+
+
+@contextmanager
+def only_driver(folder: Path) -> Iterator[None]:
+    """Hold a run's folder; the system lets go of it with the process.
+
+    Raises
+    ------
+    InputError
+        Another process holds it; names it.
+    """
+    file = os.open(make_folder(folder) / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            who = os.pread(file, 200, 0).decode(errors="replace").strip()
+            raise InputError(
+                f"{folder} is being worked on by {who or 'another process'}: wait for it, or end it"
+            ) from None
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        yield
+    finally:
+        os.close(file)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A learning run at work: what is asked, what is known, who does it, whom to tell."""
+
+    settings: LearnSettings
+    store: Store
+    pool: Executor
+    tell: Callable[[str], None]
+
+    @property
+    def folder(self) -> Path:
+        """Where all of it lies."""
+        return self.settings.output
+
+    def tasks(
+        self, folders: Iterable[Path], timeout: float | None = None
+    ) -> Iterator[tuple[Path, Outcome]]:
+        """Give out tasks, as many at a time as there are workers; yield them as they end.
+
+        If the caller stops listening, whatever is running on this machine is ended.
+        """
+        settings = self.settings
+        share = settings.threads or os.cpu_count() or 1
+        threads = max(1, share // settings.workers)
+        running: dict[Future[Outcome], Path] = {}
+        lost: dict[Path, int] = {}
+        waiting = list(folders)[::-1]
+        try:
+            while waiting or running:
+                while waiting and len(running) < settings.workers:
+                    folder = waiting.pop()
+                    given = str(folder.absolute())
+                    running[self.pool.submit(tasks.run, given, timeout, threads)] = folder
+                ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    folder = running.pop(future)
+                    outcome = _outcome(future)
+                    if outcome is None and lost.get(folder, 0) < _LOST:
+                        lost[folder] = lost.get(folder, 0) + 1
+                        waiting.append(folder)
+                    else:
+                        yield folder, outcome or Outcome("crashed", "its worker was lost")
+        finally:
+            for folder in running.values():
+                tasks.stop(folder)
+
+    def label_all(self) -> None:
+        """Label what is queued, in the store; what cannot be labeled is set aside.
+
+        Raises
+        ------
+        WaitingForLabels
+            Calculations are left that run elsewhere.
+        MtpotError
+            Too many failed; names the last.
+        """
+        while True:
+            entries = self.store.entries("queued", "running", "failed")
+            if not entries:
+                return
+            waiting = self._label(entries)
+            if len(waiting) == len(entries) == len(self.store.entries("running")):
+                self._wait(waiting)
+
+    def _label(self, entries: list[Entry]) -> list[str]:
+        """Try each once; return the places of those that run elsewhere."""
+        plan = self.settings.plan()
+        by_folder = {self._prepare(entry): entry for entry in entries}
+        waiting: list[str] = []
+        for folder, outcome in self.tasks(self._marked(by_folder), plan.timeout):
+            if outcome.end == "waiting":
+                waiting.append(outcome.reason)
+            else:
+                self._take(by_folder[folder], folder, outcome)
+        return waiting
+
+    def _prepare(self, entry: Entry) -> Path:
+        attempt = entry.attempts + 1
+        folder = self.folder / "labels" / f"{entry.id:06d}" / str(attempt)
+        table = self.settings.plan().table(self.settings.label, attempt)
+        return prepare_label(folder, entry.atoms, table)
+
+    def _marked(self, by_folder: dict[Path, Entry]) -> Iterator[Path]:
+        with self.store.transaction():
+            for entry in by_folder.values():
+                self.store.update(entry.id, "running")
+        yield from by_folder
+
+    def _take(self, entry: Entry, folder: Path, outcome: Outcome) -> None:
+        """Record how a calculation ended."""
+        attempts = entry.attempts + 1
+        what: dict[str, Any] = {"seconds": outcome.seconds, "end": outcome.end, "row": entry.id}
+        name = f"{entry.id:06d}/{attempts}"
+        if outcome.end == "done":
+            with self.store.transaction():
+                self.store.update(entry.id, "done", label=label_of(folder), attempts=attempts)
+                self.store.record("label", name, what)
+            self.tell(f"label {entry.id}: {len(entry.atoms)} atoms  {outcome.seconds:.1f} s")
+            return
+        given_up = attempts >= self.settings.plan().attempts
+        log = f"attempt {attempts}: {outcome.reason}\n{tasks.last_words(folder)}"
+        with self.store.transaction():
+            state: State = "set-aside" if given_up else "failed"
+            self.store.update(entry.id, state, attempts=attempts, log=f"{entry.log}\n{log}".strip())
+            self.store.record("label", name, {**what, "reason": outcome.reason})
+        verb = "set aside" if given_up else "to be tried again"
+        first = outcome.reason.splitlines()[0] if outcome.reason else outcome.end
+        self.tell(f"label {entry.id}: {verb}: {first}")
+        self._check_failures(folder, outcome)
+
+    def _check_failures(self, folder: Path, outcome: Outcome) -> None:
+        counts = self.store.counts()
+        bad, all_of_them = counts["set-aside"], counts["set-aside"] + counts["done"]
+        limit = self.settings.plan().max_failures
+        if bad and (bad == all_of_them == 1 or all_of_them >= _FEW) and bad > limit * all_of_them:
+            raise MtpotError(
+                f"{bad} of {all_of_them} structures could not be labeled, more than max-failures, "
+                f"{limit:g}; the last one, in {folder}: {outcome.reason}"
+            )
+
+    def _wait(self, waiting: list[str]) -> None:
+        poll = self.settings.plan().poll
+        if poll <= 0.0:
+            raise WaitingForLabels(
+                f"{len(waiting)} calculations wait in {Path(waiting[0]).parent}: run them, then "
+                "mlp learn --resume goes on"
+            )
+        time.sleep(poll)
+
+
+def _outcome(future: Future[Outcome]) -> Outcome | None:
+    """Return how a task ended; None if its worker was lost."""
+    try:
+        return future.result()
+    except (BrokenExecutor, ConnectionError, OSError):
+        return None
+    except Exception as error:
+        if type(error).__name__ in ("KilledWorker", "WorkerLost", "ManagerLost"):
+            return None
+        raise

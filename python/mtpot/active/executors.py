@@ -1,0 +1,83 @@
+"""Where tasks run: `concurrent.futures` executors, by name.
+
+All of them get a function of this package and the name of a task's folder; the workers share the
+file system. A worker that dies is replaced by its engine, and its task is given again.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mtpot.active.imported import imported
+from mtpot.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+
+@contextmanager
+def processes(workers: int, setup: str) -> Iterator[Executor]:
+    """Run on this machine: every task starts a process of its own, a thread waits for it."""
+    if setup:
+        raise InputError(f"executor processes has no use for executor-setup {setup}")
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def parsl(workers: int, setup: str) -> Iterator[Executor]:
+    """Run by Parsl: `setup` names a `parsl.Config`; without, workers on this machine."""
+    try:
+        from parsl.concurrent import ParslPoolExecutor  # noqa: PLC0415 - it may be missing
+        from parsl.config import Config  # noqa: PLC0415
+        from parsl.executors import HighThroughputExecutor  # noqa: PLC0415
+        from parsl.providers import LocalProvider  # noqa: PLC0415
+    except ImportError as error:
+        raise InputError(f"executor parsl: {error}; pip install parsl") from error
+    if setup:
+        config = imported(setup)
+    else:
+        local = HighThroughputExecutor(
+            label="local",
+            address="127.0.0.1",
+            max_workers_per_node=workers,
+            cores_per_worker=1e-3,
+            provider=LocalProvider(init_blocks=1, max_blocks=1),
+        )
+        config = Config(executors=[local], retries=2, strategy="none")
+    with ParslPoolExecutor(config) as pool:
+        yield pool
+
+
+@contextmanager
+def dask(workers: int, setup: str) -> Iterator[Executor]:
+    """Run by Dask: `setup` is the address of a scheduler; without, workers on this machine."""
+    try:
+        from distributed import Client, LocalCluster  # noqa: PLC0415 - it may be missing
+    except ImportError as error:
+        raise InputError(f'executor dask: {error}; pip install "dask[distributed]"') from error
+    if setup:
+        with Client(setup) as client:
+            yield client.get_executor(pure=False)
+        return
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client.get_executor(pure=False)
+
+
+EXECUTORS: dict[str, Callable[[int, str], AbstractContextManager[Any]]] = {
+    "processes": processes,
+    "parsl": parsl,
+    "dask": dask,
+}
+"""By the value of the setting `executor`."""

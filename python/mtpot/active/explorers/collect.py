@@ -1,0 +1,57 @@
+"""Keeping structures that extrapolate, for explorers that move atoms in Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ase.io import write
+
+from mtpot.active.explorers.common import CANDIDATES, Exploration, Watch, thinned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+
+
+class Broken(Exception):  # noqa: N818 - a reason to stop, not an error
+    """A grade exceeded the upper threshold."""
+
+
+class Collector:
+    """Looks at structures, keeps those above the lower threshold and stops above the upper one."""
+
+    def __init__(self, watch: Watch, folder: Path) -> None:
+        self._watch = watch
+        self._path = folder / CANDIDATES
+        self._grades: list[tuple[float, float]] = []
+        self._kept = 0
+
+    def look(self, atoms: Atoms, grade: float, time: float) -> None:
+        """Take a structure with its grade at a time (ps, or step).
+
+        Raises
+        ------
+        Broken
+            The grade exceeds the upper threshold.
+        """
+        self._grades.append((time, grade))
+        if grade > self._watch.select:
+            image = atoms.copy()
+            image.calc = None
+            image.info["grade"] = grade
+            write(self._path, image, format="extxyz", append=True)
+            self._kept += 1
+        if not grade <= self._watch.stop:
+            raise Broken
+
+    def found(self, broken: bool, steps: int, picoseconds: float = 0.0) -> Exploration:
+        """Return what has been seen."""
+        return Exploration(
+            ended="break" if broken else "complete",
+            steps=steps,
+            picoseconds=picoseconds,
+            largest=max((grade for _, grade in self._grades), default=0.0),
+            candidates=self._kept,
+            grades=thinned(self._grades),
+        )

@@ -1,0 +1,92 @@
+"""What explorers share: what they are given, and what they find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ase import Atoms
+
+CANDIDATES = "candidates.xyz"
+"""File in a task's folder for the structures whose grade is above the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Where exploring collects structures and where it ends, and how often it looks.
+
+    A structure with a grade above `select` is worth a label; above `stop` forces cannot be trusted.
+    """
+
+    select: float
+    stop: float
+    every: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """What one exploration has found.
+
+    Attributes
+    ----------
+    ended
+        "complete", or "break" if a grade exceeded the upper threshold.
+    steps
+        Steps of dynamics or relaxation, or structures that were looked at.
+    picoseconds
+        Simulated time; 0 where there is none.
+    largest
+        Largest grade seen.
+    grades
+        Up to a thousand pairs of time (ps, or step) and grade.
+    candidates
+        Structures above the lower threshold, in `CANDIDATES`.
+    """
+
+    ended: Literal["complete", "break"]
+    steps: int
+    picoseconds: float
+    largest: float
+    candidates: int
+    grades: list[tuple[float, float]] = field(default_factory=list)
+
+
+class Explorer(Protocol):
+    """A way to find structures that a potential does not know."""
+
+    def check(self) -> None:
+        """Refuse settings that cannot work, and programs that are missing.
+
+        Raises
+        ------
+        InputError
+            Names the setting.
+        """
+
+    def variants(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Explorations to run side by side: names, and settings for `explore`."""
+
+    def explore(  # noqa: PLR0913, PLR0917 - a task has as many parts
+        self,
+        start: Atoms,
+        potential: Path,
+        watch: Watch,
+        variant: Mapping[str, Any],
+        seed: int,
+        folder: Path,
+    ) -> Exploration:
+        """Explore from a structure and leave `CANDIDATES` in the folder."""
+
+
+def thinned(pairs: list[tuple[float, float]], most: int = 1000) -> list[tuple[float, float]]:
+    """Keep so many pairs of time and grade: of each stretch that with the largest grade."""
+    if len(pairs) <= most:
+        return pairs
+    edges = [round(k * len(pairs) / most) for k in range(most + 1)]
+    stretches = (pairs[low:high] for low, high in pairwise(edges))
+    return [max(stretch, key=lambda pair: pair[1]) for stretch in stretches]

@@ -1,0 +1,115 @@
+"""Conditions of molecular dynamics, whichever program runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+
+from mtpot.train.option import about
+from mtpot.train.parsers import choice, integer, number, numbers, parse_repeat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ase import Atoms
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conditions:
+    """Ensemble, temperature, pressure and length."""
+
+    ensemble: Literal["nvt", "npt", "nve"] = field(
+        default="nvt",
+        metadata=about("explore", "nvt, npt or nve", choice("nvt", "npt", "nve"), "NAME"),
+    )
+    temperature: tuple[float, ...] = field(
+        default=(300.0,),
+        metadata=about(
+            "explore",
+            "K; several, [300, 900], are simulations side by side",
+            numbers(0.0, open_low=True),
+            "T",
+            "300.0",
+        ),
+    )
+    final_temperature: float | None = field(
+        default=None,
+        metadata=about(
+            "explore",
+            "K: heat or cool evenly from temperature to it",
+            number(0.0, open_low=True),
+            "T",
+            "2000.0",
+        ),
+    )
+    pressure: tuple[float, ...] = field(
+        default=(0.0,),
+        metadata=about(
+            "explore",
+            "GPa, of ensemble npt; several are simulations side by side",
+            numbers(float("-inf")),
+            "P",
+            "0.0",
+        ),
+    )
+    time: float = field(
+        default=10.0,
+        metadata=about(
+            "explore",
+            "length in ps that has to pass without extrapolation",
+            number(0.0, open_low=True),
+        ),
+    )
+    timestep: float = field(
+        default=1.0, metadata=about("explore", "time step in fs", number(0.0, open_low=True))
+    )
+    every: int = field(
+        default=10,
+        metadata=about("explore", "steps from one look at the grade to the next", integer(1)),
+    )
+    repeat: tuple[int, int, int] = field(
+        default=(1, 1, 1),
+        metadata=about(
+            "explore",
+            "copies of the starting structure along its cell vectors; what is too large for a "
+            "calculation is cut to the neighborhood of the atoms that extrapolate",
+            parse_repeat,
+            "[N, N, N]",
+        ),
+    )
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps."""
+        return max(1, round(1e3 * self.time / self.timestep))
+
+
+def conditions(given: Conditions) -> list[tuple[str, Mapping[str, Any]]]:
+    """One run for each temperature and pressure, with its name."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for temperature, pressure in product(given.temperature, given.pressure):
+        name = f"{given.ensemble}-{temperature:g}K"
+        if given.final_temperature is not None:
+            name = f"{given.ensemble}-{temperature:g}-{given.final_temperature:g}K"
+        if given.ensemble == "npt":
+            name += f"-{pressure:g}GPa"
+        found.append((name, {"temperature": temperature, "pressure": pressure}))
+    return found
+
+
+def heated(start: Atoms, given: Conditions, temperature: float, seed: int) -> Atoms:
+    """Return the starting structure, repeated, with velocities of a temperature.
+
+    Those that it comes with are kept. At rest in the mean, so that nothing drifts.
+    """
+    atoms: Atoms = start.repeat(given.repeat)
+    atoms.calc = None
+    if not atoms.get_momenta().any():
+        rng = np.random.default_rng(seed)
+        MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+        Stationary(atoms)
+    return atoms

@@ -1,0 +1,92 @@
+"""Molecular dynamics in ASE, where LAMMPS is not at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import units
+from ase.md.langevin import Langevin
+from ase.md.melchionna import MelchionnaNPT
+from ase.md.verlet import VelocityVerlet
+
+from mtpot.active.explorers.collect import Broken, Collector
+from mtpot.active.explorers.dynamics import Conditions, conditions, heated
+from mtpot.calculator import MTPCalculator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ase import Atoms
+    from ase.md.md import MolecularDynamics as Dynamics
+
+    from mtpot.active.explorers.common import Exploration, Watch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MolecularDynamics(Conditions):
+    """NVT by Langevin's, NPT by Melchionna's equations."""
+
+    def check(self) -> None:
+        """All of it comes with ASE."""
+
+    def variants(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """One for each temperature and pressure."""
+        return conditions(self)
+
+    def explore(  # noqa: PLR0913, PLR0917 - a task has as many parts
+        self,
+        start: Atoms,
+        potential: Path,
+        watch: Watch,
+        variant: Mapping[str, Any],
+        seed: int,
+        folder: Path,
+    ) -> Exploration:
+        """Run in the process of the task."""
+        atoms = heated(start, self, variant["temperature"], seed)
+        atoms.calc = MTPCalculator(potential)
+        dynamics = self.dynamics(atoms, variant, seed)
+        collector = Collector(watch, folder)
+        steps, broken = 0, False
+        try:
+            while True:
+                atoms.get_forces()
+                collector.look(atoms, atoms.calc.results["grade"], 1e-3 * self.timestep * steps)
+                if steps >= self.steps:
+                    break
+                self.heat(dynamics, variant["temperature"], steps)
+                taken = min(watch.every, self.steps - steps)
+                dynamics.run(taken)
+                steps += taken
+        except Broken:
+            broken = True
+        return collector.found(broken, steps, 1e-3 * self.timestep * steps)
+
+    def dynamics(self, atoms: Atoms, variant: Mapping[str, Any], seed: int) -> Dynamics:
+        """Return ASE's object for the ensemble."""
+        step, temperature = self.timestep * units.fs, variant["temperature"]
+        if self.ensemble == "nve":
+            return VelocityVerlet(atoms, step)
+        if self.ensemble == "nvt":
+            rng = np.random.default_rng(seed + 1)
+            return Langevin(
+                atoms, step, temperature_K=temperature, friction=0.01 / units.fs, rng=rng
+            )
+        return MelchionnaNPT(
+            atoms,
+            step,
+            temperature_K=temperature,
+            externalstress=-variant["pressure"] * units.GPa,
+            ttime=25.0 * units.fs,
+            pfactor=(75.0 * units.fs) ** 2 * 100.0 * units.GPa,
+        )
+
+    def heat(self, dynamics: Dynamics, first: float, steps: int) -> None:
+        """Set the temperature of a ramp."""
+        if self.final_temperature is not None and hasattr(dynamics, "set_temperature"):
+            share = steps / self.steps
+            now = first + share * (self.final_temperature - first)
+            dynamics.set_temperature(temperature_K=now)

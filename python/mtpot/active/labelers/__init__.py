@@ -1,0 +1,107 @@
+"""Labelers: where energies, forces and stresses come from.
+
+Each is a file of this folder and a line in `LABELERS`, whose key is also that of the table [label]
+in the settings which chooses it. `label(atoms, folder)` returns the structure with its results, or
+raises: LabelError if there are none to be had with these settings, Waiting if somebody has to run a
+program first. Nothing else makes a label.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from ase import Atoms
+from ase.io import read, write
+
+from mtpot.active.labelers import ase_calculator, exchange, function
+from mtpot.active.labelers.common import Labeler, LabelError, Waiting
+from mtpot.active.labelers.sound import sound_label
+from mtpot.active.plan import PLAN_KEYS
+from mtpot.active.tasks import Outcome, prepare
+from mtpot.errors import InputError, MtpotError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = [
+    "LABELERS",
+    "LabelError",
+    "Labeler",
+    "Waiting",
+    "label_in",
+    "labeler_of",
+    "prepare_label",
+]
+
+LABELERS: dict[str, Callable[[Mapping[str, Any]], Labeler]] = {
+    "exchange": exchange.ExchangeLabeler,  # before calculator, which it may have besides
+    "calculator": ase_calculator.AseLabeler,
+    "function": function.FunctionLabeler,
+}
+
+STRUCTURE, LABELED = "structure.extxyz", "label.extxyz"
+
+
+def labeler_of(table: Mapping[str, Any]) -> Labeler:
+    """Return the labeler of the table [label].
+
+    Raises
+    ------
+    InputError
+        No key chooses one, or its settings do not fit; names the key.
+    """
+    table = {key.replace("-", "_"): value for key, value in table.items()}
+    for key, make in LABELERS.items():
+        if key in table:
+            known = ("calculator", "profile", "settings", key, "max_force", *PLAN_KEYS)
+            if key == "function":
+                known = (key, "max_force", *PLAN_KEYS)
+            _refuse_unknown(table, known)
+            return make(table)
+    raise InputError(
+        f"[label] names none of {', '.join(sorted(LABELERS))}: mlp learn --template shows them"
+    )
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: Sequence[str]) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            raise InputError(f"[label] unknown key {key}; {hint}".replace("_", "-"))
+
+
+def prepare_label(folder: Path, atoms: Atoms, table: Mapping[str, Any]) -> Path:
+    """Write the task of labeling a structure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bare = atoms.copy()
+    bare.calc = None
+    write(folder / STRUCTURE, bare, format="extxyz")
+    return prepare(folder, "label", {"label": dict(table)})
+
+
+def label_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
+    """Label the structure of a task; runs in a process of its own."""
+    atoms = _one(folder / STRUCTURE)
+    try:
+        labeled = labeler_of(content["label"]).label(atoms, folder)
+        sound_label(atoms, labeled, content["label"])
+    except Waiting as reason:
+        return Outcome("waiting", str(reason))
+    except (LabelError, MtpotError) as error:
+        return Outcome("failed", str(error))
+    write(folder / LABELED, labeled, format="extxyz")
+    return Outcome("done")
+
+
+def label_of(folder: Path) -> Atoms:
+    """Return the structure with the results of a task that is done."""
+    return _one(folder / LABELED)
+
+
+def _one(path: Path) -> Atoms:
+    atoms = read(path, format="extxyz")
+    assert isinstance(atoms, Atoms)
+    return atoms

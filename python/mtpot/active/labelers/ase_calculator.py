@@ -1,0 +1,190 @@
+"""Labels by any calculator of ASE, or one that is written for it.
+
+[label]
+calculator = "espresso"          # a name that ASE knows, one of ALIASES, or "module:Class"
+profile = { command = "mpirun -np 2 pw.x", pseudo_dir = "pseudos" }    # of newer calculators
+settings = { ... }               # keyword arguments of the calculator
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from contextlib import chdir
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ase.calculators.calculator import get_calculator_class
+from ase.calculators.genericfileio import GenericFileIOCalculator
+
+from mtpot.active.imported import imported
+from mtpot.active.labelers.common import LabelError, with_label
+from mtpot.data.atoms import is_unconverged
+from mtpot.data.programs import force_consistent, recognize
+from mtpot.errors import InputError
+from mtpot.stress import has_stress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ase import Atoms
+    from ase.calculators.calculator import BaseCalculator
+
+ALIASES = {
+    "tblite": "tblite.ase:TBLite",
+    "dftpy": "dftpy.api.api4ase:DFTpyCalculator",
+    "gpaw": "gpaw:GPAW",
+}
+"""Calculators that come with their programs, by the names that are used for them."""
+
+_FILES = ("pseudo_dir", "pp_paths")
+
+
+class AseLabeler:
+    """A calculator of ASE, made anew for every structure.
+
+    Raises
+    ------
+    InputError
+        There is no such calculator, or it does not take the settings.
+    """
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        self.name = str(table["calculator"])
+        self._class = _class_of(self.name)
+        self._settings = dict(table.get("settings", {}))
+        self._profile = dict(table.get("profile", {}))
+
+    def check(self) -> None:
+        """Refuse a missing program or folder, and settings that the calculator does not take."""
+        for command in (self._profile.get("command"), self._settings.get("command")):
+            if command is not None:
+                check_command(str(command))
+        for key in _FILES:
+            if key in self._profile and not Path(self._profile[key]).is_dir():
+                raise InputError(f"[label] profile {key}: {self._profile[key]} is no folder")
+        self.calculator()
+
+    def calculator(self) -> BaseCalculator:
+        """Make the calculator; files are relative to the current folder."""
+        settings = dict(self._settings)
+        if self._profile:
+            settings["profile"] = self._made_profile()
+        try:
+            made: BaseCalculator = self._class(**settings)
+        except Exception as error:
+            raise InputError(
+                f"[label] calculator {self.name} does not take these settings: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        return made
+
+    def label(self, atoms: Atoms, folder: Path) -> Atoms:
+        """Calculate in the folder, and look into what the program has written."""
+        atoms = atoms.copy()
+        atoms.calc = self.calculator()
+        with chdir(folder):
+            try:
+                atoms.get_potential_energy()
+                atoms.get_forces()
+                if has_stress(atoms.cell.array, atoms.pbc) and _has(atoms.calc, "stress"):
+                    atoms.get_stress()
+            except Exception as error:
+                raise LabelError(_why(error, folder)) from error
+        check_convergence(folder)
+        return with_label(atoms, force_consistent(atoms).calc.results)
+
+    def _made_profile(self) -> Any:
+        name = f"{self._class.__name__}Profile"
+        make = getattr(import_module(self._class.__module__), name, None)
+        if not issubclass(self._class, GenericFileIOCalculator) or make is None:
+            raise InputError(
+                f"[label] calculator {self.name} has no profile: its command is one of its settings"
+            )
+        values = {
+            key: str(Path(value).absolute()) if key in _FILES else value
+            for key, value in self._profile.items()
+        }
+        if "command" in values:
+            values["command"] = absolute_command(str(values["command"]))
+        try:
+            return make(**values)
+        except TypeError as error:
+            raise InputError(f"[label] profile: {error}") from error
+
+
+def check_command(command: str) -> None:
+    """Refuse a command whose program does not exist.
+
+    Raises
+    ------
+    InputError
+        It does not; names it.
+    """
+    words = shlex.split(command)
+    if not words or shutil.which(words[0]) is None:
+        raise InputError(
+            f"[label] command {command!r}: there is no program {words[0] if words else ''!r}; "
+            "install it, load its module, or give its path"
+        )
+
+
+def absolute_command(command: str) -> str:
+    """Return a command that means the same in any folder."""
+    words = shlex.split(command)
+    if words and os.sep in words[0]:
+        words[0] = str(Path(words[0]).absolute())
+    return shlex.join(words)
+
+
+def check_convergence(folder: Path) -> None:
+    """Refuse a calculation whose own output says that its electrons did not converge.
+
+    Raises
+    ------
+    LabelError
+        It says so, or its output cannot be read.
+    """
+    for path, images in outputs_in(folder):
+        if not images:
+            raise LabelError(f"{path.name} has no complete calculation")
+        if is_unconverged(images[-1].info):
+            raise LabelError(f"{path.name}: the electrons did not converge")
+
+
+def outputs_in(folder: Path) -> Iterator[tuple[Path, list[Atoms]]]:
+    """Yield the outputs of programs in a folder, with their structures."""
+    for path in sorted(folder.iterdir()):
+        program = recognize(path) if path.is_file() else None
+        if program is not None and path.suffix != ".db":
+            try:
+                yield path, [atoms for _, atoms in program.read(path)]
+            except Exception as error:
+                raise LabelError(f"{path.name} cannot be read: {error}") from error
+
+
+def _class_of(name: str) -> Any:
+    if ":" in name or name.lower() in ALIASES:
+        return imported(ALIASES.get(name.lower(), name))
+    try:
+        return get_calculator_class(name.lower())
+    except (ImportError, AttributeError, KeyError, SyntaxError) as error:
+        raise InputError(
+            f"[label] calculator {name}: ASE has none of this name ({error}); beside its names "
+            f"there are {', '.join(sorted(ALIASES))}, and any module:Class"
+        ) from error
+
+
+def _has(calculator: Any, name: str) -> bool:
+    return name in getattr(calculator, "implemented_properties", ())
+
+
+def _why(error: BaseException, folder: Path) -> str:
+    """Return the error with what the program said of it, if it has written a known output."""
+    try:
+        check_convergence(folder)
+    except LabelError as reason:
+        return str(reason)
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,256 @@
+"""Learning by iterations: explore, select, label, train, until nothing extrapolates any more.
+
+Podryabinkin & Shapeev, Comput. Mater. Sci. 140 (2017) 171. Where a run stands is a fact of its
+store: iteration and phase. Every phase can be begun again wherever it was killed, and ends with one
+transaction that holds its result and the next phase.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from mtpot.active.beginning import disturbed
+from mtpot.active.explorers import (
+    Watch,
+    candidates_of,
+    explorers_of,
+    prepare_exploration,
+)
+from mtpot.active.select import select_frames
+from mtpot.active.training import GRADED, labeled_frames, train_on_labels
+from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
+from mtpot.data.check import elements_of
+from mtpot.data.sets import find_files, read_atoms_of_sets, read_sets
+from mtpot.errors import InputError, MtpotError
+from mtpot.potential import MTP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from mtpot.active.driver import Run
+    from mtpot.active.explorers import Explorer
+    from mtpot.active.settings import LearnSettings
+    from mtpot.active.tasks import Outcome
+
+Phase = Literal["label", "train", "explore", "select", "finished"]
+
+
+class Position(NamedTuple):
+    """Where a run stands."""
+
+    iteration: int
+    phase: Phase
+
+
+def learn(run: Run) -> None:
+    """Go on from where the run stands until it is finished.
+
+    Raises
+    ------
+    InputError
+        Structures or data do not fit.
+    MtpotError
+        The run cannot go on: too many failures, or its budget is used up.
+    """
+    if run.store.fact("position") is None:
+        begin(run)
+    while True:
+        position = Position(*run.store.fact("position"))
+        if position.phase == "finished":
+            return
+        _PHASES[position.phase](run, position.iteration)
+
+
+def begin(run: Run) -> None:
+    """Enter the starting structures, copies of them and the frames that have labels already."""
+    settings, store = run.settings, run.store
+    starts = read_starts(settings)
+    known = read_sets(settings.data)
+    rng = np.random.default_rng(settings.seed)
+    given = settings.training((), settings.output).species
+    found = elements_of([*(frame_from_atoms(atoms) for atoms in starts), *known])
+    with store.transaction():
+        for frame in known:
+            store.add(atoms_from_frame(frame), state="done", origin="data")
+        for atoms in starts:
+            store.add(atoms, state="queued", origin="start")
+            copies = disturbed(atoms, settings.initial, settings.displacement, settings.strain, rng)
+            for copy in copies:
+                store.add(copy, state="queued", origin="displaced")
+        store.set_fact("species", list(given or found))
+        store.set_fact("position", (0, "label"))
+
+
+def read_starts(settings: LearnSettings) -> list[Atoms]:
+    """Return the structures that simulations begin with, without labels.
+
+    Raises
+    ------
+    InputError
+        There is no such file.
+    """
+    for path in find_files(settings.start):
+        if not path.exists():
+            raise InputError(f"start: {path}: no such file")
+    starts = []
+    for atoms, _ in read_atoms_of_sets(settings.start):
+        bare = atoms.copy()
+        bare.calc = None
+        starts.append(bare)
+    return starts
+
+
+def _label(run: Run, iteration: int) -> None:
+    run.label_all()
+    if not run.store.counts()["done"]:
+        raise MtpotError("no structure could be labeled; mlp learn --status shows why")
+    run.store.set_fact("position", (iteration, "train"))
+
+
+def _train(run: Run, iteration: int) -> None:
+    train_on_labels(run, iteration)
+    content = run.store.events("training")[f"{iteration:03d}"]
+    errors = content["errors"]
+    run.tell(
+        f"iteration {iteration}: trained on {content['frames']} frames  "
+        f"{1e3 * (errors['energy_rmse_per_atom'] or 0.0):.2f} meV/atom  "
+        f"{errors['force_rmse'] or 0.0:.4f} eV/Å RMSE  {content['seconds']:.1f} s"
+    )
+    run.store.set_fact("position", (iteration, "explore"))
+
+
+class _Planned(NamedTuple):
+    """An exploration of an iteration: its name, its folder, and what it is to do."""
+
+    name: str
+    folder: Path
+
+
+def _explorations(run: Run, iteration: int) -> Iterator[_Planned]:
+    """Prepare every simulation from every starting structure."""
+    settings = run.settings
+    starts = read_starts(settings)
+    potential = run.folder / "trainings" / f"{iteration:03d}" / GRADED
+    index = 0
+    for table, explorer in zip(settings.explore, explorers_of(settings), strict=True):
+        for variant_name, variant in explorer.variants():
+            for number, start in enumerate(_starts_of(explorer, starts)):
+                name = variant_name if len(starts) == 1 else f"{variant_name}-{number}"
+                name = f"{index:02d}-{name}"
+                folder = run.folder / "explorations" / f"{iteration:03d}" / name
+                seeds = np.random.SeedSequence([settings.seed, iteration, index])
+                index += 1
+                yield _Planned(
+                    name,
+                    prepare_exploration(
+                        folder,
+                        start,
+                        potential=potential,
+                        watch=watch_of(settings, explorer),
+                        table=table,
+                        variant=variant,
+                        seed=int(seeds.generate_state(1)[0]),
+                    ),
+                )
+
+
+def _starts_of(explorer: Explorer, starts: Sequence[Atoms]) -> Sequence[Atoms]:
+    """One of the starts is enough for an explorer that brings its own structures."""
+    own = getattr(explorer, "structures", ()) or getattr(explorer, "compositions", ())
+    return starts[:1] if own else starts
+
+
+def watch_of(settings: LearnSettings, explorer: Explorer) -> Watch:
+    """Return the thresholds, and how often an explorer looks."""
+    every = getattr(explorer, "every", 1)
+    return Watch(settings.select_threshold, settings.break_threshold, every)
+
+
+def _explore(run: Run, iteration: int) -> None:
+    planned = {each.folder: each for each in _explorations(run, iteration)}
+    for folder, outcome in run.tasks(planned):
+        _take_exploration(run, f"{iteration:03d}/{planned[folder].name}", folder, outcome)
+    run.store.set_fact("position", (iteration, "select"))
+
+
+def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> None:
+    """Record what a simulation has found; one that failed may have found something before."""
+    found = dict(outcome.found)
+    if outcome.end != "done":
+        candidates = len(candidates_of(folder))
+        if not candidates:
+            raise MtpotError(f"exploration {name} failed, in {folder}: {outcome.reason}")
+        found = {"ended": "failed", "candidates": candidates, "reason": outcome.reason}
+    run.store.record("exploration", name, {**found, "seconds": outcome.seconds})
+    length = (
+        f"{found['picoseconds']:g} ps"
+        if found.get("picoseconds")
+        else f"{found.get('steps', 0)} steps"
+    )
+    if outcome.end != "done":
+        length += f" ({outcome.reason.splitlines()[0]})"
+    run.tell(
+        f"explored {name}: {found['ended']} after {length}, largest grade "
+        f"{found.get('largest', float('nan')):.3g}, {found['candidates']} candidates  "
+        f"{outcome.seconds:.1f} s"
+    )
+
+
+def _select(run: Run, iteration: int) -> None:
+    settings, store = run.settings, run.store
+    candidates = list(_candidates(run, iteration))
+    if not candidates:
+        store.set_fact("position", (iteration, "finished"))
+        run.tell(f"finished after iteration {iteration}: nothing extrapolates any more")
+        return
+    potential = MTP.load(run.folder / "trainings" / f"{iteration:03d}" / GRADED)
+    frames = [frame_from_atoms(atoms, name) for name, atoms in candidates]
+    indexes = select_frames(
+        potential, labeled_frames(store), frames, settings.select_threshold, settings.threads
+    )
+    indexes.sort(key=lambda index: -candidates[index][1].info["grade"])
+    room = settings.max_labels - sum(store.counts()[each] for each in ("done", "set-aside"))
+    if room <= 0:
+        raise MtpotError(
+            f"max-labels {settings.max_labels} are used up, and structures still extrapolate: "
+            "raise it, and go on with --resume"
+        )
+    if iteration + 1 >= settings.max_iterations:
+        raise MtpotError(
+            f"max-iterations {settings.max_iterations} are done, and structures still extrapolate: "
+            "raise it, and go on with --resume"
+        )
+    chosen = indexes[: min(room, settings.labels_per_iteration)]
+    with store.transaction():
+        added = [
+            store.add(
+                atoms, state="queued", origin=name, iteration=iteration + 1,
+                grade=atoms.info["grade"],
+            )
+            for name, atoms in (candidates[index] for index in chosen)
+        ]  # fmt: skip
+        if not any(added):
+            raise MtpotError(
+                "all that extrapolates has been tried and set aside; mlp learn --status shows why"
+            )
+        store.record(
+            "selection", f"{iteration:03d}", {"candidates": len(candidates), "selected": len(added)}
+        )
+        store.set_fact("position", (iteration + 1, "label"))
+    run.tell(f"iteration {iteration + 1}: {len(added)} of {len(candidates)} candidates selected")
+
+
+def _candidates(run: Run, iteration: int) -> Iterator[tuple[str, Atoms]]:
+    """Yield what the simulations of an iteration have collected, with the name of each."""
+    place = run.folder / "explorations" / f"{iteration:03d}"
+    for folder in sorted(place.iterdir()):
+        for atoms in candidates_of(folder):
+            yield folder.name, atoms
+
+
+_PHASES = {"label": _label, "train": _train, "explore": _explore, "select": _select}

@@ -1,0 +1,182 @@
+"""A learning run as a whole: begun, checked, gone on with, looked at."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpot.active import tasks
+from mtpot.active.driver import DATABASE, Run, only_driver
+from mtpot.active.executors import EXECUTORS
+from mtpot.active.explorers import explorers_of
+from mtpot.active.labelers import labeler_of, prepare_label
+from mtpot.active.loop import learn, read_starts
+from mtpot.active.store import Store
+from mtpot.errors import InputError, MtpotError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mtpot.active.settings import LearnSettings
+
+_FIXED = ("label", "start", "data", "mode")
+"""Settings that make a run what it is; all others may change on the way."""
+_FREE = ("timeout", "fallback", "max_failures", "max-failures", "poll", "max_atoms", "max-atoms")
+"""Keys of [label] that change no label."""
+
+
+def work(settings: LearnSettings, tell: Callable[[str], None], *, resume: bool = False) -> None:
+    """Begin a run, or go on with it, until it is finished.
+
+    Raises
+    ------
+    InputError
+        Something is missing or does not fit, the folder holds a run that is not to be resumed or
+        that is another, or another process works on it.
+    MtpotError
+        The run stopped before its end.
+    """
+    path = settings.output / DATABASE
+    if path.exists() and not resume:
+        raise InputError(
+            f"{settings.output} holds a learning run: --resume goes on with it; or choose another "
+            "--output"
+        )
+    look(settings)
+    with only_driver(settings.output), _open(settings, tell) as store:
+        with EXECUTORS[settings.executor](settings.workers, settings.executor_setup) as pool:
+            run = Run(settings, store, pool, tell)
+            learn(run)
+        tell(f"{settings.output / 'potential.almtp'}: {_labels(store)}")
+
+
+@contextmanager
+def _open(settings: LearnSettings, tell: Callable[[str], None]) -> Iterator[Store]:
+    """Open the store, and compare its settings with these."""
+    store = Store(settings.output / DATABASE)
+    now = json.loads(json.dumps(settings.as_dict()))
+    before = store.fact("settings")
+    if before is not None:
+        _compare(before, now, tell)
+    store.set_fact("settings", now)
+    yield store
+
+
+def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], None]) -> None:
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if name == "label":
+            old, new = (_without_free(each) for each in (old, new))
+        if old == new or name == "output":
+            continue
+        if name in _FIXED:
+            raise InputError(
+                f"the run was begun with {name} = {json.dumps(old)}, not {json.dumps(new)}: labels "
+                "would not belong together. Give what it had, or another --output"
+            )
+        tell(f"{name}: {json.dumps(old)} is now {json.dumps(new)}")
+
+
+def _without_free(label: Any) -> dict[str, Any]:
+    return {key: value for key, value in dict(label or {}).items() if key not in _FREE}
+
+
+def look(settings: LearnSettings) -> None:
+    """Refuse what can be seen to be wrong without a calculation.
+
+    Raises
+    ------
+    InputError
+        A program, file or setting is missing or does not fit; names it.
+    """
+    starts = read_starts(settings)
+    labeler_of(settings.label).check()
+    for explorer in explorers_of(settings):
+        explorer.check()
+    elements = {symbol for atoms in starts for symbol in atoms.symbols}
+    _check_elements(settings, elements)
+    largest = max(len(atoms) for atoms in starts)
+    if largest > settings.plan().max_atoms:
+        raise InputError(
+            f"start: a structure of {largest} atoms cannot be labeled: [label] max-atoms is "
+            f"{settings.plan().max_atoms}; give a small cell, and repeat it in [[explore]]"
+        )
+
+
+def _check_elements(settings: LearnSettings, elements: set[str]) -> None:
+    """Refuse elements that lack a pseudopotential, where the calculator is given a table of them."""
+    table = settings.label.get("settings", {}).get("pseudopotentials")
+    missing = sorted(elements - set(table)) if isinstance(table, dict) else []
+    if missing:
+        raise InputError(
+            f"[label] settings pseudopotentials: there is none for {', '.join(missing)}"
+        )
+
+
+def check(settings: LearnSettings, tell: Callable[[str], None]) -> None:
+    """Look for all that is needed, and label the smallest starting structure to see it work.
+
+    Raises
+    ------
+    InputError
+        As `look`.
+    MtpotError
+        The calculation gives no label; says why.
+    """
+    look(settings)
+    atoms = min(read_starts(settings), key=len)
+    with tempfile.TemporaryDirectory(prefix="mtpot-check-") as place:
+        folder = prepare_label(Path(place), atoms, settings.plan().table(settings.label, 1))
+        started = time.perf_counter()
+        outcome = tasks.run(str(folder), settings.plan().timeout, settings.threads)
+        seconds = time.perf_counter() - started
+        words = tasks.last_words(folder)
+    if outcome.end == "waiting":
+        tell(f"inputs are written to {outcome.reason}")
+    elif outcome.end != "done":
+        raise MtpotError(f"the labeler gives no label: {outcome.reason}\n{words}".strip())
+    else:
+        tell(f"the labeler works: {len(atoms)} atoms in {seconds:.1f} s")
+
+
+def status(settings: LearnSettings) -> str:
+    """Say where a run stands.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    path = settings.output / DATABASE
+    if not path.exists():
+        raise InputError(f"{settings.output} holds no learning run")
+    store = Store(path)
+    iteration, phase = store.fact("position", (0, "label"))
+    lines = [f"iteration {iteration}: {phase}", f"structures: {_labels(store)}"]
+    for name, event in store.events("training").items():
+        errors = event["errors"]
+        lines.append(
+            f"training {name}: {event['frames']} frames, "
+            f"{1e3 * (errors['energy_rmse_per_atom'] or 0):.2f} meV/atom, "
+            f"{errors['force_rmse'] or 0:.4f} eV/Å RMSE"
+        )
+    for name, event in store.events("exploration").items():
+        lines.append(f"exploration {name}: {event['ended']}, {event['candidates']} candidates")
+    for entry in store.entries("set-aside"):
+        reason = entry.log.splitlines()[-1] if entry.log else ""
+        lines.append(f"set aside: structure {entry.id} from {entry.origin}: {reason}")
+    return "\n".join(lines) + "\n"
+
+
+def _labels(store: Store) -> str:
+    counts = store.counts()
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+
+
+def report(settings: LearnSettings) -> str:
+    """Write the report of a run and return where it is."""
+    raise InputError("not yet")

@@ -1,0 +1,206 @@
+"""The record of a learning run: one SQLite file that is also a database of ASE.
+
+Every structure that a calculation was asked for is a row of it, readable with `ase db`: its labels,
+and as key-value pairs its state, origin, iteration, grade and number of attempts. Two tables beside
+those of ASE hold where the run stands and what has happened. Whatever belongs together is
+written in one transaction, so that a run killed at any moment goes on from the last one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import ase.db
+import numpy as np
+
+from mtpot.errors import InputError, MtpotError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from ase import Atoms
+    from ase.db.row import AtomsRow
+
+State = Literal["queued", "running", "done", "failed", "set-aside"]
+STATES: tuple[State, ...] = get_args(State)
+"""What a structure can be: waiting for its label, being calculated, labeled, to be tried again with
+other settings, or given up."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS mtpot_facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS mtpot_events (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, time REAL NOT NULL,
+    content TEXT NOT NULL, UNIQUE (kind, name));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A structure of the run, with its labels as results of a calculator once it is done.
+
+    `id` is its number in the database, `origin` what it came from, `grade` its extrapolation
+    grade when it was found (None for those nobody graded), `log` the last words of its
+    calculations.
+    """
+
+    id: int
+    atoms: Atoms
+    state: State
+    origin: str
+    iteration: int
+    grade: float | None
+    attempts: int
+    log: str
+
+
+class Store:
+    """The database of one run, created where there is none.
+
+    Raises
+    ------
+    InputError
+        The file is not a database, or not one of a learning run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            # Locks of SQLite end with the process that holds them; a lock file would stay.
+            self._database = ase.db.connect(path, type="db", use_lock_file=False)
+            new = not path.exists()
+            with self.transaction():
+                self._connection.executescript(_TABLES)
+                if new:
+                    self._database.count()  # makes the tables of ASE
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise InputError(f"{path} is not the record of a learning run: {error}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write what the block writes as a whole or not at all; blocks may be nested.
+
+        Raises
+        ------
+        MtpotError
+            The file cannot be written: no space, no permission, or locked for 20 seconds.
+        """
+        if self._database.connection is not None:
+            yield
+            return
+        try:
+            with self._database:
+                yield
+        except sqlite3.OperationalError as error:
+            raise MtpotError(f"{self.path} cannot be written: {error}") from error
+
+    def add(
+        self,
+        atoms: Atoms,
+        *,
+        state: State,
+        origin: str,
+        iteration: int = 0,
+        grade: float | None = None,
+    ) -> int | None:
+        """Add a structure and return its number; None if the run has it already."""
+        digest = digest_of(atoms)
+        with self.transaction():
+            if self._database.count(digest=digest):
+                return None
+            pairs = {"state": state, "origin": origin, "iteration": iteration, "digest": digest}
+            if grade is not None:
+                pairs["grade"] = float(grade)
+            return int(self._database.write(atoms, key_value_pairs=pairs | {"attempts": 0}))
+
+    def update(
+        self,
+        number: int,
+        state: State,
+        *,
+        label: Atoms | None = None,
+        attempts: int | None = None,
+        log: str | None = None,
+    ) -> None:
+        """Change the state of a structure, and give it its label or its log."""
+        pairs: dict[str, Any] = {"state": state}
+        if attempts is not None:
+            pairs["attempts"] = attempts
+        with self.transaction():
+            data = {} if log is None else {"log": log}
+            self._database.update(number, atoms=label, data=data, **pairs)
+
+    def entries(self, *states: State) -> list[Entry]:
+        """Structures in the order in which they came, of certain states or all."""
+        with self.transaction():
+            rows = list(self._database.select(sort="id"))
+        entries = [_entry(row) for row in rows]
+        return [entry for entry in entries if not states or entry.state in states]
+
+    def counts(self) -> dict[State, int]:
+        """Count the structures of every state."""
+        with self.transaction():
+            return {state: self._database.count(state=state) for state in STATES}
+
+    def set_fact(self, name: str, value: Any) -> None:
+        """Keep what JSON can hold under a name."""
+        with self.transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO mtpot_facts VALUES (?, ?)", (name, json.dumps(value))
+            )
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        """Return what is kept under a name."""
+        with self.transaction():
+            query = "SELECT value FROM mtpot_facts WHERE name = ?"
+            row = self._connection.execute(query, (name,)).fetchone()
+        return default if row is None else json.loads(row[0])
+
+    def record(self, kind: str, name: str, content: Mapping[str, Any]) -> None:
+        """Record an event; one of this kind and name that is there is replaced."""
+        with self.transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO mtpot_events (kind, name, time, content) "
+                "VALUES (?, ?, ?, ?)",
+                (kind, name, time.time(), json.dumps(content)),
+            )
+
+    def events(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Events of a kind by name, in their order, each with the `time` it was recorded at."""
+        with self.transaction():
+            query = "SELECT name, time, content FROM mtpot_events WHERE kind = ? ORDER BY id"
+            rows = self._connection.execute(query, (kind,)).fetchall()
+        return {name: {"time": when, **json.loads(content)} for name, when, content in rows}
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection = self._database.connection
+        return connection
+
+
+def digest_of(atoms: Atoms) -> str:
+    """Return a name that equal structures share: elements, cell and positions to 1e-6 angstrom."""
+    numbers = np.concatenate([atoms.cell.array.ravel(), atoms.positions.ravel()])
+    rounded = np.rint(1e6 * numbers).astype(np.int64)
+    text = atoms.numbers.tobytes() + bytes(atoms.pbc) + rounded.tobytes()
+    return hashlib.sha256(text).hexdigest()[:16] + "d"  # ASE refuses text that is a number
+
+
+def _entry(row: AtomsRow) -> Entry:
+    pairs = row.key_value_pairs
+    return Entry(
+        id=row.id,
+        atoms=row.toatoms(),
+        state=pairs["state"],
+        origin=pairs["origin"],
+        iteration=int(pairs["iteration"]),
+        grade=pairs.get("grade"),
+        attempts=int(pairs["attempts"]),
+        log=row.data.get("log", ""),
+    )

@@ -1,0 +1,86 @@
+"""One training of a learning run, from its labels to a potential with its active set."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mtpot.active.select import build_selection
+from mtpot.data.atoms import frame_from_atoms
+from mtpot.data.check import elements_of
+from mtpot.files import make_folder
+from mtpot.potential import MTP
+from mtpot.train.checkpoint import Checkpoint, exists, facts_of, resume
+from mtpot.train.metrics import evaluate_frames, measure
+from mtpot.train.trainer import train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mtpot.active.driver import Run
+    from mtpot.active.store import Store
+    from mtpot.data.frame import Frame
+
+POTENTIAL, GRADED = "potential.mtp", "potential.almtp"
+_GROWTH = 1.5
+"""Of the training set, after which training begins anew instead of from the last potential."""
+
+
+def labeled_frames(store: Store) -> list[Frame]:
+    """Return the frames that have labels, in the order in which structures were added."""
+    return [
+        frame_from_atoms(entry.atoms, f"{store.path} (row {entry.id})")
+        for entry in store.entries("done")
+    ]
+
+
+def train_on_labels(run: Run, iteration: int) -> MTP:
+    """Train on all labels, and leave the potential as that of the iteration and of the run.
+
+    A training that was killed goes on from its checkpoint.
+    """
+    started = time.perf_counter()
+    frames = labeled_frames(run.store)
+    folder = make_folder(run.folder / "trainings" / f"{iteration:03d}")
+    species = run.store.fact("species") or elements_of(frames)
+    settings = run.settings.training(tuple(species), folder)
+    fresh_at, start = run.store.fact("fresh", 0), run.folder / POTENTIAL
+    fresh = not start.exists() or len(frames) >= _GROWTH * fresh_at
+    if not fresh:
+        settings = replace(settings, start=_kept(start, folder))
+    checkpoint = _checkpoint(folder / "checkpoint", facts_of(settings.as_dict(), frames, []))
+    result = train(settings, frames, checkpoint=checkpoint)
+    selection = build_selection(result.potential, frames, "nbh", settings.threads)
+    potential = MTP(result.potential.core, selection)
+    potential.save(folder / GRADED, overwrite=True)
+    for place in (run.folder / POTENTIAL, run.folder / GRADED):
+        potential.save(place, overwrite=True)
+    summary = measure(frames, evaluate_frames(potential, frames, settings.threads)).total
+    content: dict[str, Any] = {
+        "frames": len(frames),
+        "seconds": time.perf_counter() - started,
+        "loss": result.loss,
+        "fresh": fresh,
+        "errors": summary.as_dict(),
+    }
+    with run.store.transaction():
+        run.store.record("training", f"{iteration:03d}", content)
+        if fresh:
+            run.store.set_fact("fresh", len(frames))
+    checkpoint.remove()
+    return potential
+
+
+def _kept(start: Path, folder: Path) -> Path:
+    """Copy of the potential that training begins with: the run's own is replaced at the end."""
+    kept = folder / "start.mtp"
+    if not kept.exists():
+        MTP.load(start).save(kept)
+    return kept
+
+
+def _checkpoint(path: Path, facts: dict[str, Any]) -> Checkpoint:
+    if exists(path):
+        return resume(path, facts, lambda _: None)
+    return Checkpoint(path, facts)

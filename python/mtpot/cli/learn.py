@@ -1,0 +1,106 @@
+"""Learn a potential for a simulation: explore, select, label, train.
+
+  mlp learn settings.toml                begin
+  mlp learn settings.toml --resume       go on after a crash, Ctrl-C, or a change of thresholds
+  mlp learn settings.toml --check        one tiny calculation of every kind, then stop
+  mlp learn settings.toml --status       where the run stands
+  mlp learn --template settings.toml     write a commented settings file
+
+Leaves in the output folder: potential.mtp and potential.almtp, always the newest; learn.db, the
+record, which is also a database of ASE; and the folders labels, trainings and explorations.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpot.active.settings import TABLES, LearnSettings, load_settings
+from mtpot.cli.train import add_flag
+from mtpot.train.option import options_in
+from mtpot.train.parsers import parse_paths
+
+if TYPE_CHECKING:
+    import argparse
+
+SUMMARY = "learn a potential actively, calling a quantum-mechanical program where it is needed"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line: a flag for each plain key of the settings."""
+    parser.add_argument(
+        "settings", nargs="?", type=Path, metavar="SETTINGS.toml", help="settings file"
+    )
+    doing = parser.add_mutually_exclusive_group()
+    for flag, text in (
+        ("--resume", "go on with the run in the output folder"),
+        (
+            "--check",
+            "calculate one tiny structure with the labeler, look for all that is needed, stop",
+        ),
+        ("--status", "show where the run stands, and stop"),
+        ("--report", "write the run's report anew, and stop"),
+    ):
+        doing.add_argument(flag, action="store_true", help=text)
+    parser.add_argument(
+        "--template",
+        nargs="?",
+        const=Path("-"),
+        type=Path,
+        metavar="FILE",
+        help="write a commented settings file (without FILE: print it) and stop",
+    )
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for name, option, default in options_in(LearnSettings):
+        if name in TABLES:
+            continue
+        if option.section not in groups:
+            groups[option.section] = parser.add_argument_group(option.section)
+        several: dict[str, Any] = (
+            {"nargs": "+", "action": "extend"} if option.parse is parse_paths else {}
+        )
+        add_flag(groups[option.section], name, option, default, **several)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return its exit code.
+
+    Raises
+    ------
+    InputError, FormatError
+        A setting, a file or a program is refused; nothing has been calculated then.
+    MtpotError
+        The run stopped before its end; it can go on.
+    """
+    from mtpot.active import run as runs
+
+    if arguments.template is not None:
+        return _write_template(arguments.template)
+    names = [name for name, _, _ in options_in(LearnSettings) if name not in TABLES]
+    flags = {name: getattr(arguments, name) for name in names if name in arguments}
+    settings = load_settings(arguments.settings, flags)
+    if arguments.status:
+        print(runs.status(settings), end="")
+    elif arguments.report:
+        print(runs.report(settings))
+    elif arguments.check:
+        runs.check(settings, _tell)
+    else:
+        runs.work(settings, _tell, resume=arguments.resume)
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _write_template(target: Path) -> int:
+    from mtpot.active.template import template
+    from mtpot.files import write_atomic
+
+    if target == Path("-"):
+        print(template(), end="")
+    else:
+        write_atomic(target, template())
+        print(f"{target}: fill it in, then mlp learn {target}")
+    return 0
