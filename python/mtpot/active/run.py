@@ -175,8 +175,3 @@ def status(settings: LearnSettings) -> str:
 def _labels(store: Store) -> str:
     counts = store.counts()
     return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-
-
-def report(settings: LearnSettings) -> str:
-    """Write the report of a run and return where it is."""
-    raise InputError("not yet")

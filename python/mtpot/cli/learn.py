@@ -39,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "calculate one tiny structure with the labeler, look for all that is needed, stop",
         ),
         ("--status", "show where the run stands, and stop"),
-        ("--report", "write the run's report anew, and stop"),
     ):
         doing.add_argument(flag, action="store_true", help=text)
     parser.add_argument(
@@ -81,8 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.settings, flags)
     if arguments.status:
         print(runs.status(settings), end="")
-    elif arguments.report:
-        print(runs.report(settings))
     elif arguments.check:
         runs.check(settings, _tell)
     else:

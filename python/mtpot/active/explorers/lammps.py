@@ -156,7 +156,7 @@ class Lammps(Conditions):
         candidates = _thin_candidates(folder / CANDIDATES)
         steps, grades = _grades(folder / GRADES)
         for atoms in candidates:
-            grades.append((atoms.info.get("step", 0), atoms.info["grade"]))
+            grades.append((int(atoms.info["step"]), float(atoms.info["grade"])))
         series = sorted({(1e-3 * self.timestep * step, grade) for step, grade in grades})
         last = steps if ended == "complete" else max((step for step, _ in grades), default=0)
         return Exploration(
