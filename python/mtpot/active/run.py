@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from mtpot.active.settings import LearnSettings
 
+MODES: dict[str, Callable[[Run], None]] = {"iterations": learn}
+"""Ways of learning, by the setting `mode`; each goes on from where the store says it is."""
+
 _FIXED = ("label", "start", "data", "mode")
 """Settings that make a run what it is; all others may change on the way."""
 _FREE = ("timeout", "fallback", "max_failures", "max-failures", "poll", "max_atoms", "max-atoms")
@@ -50,7 +53,7 @@ def work(settings: LearnSettings, tell: Callable[[str], None], *, resume: bool =
     with only_driver(settings.output), _open(settings, tell) as store:
         with EXECUTORS[settings.executor](settings.workers, settings.executor_setup) as pool:
             run = Run(settings, store, pool, tell)
-            learn(run)
+            MODES[settings.mode](run)
         tell(f"{settings.output / 'potential.almtp'}: {_labels(store)}")
 
 
@@ -102,13 +105,13 @@ def look(settings: LearnSettings) -> None:
     largest = max(len(atoms) for atoms in starts)
     if largest > settings.plan().max_atoms:
         raise InputError(
-            f"start: a structure of {largest} atoms cannot be labeled: [label] max-atoms is "
-            f"{settings.plan().max_atoms}; give a small cell, and repeat it in [[explore]]"
+            f"start: a structure of {largest} atoms cannot be labeled, [label] max-atoms is "
+            f"{settings.plan().max_atoms}; give a small cell and repeat it in [[explore]]"
         )
 
 
 def _check_elements(settings: LearnSettings, elements: set[str]) -> None:
-    """Refuse elements that lack a pseudopotential, where the calculator is given a table of them."""
+    """Refuse elements without a pseudopotential, where the calculator has a table of them."""
     table = settings.label.get("settings", {}).get("pseudopotentials")
     missing = sorted(elements - set(table)) if isinstance(table, dict) else []
     if missing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.plan import Plan, plan_of
@@ -47,7 +47,7 @@ class LearnSettings:
             "FILE", '["known.xyz"]',
         ),
     )  # fmt: skip
-    mode: Literal["iterations", "on-the-fly", "hull"] = field(
+    mode: str = field(
         default="iterations",
         metadata=about(
             "learning",
