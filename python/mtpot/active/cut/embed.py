@@ -1,0 +1,192 @@
+"""The atoms of a small cell: the neighborhoods as they are, and padding that fits to itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase import Atoms
+from scipy.spatial import cKDTree
+
+from mtpot.active.cut.surroundings import INSIDE, heights
+from mtpot.neighbors import complete_cell, pair_distances
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mtpot.active.cut.cells import Edge, Place
+    from mtpot.active.cut.surroundings import Floats, Integers, Surroundings
+
+VACUUM = 10.0
+"""Angstrom, or the cutoff if that is more: between surfaces, as programs for electrons need it."""
+
+_ALIKE = 0.3  # of the least distance: as near, atoms are two images of one, moved by heat
+_ROUNDING = 1e-6  # angstrom
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A small periodic cell with some neighborhoods.
+
+    Attributes
+    ----------
+    index
+        Atom of the large structure that each is, shape [n]: first the sites, then the other atoms
+        of their neighborhoods, then padding.
+    positions, cell
+        Angstrom.
+    core
+        How many atoms belong to the neighborhoods.
+    misfit
+        Atoms that had to go, though they were no second image of one that stayed, and atoms too
+        many or too few of each species, against the density around.
+    """
+
+    index: Integers
+    positions: Floats
+    cell: Floats
+    core: int
+    misfit: float
+
+    def atoms(self, symbols: Sequence[str]) -> Atoms:
+        """Return them with elements; `symbols` are those of the large structure."""
+        chosen = [symbols[i] for i in self.index]
+        return Atoms(chosen, positions=self.positions, cell=self.cell, pbc=True)
+
+
+def with_vacuum(atoms: Atoms, cutoff: float) -> Atoms:
+    """Return a copy that is periodic in all directions, without labels, its atoms where they were.
+
+    Directions without periodicity get vacuum.
+    """
+    cell, pbc = complete_cell(atoms.cell.array, atoms.pbc), np.array(atoms.pbc)
+    for k in np.flatnonzero(~pbc):
+        cell[k] *= np.ptp(atoms.positions @ cell[k]) + max(cutoff, VACUUM)  # a unit vector before
+    symbols = atoms.get_chemical_symbols()
+    return Atoms(symbols, positions=atoms.positions, cell=cell, pbc=True)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Atoms of a cell and of a rim around it, the ones to keep first."""
+
+    index: Integers
+    vectors: Floats
+    weights: Floats  # 1 inside, 0.5 at a face, 0 at the rim's end: images add up to 1
+    sites: int
+    core: NDArray[np.bool_]
+
+
+def embed(
+    large: Surroundings, place: Place, edges: Sequence[Edge], min_distance: float
+) -> Embedded | None:
+    """Fill a cell with the atoms around some sites.
+
+    Atoms up to half a distance outside the cell are taken in as well; of two atoms that are then
+    too close, the one farther outside goes, but never one of a neighborhood. So the two images
+    of one atom of a hot crystal become one again, and other faces close without a gap.
+
+    Returns
+    -------
+    None if atoms of the neighborhoods would come too close to each other.
+    """
+    window = _look(large, place, edges, min_distance)
+    cell, positions = _closed(window.vectors, edges, large.cutoff)
+    pairs, distances = pair_distances(Atoms(positions=positions, cell=cell, pbc=True), large.cutoff)
+    kept = _without_rivals(window, pairs, distances, min_distance)
+    if kept is None:
+        return None
+    lost = _lost(window, large.types, pairs, distances, kept, min_distance)
+    types = large.types[window.index]
+    due = np.bincount(types, window.weights)
+    for kind, expected in enumerate(due):
+        surplus = int(np.rint(np.count_nonzero(kept & (types == kind)) - expected))
+        rim = np.flatnonzero(kept & (types == kind) & ~window.core & (window.weights < 1.0))
+        kept[rim[len(rim) - max(0, min(surplus, len(rim))) :]] = False
+    counts = np.bincount(types[kept], minlength=len(due))
+    misfit = lost + float(np.abs(counts - due).sum())
+    core = int(np.count_nonzero(window.core & kept))
+    return Embedded(window.index[kept], positions[kept], cell, core, misfit)
+
+
+def _look(large: Surroundings, place: Place, edges: Sequence[Edge], min_distance: float) -> _Window:
+    cell = np.array([edge.vector for edge in edges])
+    inverse = np.linalg.inv(cell)
+    rim = np.array([_ROUNDING if e.exact or e.open else 0.5 * min_distance for e in edges])
+    rim = np.minimum(rim / heights(cell), 0.25)
+    corners = np.array(list(product((-0.5, 0.5), repeat=3))) * (1.0 + 2.0 * rim)
+    radius = float(np.linalg.norm(corners @ cell, axis=1).max())
+    index, vectors = large.around(place.middle, radius)
+    ramps = np.clip((0.5 + rim - np.abs(vectors @ inverse)) / (2.0 * rim), 0.0, 1.0)
+    weights = ramps.prod(axis=1)
+    index, vectors, weights = index[weights > 0], vectors[weights > 0], weights[weights > 0]
+    spheres = _images(place.points, edges, large.cutoff)
+    distances, nearest = cKDTree(spheres).query(vectors)
+    core = distances < large.cutoff + INSIDE
+    is_site = distances < _ROUNDING
+    order = np.lexsort([-weights, nearest % len(place.points) * is_site, ~core, ~is_site])
+    sites = int(np.count_nonzero(is_site))
+    return _Window(index[order], vectors[order], weights[order], sites, core[order])
+
+
+def _images(points: Floats, edges: Sequence[Edge], cutoff: float) -> Floats:
+    """Points and their images along exact periods as far as the cutoff; [images x points, 3]."""
+    cell = np.array([edge.vector for edge in edges])
+    reach = [
+        int(np.ceil(cutoff / height)) + 1 if edge.exact else 0
+        for edge, height in zip(edges, heights(cell), strict=True)
+    ]
+    shifts = np.array(list(product(*(range(-n, n + 1) for n in reach)))) @ cell
+    images: Floats = (shifts[:, None] + points[None]).reshape(-1, 3)
+    return images
+
+
+def _closed(vectors: Floats, edges: Sequence[Edge], cutoff: float) -> tuple[Floats, Floats]:
+    """Cell and positions of a window's atoms: vacuum along open edges, all moved to the middle."""
+    cell = np.array([edge.vector for edge in edges])
+    middle = np.zeros(3)
+    for k in (k for k, edge in enumerate(edges) if edge.open):
+        normal = cell[k] / np.linalg.norm(cell[k])
+        along = vectors @ normal
+        cell[k] = (np.ptp(along) + max(cutoff, VACUUM)) * normal
+        middle += 0.5 * (along.min() + along.max()) * normal
+    return cell, vectors - middle + 0.5 * cell.sum(axis=0)
+
+
+def _without_rivals(
+    window: _Window, pairs: Integers, distances: Floats, min_distance: float
+) -> NDArray[np.bool_] | None:
+    """Which atoms stay, so that none are too close and no padding is inside a neighborhood."""
+    kept = np.ones(len(window.index), dtype=np.bool_)
+    pairs = np.sort(pairs, axis=1)
+    near_site = (pairs[:, 0] < window.sites) & ~window.core[pairs[:, 1]]
+    rivals = (distances < min_distance) | near_site
+    for number in np.flatnonzero(rivals)[np.lexsort(pairs[rivals].T)]:
+        first, second = pairs[number]
+        if not kept[first]:
+            continue
+        if first == second or (window.core[second] and distances[number] > _ROUNDING):
+            return None
+        kept[second] = False
+    return kept
+
+
+def _lost(  # noqa: PLR0913, PLR0917
+    window: _Window,
+    types: NDArray[np.int32],
+    pairs: Integers,
+    distances: Floats,
+    kept: NDArray[np.bool_],
+    min_distance: float,
+) -> int:
+    """Count the atoms that went, but for second images of ones that stayed."""
+    kinds = types[window.index]
+    first, second = np.sort(pairs, axis=1).T
+    alike = (distances < _ALIKE * min_distance) & (kinds[first] == kinds[second]) & kept[first]
+    imaged = np.zeros(len(kept), dtype=np.bool_)
+    imaged[second[alike]] = True
+    return int(np.count_nonzero(~kept & ~imaged))
