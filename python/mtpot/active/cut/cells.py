@@ -30,7 +30,7 @@ class Edge(NamedTuple):
     exact
         A period of the large structure: a shift by it changes nothing.
     matched
-        Atoms at one face continue the structure at the other: a period, or one of its lattice.
+        Along the lattice: atoms at one face continue the structure at the other.
     open
         There is a surface and vacuum.
     """
@@ -76,7 +76,8 @@ class Cells:
     def offered(self, place: Place) -> Iterator[tuple[Edge, ...]]:
         """Cells with room for the neighborhoods: matched ones, the smallest first, then others."""
         cells = list(product(*(self._edges(place, k) for k in range(3))))
-        volumes = np.array([volume(cell) for cell in cells])
+        vectors = np.array([[edge.vector for edge in cell] for cell in cells])
+        volumes = np.abs(np.linalg.det(vectors))
         free = np.array([sum(not edge.matched for edge in cell) for cell in cells])
         for number in np.lexsort([volumes, free]):
             if volumes[number] > 1.0 and self._holds(cells[number], place):
@@ -100,12 +101,18 @@ class Cells:
                 Edge(length * normal, open=True, matched=length == whole)
                 for length in sorted({min(least, whole), whole})
             ]
-        period = Edge(large.cell[k], exact=True, matched=True)
-        if large.pbc[k] and large.heights[k] <= least:
-            return [period]
-        edges = [period] if large.pbc[k] else []
+        edges = []
+        if large.pbc[k]:
+            short = large.heights[k] <= least
+            matched = short or self._snapped(large.cell[k]).matched
+            edges = [Edge(large.cell[k], exact=True, matched=matched)]
+            if short:
+                return edges
         aslant = self._directions[k] / (self._directions[k] @ normal)
-        for direction in (aslant, normal):
+        directions = [aslant, normal]
+        if len(self._lattice) == 3:
+            directions.append(self._lattice[k] / heights(self._lattice)[k])
+        for direction in directions:
             edges += [self._snapped(stretch * least * direction) for stretch in _STRETCHES]
         return _distinct(edges)
 

@@ -113,5 +113,5 @@ def _commensurate(large: Surroundings, basis: Floats, tolerance: float) -> Float
     misfit = np.linalg.norm(periods - counts @ basis, axis=1) / np.abs(counts).sum(axis=1).clip(1)
     if misfit.max() > 0.1 * tolerance or abs(np.linalg.det(counts)) < 0.5:
         return basis
-    strained: Floats = np.linalg.solve(counts, periods)
+    strained: Floats = np.linalg.inv(counts).astype(np.float64) @ periods
     return strained
