@@ -182,7 +182,7 @@ def test_small_cell_is_small_and_periodic_and_no_atoms_are_too_close(large, mode
 
 
 def test_every_site_is_in_a_cut_or_covered(cuts):
-    accounted = sum(([*cut.origins, *cut.covered] for cut in cuts), [])
+    accounted = [site for cut in cuts for site in (*cut.origins, *cut.covered)]
     assert sorted(accounted) == [1, 7, 60]
     assert [cut.grade for cut in cuts] == sorted((cut.grade for cut in cuts), reverse=True)
 
@@ -264,11 +264,12 @@ def test_equal_neighborhoods_are_cut_once():
 
 
 def test_near_sites_share_a_cell_that_has_room_and_else_get_one_each():
-    atoms = hot(fcc(6, 6, 6), 0.2)
-    pair = [0, int(np.argsort(atoms.get_distances(0, range(len(atoms)), mic=True))[1])]
-    (shared,) = cut_sites(atoms, potential(), pair, max_atoms=300, threads=1)
+    atoms = fcc(6, 6, 6)
+    pair = [0, int(np.argmin(np.linalg.norm(atoms.positions - [8.2, 0.0, 0.0], axis=1)))]
+    atoms.positions[pair] += [[0.0, 0.3, 0.5], [0.7, 0.2, 0.0]]
+    (shared,) = cut_sites(atoms, potential(), pair, max_atoms=150, threads=1)
     assert sorted(shared.origins) == pair
-    apart = cut_sites(atoms, potential(), pair, max_atoms=80, threads=1)
+    apart = cut_sites(atoms, potential(), pair, max_atoms=62, threads=1)
     assert sorted(cut.origins for cut in apart) == [(site,) for site in pair]
 
 
@@ -306,7 +307,7 @@ def test_relaxation_makes_padding_interpolate_and_leaves_the_neighborhood():
     atoms.calc = MTPCalculator(model, threads=1)
     FIRE(atoms, logfile=None).run(steps=60)
     site = int(np.argmax(grades(model, atoms)))
-    (cut,) = cut_sites(atoms, model, [site], max_atoms=80, threads=1)
+    (cut,) = cut_sites(atoms, model, [site], max_atoms=62, threads=1)
     (raw,) = cut_sites(atoms, model, [site], max_atoms=80, threshold=1e9, threads=1)
     assert cut.relaxed
     assert not raw.relaxed

@@ -10,6 +10,7 @@ import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
+from mtpot.active.cut.cells import reduced_cell
 from mtpot.active.cut.surroundings import INSIDE, heights
 from mtpot.neighbors import complete_cell, pair_distances
 
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mtpot.active.cut.cells import Edge, Place
-    from mtpot.active.cut.surroundings import Floats, Integers, Surroundings
+    from mtpot.active.cut.cells import Edge
+    from mtpot.active.cut.surroundings import Floats, Integers, View
 
 VACUUM = 10.0
 """Angstrom, or the cutoff if that is more: between surfaces, as programs for electrons need it."""
 
 _ALIKE = 0.3  # of the least distance: as near, atoms are two images of one, moved by heat
 _ROUNDING = 1e-6  # angstrom
+_RIM = 0.05  # weight of atoms half a least distance outside of a face
+_INSIDE = 0.95
+_OVERFLOW = 500.0  # exponent of a weight that is nothing
 
 
 @dataclass(frozen=True)
@@ -76,25 +80,37 @@ class _Window:
 
     index: Integers
     vectors: Floats
-    weights: Floats  # 1 inside, 0.5 at a face, 0 at the rim's end: images add up to 1
+    weights: Floats  # 1 inside, 0.5 at a face, 0 far outside
     sites: int
     core: NDArray[np.bool_]
+    due: Floats  # atoms of each type, by the weights
 
 
 def embed(
-    large: Surroundings, place: Place, edges: Sequence[Edge], min_distance: float
+    view: View, points: Floats, edges: Sequence[Edge], min_distance: float
 ) -> Embedded | None:
     """Fill a cell with the atoms around some sites.
 
-    Atoms up to half a distance outside the cell are taken in as well; of two atoms that are then
-    too close, the one farther outside goes, but never one of a neighborhood. So the two images
-    of one atom of a hot crystal become one again, and other faces close without a gap.
+    These are the atoms nearer to the sites than to any image of them, and those up to half a
+    distance farther. Of two that are then too close, the one farther outside goes, but never one
+    of a neighborhood: the two images of one atom of a hot crystal become one again, and other
+    faces close without a gap.
+
+    Parameters
+    ----------
+    view, points
+        The structure around the middle of the sites, and vectors from there to each, [m, 3].
+    edges
+        The cell, in which the neighborhoods do not overlap with their images.
+    min_distance
+        Angstrom: no two atoms are closer.
 
     Returns
     -------
     None if atoms of the neighborhoods would come too close to each other.
     """
-    window = _look(large, place, edges, min_distance)
+    large = view.large
+    window = _look(view, points, edges, min_distance)
     cell, positions = _closed(window.vectors, edges, large.cutoff)
     pairs, distances = pair_distances(Atoms(positions=positions, cell=cell, pbc=True), large.cutoff)
     kept = _without_rivals(window, pairs, distances, min_distance)
@@ -102,35 +118,49 @@ def embed(
         return None
     lost = _lost(window, large.types, pairs, distances, kept, min_distance)
     types = large.types[window.index]
-    due = np.bincount(types, window.weights)
-    for kind, expected in enumerate(due):
+    for kind, expected in enumerate(window.due):
         surplus = int(np.rint(np.count_nonzero(kept & (types == kind)) - expected))
-        rim = np.flatnonzero(kept & (types == kind) & ~window.core & (window.weights < 1.0))
+        rim = np.flatnonzero(kept & (types == kind) & ~window.core & (window.weights < _INSIDE))
         kept[rim[len(rim) - max(0, min(surplus, len(rim))) :]] = False
-    counts = np.bincount(types[kept], minlength=len(due))
-    misfit = lost + float(np.abs(counts - due).sum())
+    counts = np.bincount(types[kept], minlength=len(window.due))
+    misfit = lost + float(np.abs(counts - window.due).sum())
     core = int(np.count_nonzero(window.core & kept))
     return Embedded(window.index[kept], positions[kept], cell, core, misfit)
 
 
-def _look(large: Surroundings, place: Place, edges: Sequence[Edge], min_distance: float) -> _Window:
-    cell = np.array([edge.vector for edge in edges])
-    inverse = np.linalg.inv(cell)
-    rim = np.array([_ROUNDING if e.exact or e.open else 0.5 * min_distance for e in edges])
-    rim = np.minimum(rim / heights(cell), 0.25)
-    corners = np.array(list(product((-0.5, 0.5), repeat=3))) * (1.0 + 2.0 * rim)
-    radius = float(np.linalg.norm(corners @ cell, axis=1).max())
-    index, vectors = large.around(place.middle, radius)
-    ramps = np.clip((0.5 + rim - np.abs(vectors @ inverse)) / (2.0 * rim), 0.0, 1.0)
-    weights = ramps.prod(axis=1)
-    index, vectors, weights = index[weights > 0], vectors[weights > 0], weights[weights > 0]
-    spheres = _images(place.points, edges, large.cutoff)
-    distances, nearest = cKDTree(spheres).query(vectors)
-    core = distances < large.cutoff + INSIDE
-    is_site = distances < _ROUNDING
-    order = np.lexsort([-weights, nearest % len(place.points) * is_site, ~core, ~is_site])
+def _look(view: View, points: Floats, edges: Sequence[Edge], min_distance: float) -> _Window:
+    """Take the atoms that are nearer to the sites than to any image of them, and a rim."""
+    large, reduced = view.large, reduced_cell(edges)
+    farthest = float(np.linalg.norm(points, axis=1).max())
+    radius = 0.5 * float(np.linalg.norm(reduced)) + farthest + min_distance
+    index, vectors = view.within(radius)
+    weights = _weights(vectors, points, edges, 2.0 * large.cutoff * min_distance / 3.0)
+    distances, nearest = cKDTree(_images(points, edges, large.cutoff)).query(vectors)
+    core = (distances < large.cutoff + INSIDE) & (weights > 0.0)
+    is_site = core & (distances < _ROUNDING)
+    order = np.lexsort([-weights, nearest % len(points) * is_site, ~core, ~is_site])
+    order = order[(weights > _RIM)[order] | core[order]]
     sites = int(np.count_nonzero(is_site))
-    return _Window(index[order], vectors[order], weights[order], sites, core[order])
+    due = np.bincount(large.types[index], weights).astype(np.float64)
+    return _Window(index[order], vectors[order], weights[order], sites, core[order], due)
+
+
+def _weights(vectors: Floats, points: Floats, edges: Sequence[Edge], softness: float) -> Floats:
+    """Share of an atom among its images: exp(-d^2 / softness) by the distance d to the sites.
+
+    The weights of all images add up to 1. Zero beyond the window of an open edge.
+    """
+    cell = np.array([edge.vector for edge in edges])
+    closed = np.array([not edge.open for edge in edges])
+    # Of reduced vectors, no farther multiples bound the region that is nearest to a point.
+    shifts = np.array(list(product(*(range(-c, c + 1) for c in closed.astype(int)))))
+    images = vectors[:, None] + shifts @ reduced_cell(edges)
+    squares = cKDTree(points).query(images)[0] ** 2
+    here = cKDTree(points).query(vectors)[0] ** 2
+    outside = (np.abs(vectors @ np.linalg.inv(cell))[:, ~closed] > 0.5).any(axis=1)
+    exponents = np.minimum((here[:, None] - squares) / softness, _OVERFLOW)
+    weights: Floats = np.where(outside, 0.0, 1.0 / np.exp(exponents).sum(axis=1))
+    return weights
 
 
 def _images(points: Floats, edges: Sequence[Edge], cutoff: float) -> Floats:
@@ -154,6 +184,7 @@ def _closed(vectors: Floats, edges: Sequence[Edge], cutoff: float) -> tuple[Floa
         along = vectors @ normal
         cell[k] = (np.ptp(along) + max(cutoff, VACUUM)) * normal
         middle += 0.5 * (along.min() + along.max()) * normal
+    cell = reduced_cell([edge._replace(vector=v) for edge, v in zip(edges, cell, strict=True)])
     return cell, vectors - middle + 0.5 * cell.sum(axis=0)
 
 

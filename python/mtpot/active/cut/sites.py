@@ -13,7 +13,7 @@ from mtpot import _core
 from mtpot.active.cut.cells import Cells, Place, volume
 from mtpot.active.cut.embed import Embedded, embed, with_vacuum
 from mtpot.active.cut.relax import Held, relax_padding, shortest_distance
-from mtpot.active.cut.surroundings import INSIDE, Surroundings
+from mtpot.active.cut.surroundings import INSIDE, Surroundings, View
 from mtpot.active.select import TRAINING_THRESHOLD
 from mtpot.errors import InputError
 from mtpot.grading import require_selection
@@ -105,10 +105,10 @@ def cut_sites(  # noqa: PLR0913
     Every atom within the cutoff of a site stands in the small cell as it did in the large one, and
     nothing else is within the cutoff of it. What else is in the cell is taken from around, along
     lattice vectors where there is a lattice, and relaxed where it extrapolates. The site with the
-    largest grade comes first; others are put into its cell while there is room, and left out if
-    their grades fall to the threshold by what has been cut already. A structure that is small
-    enough is returned whole. Podryabinkin et al., J. Chem. Phys. 159 (2023) 084112; Hodapp &
-    Shapeev, Mach. Learn.: Sci. Technol. 1 (2020) 045005.
+    largest grade comes first; others whose neighborhoods overlap with it are put into its cell
+    while there is room, and left out if what has been cut lowers their grades to the threshold. A
+    structure that is small enough is returned whole. Podryabinkin et al., J. Chem. Phys. 159
+    (2023) 084112; Hodapp & Shapeev, Mach. Learn.: Sci. Technol. 1 (2020) 045005.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ class _Cutter:
         return float(known.grade(self._rows[site][None])[0]) <= self._limits.threshold
 
     def _group(self, pending: Sequence[int]) -> tuple[list[int], Embedded, float]:
-        """Put the first site into a cell, with the nearest others that need one and fit in."""
+        """Put the first site into a cell, with others that need one, overlap with it and fit in."""
         lead = pending[0]
         cells = Cells(self._large, self._large.positions[lead])
         vectors = {site: self._large.nearest(lead, site) for site in pending}
@@ -208,7 +208,9 @@ class _Cutter:
         embedded, needed = self._fit(cells, group, vectors, min_distance)
         if embedded is None:
             raise InputError(self._no_cell(lead, needed))
-        for site in sorted(pending[1:], key=lambda site: float(np.linalg.norm(vectors[site]))):
+        distances = {site: float(np.linalg.norm(vectors[site])) for site in pending[1:]}
+        near = [site for site in distances if distances[site] < 2.0 * self._potential.cutoff]
+        for site in sorted(near, key=lambda site: distances[site]):
             known.select(self._rows[group[-1]][None], TRAINING_THRESHOLD)
             if self._is_known(known, site):
                 continue
@@ -225,11 +227,12 @@ class _Cutter:
         """Find the cell that closes best; else how many atoms the smallest one would have."""
         lead = self._large.positions[group[0]]
         place = Place.of(lead + np.array([vectors[site] for site in group]))
+        view = View(self._large, place.middle)
         found: list[Embedded] = []
         needed, too_large = np.inf, np.inf
         affordable = (c for c in cells.offered(place) if volume(c) <= too_large)
         for edges in islice(affordable, _TRIED):
-            embedded = embed(self._large, place, edges, min_distance)
+            embedded = embed(view, place.points, edges, min_distance)
             if embedded is None:
                 continue
             needed = min(needed, len(embedded.index))

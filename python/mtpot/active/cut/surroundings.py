@@ -128,6 +128,25 @@ class Surroundings:
         return row
 
 
+class View:
+    """What lies around one point of a structure, searched once for many radii."""
+
+    def __init__(self, large: Surroundings, center: Floats) -> None:
+        self.large = large
+        self.center = center
+        self._radius = 0.0
+        self._found = np.zeros(0, np.int64), np.zeros((0, 3))
+
+    def within(self, radius: float) -> tuple[Integers, Floats]:
+        """Atoms and images no farther than `radius`, as `Surroundings.around`."""
+        if radius > self._radius:
+            self._radius = 1.2 * radius
+            self._found = self.large.around(self.center, self._radius)
+        index, vectors = self._found
+        near = np.einsum("ij,ij->i", vectors, vectors) <= radius**2
+        return index[near], vectors[near]
+
+
 def heights(cell: Floats) -> Floats:
     """Distances between opposite faces of a cell, shape [3]."""
     distances: Floats = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
