@@ -28,7 +28,7 @@ VACUUM = 10.0
 _ALIKE = 0.3  # of the least distance: as near, atoms are two images of one, moved by heat
 _ROUNDING = 1e-6  # angstrom
 _RIM = 0.05  # weight of atoms half a least distance outside of a face
-_INSIDE = 0.95
+_INSIDE = 0.95  # weight of atoms as far inside
 _OVERFLOW = 500.0  # exponent of a weight that is nothing
 
 
@@ -116,14 +116,11 @@ def embed(
     kept = _without_rivals(window, pairs, distances, min_distance)
     if kept is None:
         return None
-    lost = _lost(window, large.types, pairs, distances, kept, min_distance)
+    lost = _lost(pairs, distances, kept, min_distance)
     types = large.types[window.index]
-    for kind, expected in enumerate(window.due):
-        surplus = int(np.rint(np.count_nonzero(kept & (types == kind)) - expected))
-        rim = np.flatnonzero(kept & (types == kind) & ~window.core & (window.weights < _INSIDE))
-        kept[rim[len(rim) - max(0, min(surplus, len(rim))) :]] = False
-    counts = np.bincount(types[kept], minlength=len(window.due))
-    misfit = lost + float(np.abs(counts - window.due).sum())
+    _drop_surplus(window, types, kept)
+    excess = np.bincount(types[kept], minlength=len(window.due)) - window.due
+    misfit = lost + float(np.abs(excess).sum())
     core = int(np.count_nonzero(window.core & kept))
     return Embedded(window.index[kept], positions[kept], cell, core, misfit)
 
@@ -206,18 +203,20 @@ def _without_rivals(
     return kept
 
 
-def _lost(  # noqa: PLR0913, PLR0917
-    window: _Window,
-    types: NDArray[np.int32],
-    pairs: Integers,
-    distances: Floats,
-    kept: NDArray[np.bool_],
-    min_distance: float,
-) -> int:
+def _drop_surplus(window: _Window, types: NDArray[np.int32], kept: NDArray[np.bool_]) -> None:
+    """Do without atoms of the rim, if there are more than are due, of species in excess first."""
+    rim = np.flatnonzero(kept & ~window.core & (window.weights < _INSIDE))
+    for _ in range(int(np.rint(np.count_nonzero(kept) - window.due.sum()))):
+        excess = np.bincount(types[kept], minlength=len(window.due)) - window.due
+        left = rim[kept[rim]]
+        if not len(left):
+            return
+        kept[left[np.lexsort([-left, -np.rint(excess[types[left]])])[0]]] = False
+
+
+def _lost(pairs: Integers, distances: Floats, kept: NDArray[np.bool_], min_distance: float) -> int:
     """Count the atoms that went, but for second images of ones that stayed."""
-    kinds = types[window.index]
     first, second = np.sort(pairs, axis=1).T
-    alike = (distances < _ALIKE * min_distance) & (kinds[first] == kinds[second]) & kept[first]
     imaged = np.zeros(len(kept), dtype=np.bool_)
-    imaged[second[alike]] = True
+    imaged[second[(distances < _ALIKE * min_distance) & kept[first]]] = True
     return int(np.count_nonzero(~kept & ~imaged))

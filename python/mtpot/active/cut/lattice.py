@@ -19,7 +19,9 @@ _APART = 1e3  # angstrom between species, in the tree's fourth dimension
 
 
 def find_lattice(large: Surroundings, center: Floats, normals: Floats) -> Floats:
-    """Find the shortest translations that map atoms near a point onto atoms of their species.
+    """Find the shortest translations that map atoms near a point onto atoms.
+
+    Onto atoms of their species, unless there are more that map them onto any.
 
     Parameters
     ----------
@@ -33,9 +35,18 @@ def find_lattice(large: Surroundings, center: Floats, normals: Floats) -> Floats
     Up to three independent vectors in angstrom, shape [rank, 3]: none in a liquid, two in a thin
     slab. In three dimensions the shortest independent vectors of a lattice are a basis.
     """
+    whole = 3 - len(normals)
+    basis = _lattice(large, center, normals, _APART)
+    # In a disordered alloy, places repeat and elements do not.
+    blind = basis if len(basis) == whole else _lattice(large, center, normals, 0.0)
+    return blind if len(blind) > len(basis) else basis
+
+
+def _lattice(large: Surroundings, center: Floats, normals: Floats, apart: float) -> Floats:
+    """Find the translations, with species so far apart."""
     reach = 2.0 * large.cutoff
     index, vectors = large.around(center, 2.0 * reach)
-    points = np.column_stack([vectors, _APART * large.types[index]])
+    points = np.column_stack([vectors, apart * large.types[index]])
     near = np.flatnonzero(np.linalg.norm(vectors, axis=1) <= reach)
     if len(near) < _STARTS:
         return np.zeros((0, 3))

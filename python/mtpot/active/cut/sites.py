@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from mtpot.potential import MTP
 
 _SAME = 1e-8  # relative, of a site's row before and after: rounding only
-_COMPARED = 6  # cells that fit, of which the best is taken
-_TRIED = 60  # cells
+_COMPARED = 6  # cells that fit, of which the best are relaxed
+_RELAXED = 3
+_TRIED = 150  # cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,10 +184,9 @@ class _Cutter:
             return [self._whole(pending)]
         cuts: list[Cut] = []
         while pending:
-            group, embedded, min_distance = self._group(pending)
-            cut = self._relaxed(group, embedded.atoms(self._symbols), embedded.core, min_distance)
+            cut = self._best(*self._group(pending))
             self._known.select(self._rows_of(cut.atoms), TRAINING_THRESHOLD)
-            others = [site for site in pending if site not in group]
+            others = [site for site in pending if site not in cut.origins]
             pending = [site for site in others if not self._is_known(self._known, site)]
             covered = tuple(site for site in others if site not in pending)
             cuts.append(replace(cut, covered=covered))
@@ -198,15 +198,24 @@ class _Cutter:
     def _is_known(self, known: _core.ActiveSet, site: int) -> bool:
         return float(known.grade(self._rows[site][None])[0]) <= self._limits.threshold
 
-    def _group(self, pending: Sequence[int]) -> tuple[list[int], Embedded, float]:
+    def _best(self, group: list[int], cells: Sequence[Embedded], min_distance: float) -> Cut:
+        """Take the first cell whose padding interpolates, else the one where it does so best."""
+        cuts: list[Cut] = []
+        for embedded in cells[:_RELAXED]:
+            cuts.append(self._relaxed(group, embedded, min_distance))
+            if cuts[-1].padding_grade <= self._limits.threshold:
+                break
+        return min(cuts, key=lambda cut: cut.padding_grade)
+
+    def _group(self, pending: Sequence[int]) -> tuple[list[int], list[Embedded], float]:
         """Put the first site into a cell, with others that need one, overlap with it and fit in."""
         lead = pending[0]
         cells = Cells(self._large, self._large.positions[lead])
         vectors = {site: self._large.nearest(lead, site) for site in pending}
         group, known = [lead], _copy(self._known)
         min_distance = self._min_distance(lead)
-        embedded, needed = self._fit(cells, group, vectors, min_distance)
-        if embedded is None:
+        fitting, needed = self._fit(cells, group, vectors, min_distance)
+        if not fitting:
             raise InputError(self._no_cell(lead, needed))
         distances = {site: float(np.linalg.norm(vectors[site])) for site in pending[1:]}
         near = [site for site in distances if distances[site] < 2.0 * self._potential.cutoff]
@@ -216,15 +225,15 @@ class _Cutter:
                 continue
             closest = min(min_distance, self._min_distance(site))
             larger, _ = self._fit(cells, [*group, site], vectors, closest)
-            if larger is None:
+            if not larger:
                 break
-            group, embedded, min_distance = [*group, site], larger, closest
-        return group, embedded, min_distance
+            group, fitting, min_distance = [*group, site], larger, closest
+        return group, fitting, min_distance
 
     def _fit(
         self, cells: Cells, group: Sequence[int], vectors: dict[int, Floats], min_distance: float
-    ) -> tuple[Embedded | None, float]:
-        """Find the cell that closes best; else how many atoms the smallest one would have."""
+    ) -> tuple[list[Embedded], float]:
+        """Find cells, those that close best first, and how many atoms the smallest one takes."""
         lead = self._large.positions[group[0]]
         place = Place.of(lead + np.array([vectors[site] for site in group]))
         view = View(self._large, place.middle)
@@ -242,8 +251,7 @@ class _Cutter:
                 found.append(embedded)
             if len(found) == _COMPARED:
                 break
-        best = min(found, key=lambda each: (round(each.misfit), len(each.index)), default=None)
-        return best, needed
+        return sorted(found, key=lambda each: (round(each.misfit), len(each.index))), needed
 
     def _keeps_rows(self, embedded: Embedded, group: Sequence[int]) -> bool:
         small = Surroundings.of(embedded.atoms(self._symbols), self._potential)
@@ -271,7 +279,7 @@ class _Cutter:
         return wanted - INSIDE
 
     def _no_cell(self, site: int, needed: float) -> str:
-        if np.isfinite(needed):
+        if self._limits.max_atoms < needed < np.inf:
             return (
                 f"site {site}: a cell with its neighborhood has at least {needed:.0f} atoms, more "
                 f"than max_atoms = {self._limits.max_atoms}: raise it to that, or train a "
@@ -279,7 +287,8 @@ class _Cutter:
             )
         return f"site {site}: its neighborhood fits into no cell without atoms that are too close"
 
-    def _relaxed(self, group: list[int], atoms: Atoms, core: int, min_distance: float) -> Cut:
+    def _relaxed(self, group: list[int], embedded: Embedded, min_distance: float) -> Cut:
+        atoms, core = embedded.atoms(self._symbols), embedded.core
         cut = self._described(group, tuple(range(len(group))), atoms, core)
         if cut.padding_grade <= self._limits.threshold or core == len(atoms):
             return cut
