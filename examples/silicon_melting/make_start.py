@@ -1,4 +1,4 @@
-"""Write start.xyz: 32 atoms of diamond silicon in a cell of the bcc lattice, 9.35 Å on each edge."""
+"""Write start.xyz: 32 atoms of diamond silicon in a cell whose edges are 9.35 Å long."""
 
 from ase.build import bulk, make_supercell
 from ase.io import write
