@@ -7,6 +7,7 @@ transaction that holds its result and the next phase.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -173,8 +174,9 @@ def watch_of(settings: LearnSettings, explorer: Explorer) -> Watch:
 
 def _explore(run: Run, iteration: int) -> None:
     planned = {each.folder: each for each in _explorations(run, iteration)}
-    for folder, outcome in run.tasks(planned):
-        _take_exploration(run, f"{iteration:03d}/{planned[folder].name}", folder, outcome)
+    with closing(run.tasks(planned)) as ended:
+        for folder, outcome in ended:
+            _take_exploration(run, f"{iteration:03d}/{planned[folder].name}", folder, outcome)
     run.store.set_fact("position", (iteration, "select"))
 
 
@@ -227,14 +229,15 @@ def _select(run: Run, iteration: int) -> None:
         )
     chosen = indexes[: min(room, settings.labels_per_iteration)]
     with store.transaction():
-        added = [
+        numbers = [
             store.add(
                 atoms, state="queued", origin=name, iteration=iteration + 1,
                 grade=atoms.info["grade"],
             )
             for name, atoms in (candidates[index] for index in chosen)
         ]  # fmt: skip
-        if not any(added):
+        added = [number for number in numbers if number is not None]
+        if not added:
             raise MtpotError(
                 "all that extrapolates has been tried and set aside; mlp learn --status shows why"
             )
