@@ -7,6 +7,7 @@ transaction that holds its result and the next phase.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -174,8 +175,9 @@ def watch_of(settings: LearnSettings, explorer: Explorer) -> Watch:
 
 def _explore(run: Run, iteration: int) -> None:
     planned = {each.folder: each for each in _explorations(run, iteration)}
-    for folder, outcome in run.tasks(planned):
-        _take_exploration(run, f"{iteration:03d}/{planned[folder].name}", folder, outcome)
+    with closing(run.tasks(planned)) as ended:
+        for folder, outcome in ended:
+            _take_exploration(run, f"{iteration:03d}/{planned[folder].name}", folder, outcome)
     run.store.set_fact("position", (iteration, "select"))
 
 
