@@ -23,7 +23,6 @@ import pytest
 from mtpot.active import tasks
 from mtpot.active.driver import Run
 from mtpot.active.settings import LearnSettings
-from mtpot.active.tasks import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,6 +7,7 @@ transaction that holds its result and the next phase.
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -21,6 +22,7 @@ from mtpot.active.explorers import (
     prepare_exploration,
 )
 from mtpot.active.select import grade_frame, select_frames
+from mtpot.active.tasks import discard, stop
 from mtpot.active.training import GRADED, labeled_frames, train_on_labels
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.check import elements_of
@@ -61,6 +63,7 @@ def learn(run: Run) -> None:
     """
     if run.store.fact("position") is None:
         begin(run)
+    _go_back(run)
     while True:
         position = Position(*run.store.fact("position"))
         if position.phase == "finished":
@@ -86,6 +89,37 @@ def begin(run: Run) -> None:
                 store.add(copy, state="queued", origin="displaced")
         store.set_fact("species", list(given or found))
         store.set_fact("position", (0, "label"))
+
+
+_EXPLORING = ("explore", "select_threshold", "break_threshold", "seed")
+"""Settings that what has been explored depends on."""
+
+
+def _go_back(run: Run) -> None:
+    """Begin phases of this iteration again whose settings have changed since they were done."""
+    store, changed = run.store, set(run.store.fact("changed", []))
+    iteration, phase = Position(*store.fact("position"))
+    name = f"{iteration:03d}"
+    with store.transaction():
+        if phase != "label" and changed & {"train", *_EXPLORING}:
+            if "train" in changed:
+                shutil.rmtree(run.folder / "trainings" / name, ignore_errors=True)
+                phase = "train"
+            elif phase != "train":
+                phase = "explore"
+            _forget_explorations(run, name)
+            store.set_fact("position", (iteration, phase))
+        store.set_fact("changed", [])
+
+
+def _forget_explorations(run: Run, iteration: str) -> None:
+    place = run.folder / "explorations" / iteration
+    for folder in place.iterdir() if place.exists() else ():
+        stop(folder)
+    shutil.rmtree(place, ignore_errors=True)
+    for name in run.store.events("exploration"):
+        if name.startswith(f"{iteration}/"):
+            run.store.forget("exploration", name)
 
 
 def read_starts(settings: LearnSettings) -> list[Atoms]:
@@ -187,6 +221,7 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
     if outcome.end != "done":
         candidates = len(candidates_of(folder))
         if not candidates:
+            discard(folder)
             raise MtpotError(f"exploration {name} failed, in {folder}: {outcome.reason}")
         found = {"ended": "failed", "candidates": candidates, "reason": outcome.reason}
     run.store.record("exploration", name, {**found, "seconds": outcome.seconds})

@@ -185,6 +185,12 @@ class Store:
             rows = self._connection.execute(query, (kind,)).fetchall()
         return {name: {"time": when, **json.loads(content)} for name, when, content in rows}
 
+    def forget(self, kind: str, name: str) -> None:
+        """Remove an event, of what is to be done again."""
+        with self.transaction():
+            query = "DELETE FROM mtpot_events WHERE kind = ? AND name = ?"
+            self._connection.execute(query, (kind, name))
+
     @property
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = self._database.connection

@@ -76,6 +76,11 @@ def finish(folder: Path, outcome: Outcome) -> None:
     write_atomic(folder / RESULT, json.dumps(asdict(outcome)), overwrite=True)
 
 
+def discard(folder: Path) -> None:
+    """Forget the result of a task, so that it is done again when it is given out again."""
+    (folder / RESULT).unlink(missing_ok=True)
+
+
 def run(folder: str, timeout: float | None = None, threads: int = 0) -> Outcome:
     """Do the task in a folder, unless it is done.
 

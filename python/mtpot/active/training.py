@@ -45,7 +45,7 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
     folder = make_folder(run.folder / "trainings" / name)
     species = run.store.fact("species") or elements_of(frames)
     settings = run.settings.training(tuple(species), folder)
-    fresh = len(frames) >= _GROWTH * _begun_anew(run.store, name)
+    fresh = len(frames) >= _GROWTH * _begun_anew(run, name)
     if not fresh:
         settings = replace(settings, start=_kept(run.folder / POTENTIAL, folder))
     checkpoint = _checkpoint(folder / "checkpoint", facts_of(settings.as_dict(), frames, []))
@@ -61,6 +61,7 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
         "seconds": time.perf_counter() - started,
         "loss": result.loss,
         "fresh": fresh,
+        "settings": dict(run.settings.train),
         "errors": summary.as_dict(),
     }
     run.store.record("training", name, content)
@@ -68,12 +69,15 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
     return potential
 
 
-def _begun_anew(store: Store, name: str) -> int:
+def _begun_anew(run: Run, name: str) -> int:
     """Frames of the last training that began anew, before the one of this name; 0: there is none.
 
-    One that is repeated, since the run was killed right after it, begins as it did before.
+    One that is repeated, since the run was killed right after it, begins as it did before. Those
+    with other settings do not count.
     """
-    earlier = (event for each, event in store.events("training").items() if each != name)
+    now = dict(run.settings.train)
+    events = run.store.events("training").items()
+    earlier = (event for each, event in events if each != name and event["settings"] == now)
     return max((event["frames"] for event in earlier if event["fresh"]), default=0)
 
 
