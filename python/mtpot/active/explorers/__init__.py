@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ase.io import iread, write
 
-from mtpot.active.explorers import lammps, md, pool, random_search, relax
+from mtpot.active.explorers import lammps, md, neb, pool, random_search, relax
 from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Watch
 from mtpot.active.tasks import Outcome, is_prepared, prepare
 from mtpot.errors import InputError
@@ -40,6 +40,7 @@ EXPLORERS: dict[str, type] = {
     "lammps": lammps.Lammps,
     "md": md.MolecularDynamics,
     "relax": relax.Relaxation,
+    "neb": neb.ElasticBand,
     "pool": pool.Pool,
     "random": random_search.RandomSearch,
 }
