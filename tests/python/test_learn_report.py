@@ -165,7 +165,7 @@ def test_a_finished_run_says_so(learned: Learned) -> None:
 def test_a_run_that_stopped_says_why(learned: Learned) -> None:
     page = learned.stopped
     assert page.texts["p"][0].startswith("Not finished: the run stands in iteration 0, selecting")
-    assert any("max-labels 4 are used up" in text for text in page.texts["li"])
+    assert any("max-labels 4 is used up" in text for text in page.texts["li"])
     assert facts(page)["calculations"] == "4"
 
 
@@ -253,8 +253,23 @@ def test_cost_is_compared_with_the_longest_clean_simulation(store: Store) -> Non
     store.record("exploration", "001/b", explored(picoseconds=9.0, ended="break"))
     page = parse(write_report(store).read_text())
     assert facts(page)["longest without extrapolation"] == "3 ps"
-    assert facts(page)["calculations every 100 fs of it"] == "30"
+    assert facts(page)["calculations at every 100 fs"] == "30"
     assert any("takes 30 calculations: 15 times the 2" in text for text in page.texts["p"])
+
+
+def test_on_the_fly_the_whole_simulation_is_compared(store: Store) -> None:
+    """Two labels on the way: after 1 ps, and after 1.5 ps."""
+    for iteration, start, end in ((0, 0.0, 1.0), (1, 1.0, 1.5), (2, 1.5, 3.0)):
+        row = {"row": iteration + 1, "end": "done", "seconds": 1.0}
+        store.record("label", f"{iteration + 1:06d}/1", row)
+        looks = [(start, 0.5, 300.0), (end, 2.5 if iteration < 2 else 0.5, 300.0)]
+        store.record("md", f"{iteration:03d}/{1e3 * end:09.0f}", {"looks": looks})
+    store.set_fact("position", (2, "finished"))
+    assert course(History(store), "ps") == ([0, 0, 1, 1, 1.5, 1.5, 3], [0, 1, 1, 2, 2, 3, 3])
+    assert [each.clean_until(2.0) for each in History(store).explorations] == [1.0, 0.5, 1.5]
+    page = parse(write_report(store).read_text())
+    assert facts(page)["simulated"] == "3 ps"
+    assert facts(page)["calculations at every 100 fs"] == "30"
 
 
 def test_without_a_clean_simulation_nothing_is_said_of_savings(store: Store) -> None:

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from mtpot.errors import InputError, MtpotError
 from mtpot.files import make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Executor
 
     from mtpot.active.settings import LearnSettings
@@ -77,10 +77,10 @@ class Run:
 
     def tasks(
         self, folders: Iterable[Path], timeout: float | None = None
-    ) -> Iterator[tuple[Path, Outcome]]:
+    ) -> Generator[tuple[Path, Outcome]]:
         """Give out tasks, as many at a time as there are workers; yield them as they end.
 
-        If the caller stops listening, whatever is running on this machine is ended.
+        When the caller closes it, whatever is running on this machine is ended.
         """
         settings = self.settings
         share = settings.threads or os.cpu_count() or 1
@@ -130,11 +130,12 @@ class Run:
         plan = self.settings.plan()
         by_folder = {self._prepare(entry): entry for entry in entries}
         waiting: list[str] = []
-        for folder, outcome in self.tasks(self._marked(by_folder), plan.timeout):
-            if outcome.end == "waiting":
-                waiting.append(outcome.reason)
-            else:
-                self._take(by_folder[folder], folder, outcome)
+        with closing(self.tasks(self._marked(by_folder), plan.timeout)) as ended:
+            for folder, outcome in ended:
+                if outcome.end == "waiting":
+                    waiting.append(outcome.reason)
+                else:
+                    self._take(by_folder[folder], folder, outcome)
         return waiting
 
     def _prepare(self, entry: Entry) -> Path:

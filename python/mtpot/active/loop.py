@@ -7,18 +7,22 @@ transaction that holds its result and the next phase.
 
 from __future__ import annotations
 
+import shutil
+from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from mtpot.active.beginning import disturbed
+from mtpot.active.cut import cut_sites
 from mtpot.active.explorers import (
     Watch,
     candidates_of,
     explorers_of,
     prepare_exploration,
 )
-from mtpot.active.select import select_frames
+from mtpot.active.select import grade_frame, select_frames
+from mtpot.active.tasks import discard, stop
 from mtpot.active.training import GRADED, labeled_frames, train_on_labels
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.check import elements_of
@@ -59,6 +63,7 @@ def learn(run: Run) -> None:
     """
     if run.store.fact("position") is None:
         begin(run)
+    _go_back(run)
     while True:
         position = Position(*run.store.fact("position"))
         if position.phase == "finished":
@@ -84,6 +89,37 @@ def begin(run: Run) -> None:
                 store.add(copy, state="queued", origin="displaced")
         store.set_fact("species", list(given or found))
         store.set_fact("position", (0, "label"))
+
+
+_EXPLORING = ("explore", "select_threshold", "break_threshold", "seed")
+"""Settings that what has been explored depends on."""
+
+
+def _go_back(run: Run) -> None:
+    """Begin phases of this iteration again whose settings have changed since they were done."""
+    store, changed = run.store, set(run.store.fact("changed", []))
+    iteration, phase = Position(*store.fact("position"))
+    name = f"{iteration:03d}"
+    with store.transaction():
+        if phase != "label" and changed & {"train", *_EXPLORING}:
+            if "train" in changed:
+                shutil.rmtree(run.folder / "trainings" / name, ignore_errors=True)
+                phase = "train"
+            elif phase != "train":
+                phase = "explore"
+            _forget_explorations(run, name)
+            store.set_fact("position", (iteration, phase))
+        store.set_fact("changed", [])
+
+
+def _forget_explorations(run: Run, iteration: str) -> None:
+    place = run.folder / "explorations" / iteration
+    for folder in place.iterdir() if place.exists() else ():
+        stop(folder)
+    shutil.rmtree(place, ignore_errors=True)
+    for name in run.store.events("exploration"):
+        if name.startswith(f"{iteration}/"):
+            run.store.forget("exploration", name)
 
 
 def read_starts(settings: LearnSettings) -> list[Atoms]:
@@ -173,8 +209,9 @@ def watch_of(settings: LearnSettings, explorer: Explorer) -> Watch:
 
 def _explore(run: Run, iteration: int) -> None:
     planned = {each.folder: each for each in _explorations(run, iteration)}
-    for folder, outcome in run.tasks(planned):
-        _take_exploration(run, f"{iteration:03d}/{planned[folder].name}", folder, outcome)
+    with closing(run.tasks(planned)) as ended:
+        for folder, outcome in ended:
+            _take_exploration(run, f"{iteration:03d}/{planned[folder].name}", folder, outcome)
     run.store.set_fact("position", (iteration, "select"))
 
 
@@ -184,6 +221,7 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
     if outcome.end != "done":
         candidates = len(candidates_of(folder))
         if not candidates:
+            discard(folder)
             raise MtpotError(f"exploration {name} failed, in {folder}: {outcome.reason}")
         found = {"ended": "failed", "candidates": candidates, "reason": outcome.reason}
     run.store.record("exploration", name, {**found, "seconds": outcome.seconds})
@@ -202,55 +240,90 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
 
 
 def _select(run: Run, iteration: int) -> None:
-    settings, store = run.settings, run.store
+    store = run.store
     candidates = list(_candidates(run, iteration))
     if not candidates:
         store.set_fact("position", (iteration, "finished"))
         run.tell(f"finished after iteration {iteration}: nothing extrapolates any more")
         return
+    room = _room(run, iteration)
     potential = MTP.load(run.folder / "trainings" / f"{iteration:03d}" / GRADED)
-    frames = [frame_from_atoms(atoms, name) for name, atoms in candidates]
-    indexes = select_frames(
-        potential, labeled_frames(store), frames, settings.select_threshold, settings.threads
-    )
-    indexes.sort(key=lambda index: -candidates[index][1].info["grade"])
-    room = settings.max_labels - sum(store.counts()[each] for each in ("done", "set-aside"))
-    if room <= 0:
-        raise MtpotError(
-            f"max-labels {settings.max_labels} are used up, and structures still extrapolate: "
-            "raise it, and go on with --resume"
-        )
-    if iteration + 1 >= settings.max_iterations:
-        raise MtpotError(
-            f"max-iterations {settings.max_iterations} are done, and structures still extrapolate: "
-            "raise it, and go on with --resume"
-        )
-    chosen = indexes[: min(room, settings.labels_per_iteration)]
+    chosen = _chosen(run, potential, candidates)
+    affordable = [each for one in chosen for each in _affordable(run, potential, one)][:room]
     with store.transaction():
         added = [
-            store.add(
-                atoms, state="queued", origin=name, iteration=iteration + 1,
-                grade=atoms.info["grade"],
-            )
-            for name, atoms in (candidates[index] for index in chosen)
+            store.add(each.atoms, state="queued", origin=each.origin, iteration=iteration + 1,
+                      grade=each.grade)
+            for each in affordable
         ]  # fmt: skip
-        if not any(added):
+        count = len([number for number in added if number is not None])
+        if count == 0:
             raise MtpotError(
-                "all that extrapolates has been tried and set aside; mlp learn --status shows why"
+                "all that extrapolates was tried and set aside; mlp learn --status shows why"
             )
-        store.record(
-            "selection", f"{iteration:03d}", {"candidates": len(candidates), "selected": len(added)}
-        )
+        content = {"candidates": len(candidates), "selected": count}
+        store.record("selection", f"{iteration:03d}", content)
         store.set_fact("position", (iteration + 1, "label"))
-    run.tell(f"iteration {iteration + 1}: {len(added)} of {len(candidates)} candidates selected")
+    run.tell(f"iteration {iteration + 1}: {count} of {len(candidates)} candidates selected")
 
 
-def _candidates(run: Run, iteration: int) -> Iterator[tuple[str, Atoms]]:
-    """Yield what the simulations of an iteration have collected, with the name of each."""
+def _room(run: Run, iteration: int) -> int:
+    """How many structures may still be labeled in the next iteration."""
+    settings, counts = run.settings, run.store.counts()
+    left = settings.max_labels - counts["done"] - counts["set-aside"]
+    last = iteration + 1 >= settings.max_iterations
+    for name, used_up in (("max-labels", left <= 0), ("max-iterations", last)):
+        if used_up:
+            value = getattr(settings, name.replace("-", "_"))
+            raise MtpotError(
+                f"{name} {value} is used up, and structures still extrapolate: raise it, and go "
+                "on with --resume"
+            )
+    return min(left, settings.labels_per_iteration)
+
+
+class _Candidate(NamedTuple):
+    """A structure that extrapolates, what found it, and its grade."""
+
+    atoms: Atoms
+    origin: str
+    grade: float
+
+
+def _chosen(run: Run, potential: MTP, candidates: list[_Candidate]) -> list[_Candidate]:
+    """Return the candidates that are worth a label, the largest grade first; at least one."""
+    settings = run.settings
+    frames = [frame_from_atoms(each.atoms, each.origin) for each in candidates]
+    indexes = select_frames(
+        potential, labeled_frames(run.store), frames, settings.select_threshold, settings.threads
+    )
+    chosen = [candidates[index] for index in indexes] or candidates
+    chosen.sort(key=lambda each: -each.grade)
+    return chosen[: settings.labels_per_iteration if indexes else 1]
+
+
+def _affordable(run: Run, potential: MTP, candidate: _Candidate) -> list[_Candidate]:
+    """Return the structure; of one that is too large the neighborhoods that extrapolate."""
+    most, threshold = run.settings.plan().max_atoms, run.settings.select_threshold
+    if len(candidate.atoms) <= most:
+        return [candidate]
+    threads = run.settings.threads
+    grades = grade_frame(potential, frame_from_atoms(candidate.atoms), threads).sites
+    assert grades is not None
+    sites = np.flatnonzero(grades > min(threshold, 0.999 * grades.max()))
+    cuts = cut_sites(
+        candidate.atoms, potential, sites.tolist(), max_atoms=most, threshold=threshold,
+        threads=threads,
+    )  # fmt: skip
+    return [_Candidate(cut.atoms, f"{candidate.origin}-cut", cut.grade) for cut in cuts]
+
+
+def _candidates(run: Run, iteration: int) -> Iterator[_Candidate]:
+    """Yield what the simulations of an iteration have collected."""
     place = run.folder / "explorations" / f"{iteration:03d}"
     for folder in sorted(place.iterdir()):
         for atoms in candidates_of(folder):
-            yield folder.name, atoms
+            yield _Candidate(atoms, folder.name, float(atoms.info["grade"]))
 
 
 _PHASES = {"label": _label, "train": _train, "explore": _explore, "select": _select}

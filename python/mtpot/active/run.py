@@ -64,9 +64,11 @@ def _open(settings: LearnSettings, tell: Callable[[str], None]) -> Iterator[Stor
     store = Store(settings.output / DATABASE)
     now = json.loads(json.dumps(settings.as_dict()))
     before = store.fact("settings")
-    if before is not None:
-        _compare(before, now, tell)
-    store.set_fact("settings", now)
+    with store.transaction():
+        if before is not None:
+            changed = _compare(before, now, tell)
+            store.set_fact("changed", sorted({*store.fact("changed", []), *changed}))
+        store.set_fact("settings", now)
     yield store
 
 
@@ -92,7 +94,9 @@ def _try_report(store: Store, tell: Callable[[str], None]) -> None:
         tell(f"no report: {error}")
 
 
-def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], None]) -> None:
+def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], None]) -> list[str]:
+    """Return the settings that have changed; refuse those that must not."""
+    changed = []
     for name in sorted({*before, *now}):
         old, new = before.get(name), now.get(name)
         if name == "label":
@@ -105,6 +109,8 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
                 "would not belong together. Give what it had, or another --output"
             )
         tell(f"{name}: {json.dumps(old)} is now {json.dumps(new)}")
+        changed.append(name)
+    return changed
 
 
 def _without_free(label: Any) -> dict[str, Any]:

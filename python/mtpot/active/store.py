@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -20,6 +21,7 @@ import ase.db
 import numpy as np
 
 from mtpot.errors import InputError, MtpotError
+from mtpot.files import remove_leftovers, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,8 +36,8 @@ STATES: tuple[State, ...] = get_args(State)
 other settings, or given up."""
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS mtpot_facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS mtpot_events (
+CREATE TABLE mtpot_facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE mtpot_events (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, time REAL NOT NULL,
     content TEXT NOT NULL, UNIQUE (kind, name));
 """
@@ -71,16 +73,11 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            # Locks of SQLite end with the process that holds them; a lock file would stay.
-            self._database = ase.db.connect(path, type="db", use_lock_file=False)
-            new = not path.exists()
-            with self.transaction():
-                self._connection.executescript(_TABLES)
-                if new:
-                    self._database.count()  # makes the tables of ASE
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise InputError(f"{path} is not the record of a learning run: {error}") from error
+        if not path.exists():
+            _create(path)
+        _check_tables(path)
+        # Locks of SQLite end with the process that holds them; a lock file would stay.
+        self._database = ase.db.connect(path, type="db", use_lock_file=False)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -89,16 +86,26 @@ class Store:
         Raises
         ------
         MtpotError
-            The file cannot be written: no space, no permission, or locked for 20 seconds.
+            The file cannot be written: no space, no permission, damaged, or locked for 20 seconds.
         """
         if self._database.connection is not None:
             yield
             return
         try:
             with self._database:
+                # ASE commits whenever its count of changes is a multiple of 5000: half a block.
+                self._database.change_count = math.nan
                 yield
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise MtpotError(f"{self.path} cannot be written: {error}") from error
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Close what ASE leaves open if the last write of a block fails; that undoes the block."""
+        if self._database.connection is not None:
+            self._database.connection.close()
+            self._database.connection = None
 
     def add(
         self,
@@ -178,10 +185,40 @@ class Store:
             rows = self._connection.execute(query, (kind,)).fetchall()
         return {name: {"time": when, **json.loads(content)} for name, when, content in rows}
 
+    def forget(self, kind: str, name: str) -> None:
+        """Remove an event, of what is to be done again."""
+        with self.transaction():
+            query = "DELETE FROM mtpot_events WHERE kind = ? AND name = ?"
+            self._connection.execute(query, (kind, name))
+
     @property
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = self._database.connection
         return connection
+
+
+def _create(path: Path) -> None:
+    """Make an empty record; whoever opens it finds all of its tables or no file."""
+    remove_leftovers(path)
+    try:
+        with replacing(path) as temporary:
+            ase.db.connect(temporary, type="db", use_lock_file=False).count()  # makes ASE's tables
+            with closing(sqlite3.connect(temporary)) as connection:
+                connection.executescript(_TABLES)
+    except sqlite3.DatabaseError as error:
+        raise MtpotError(f"{path} cannot be written: {error}") from error
+
+
+def _check_tables(path: Path) -> None:
+    """Refuse a file that a run has not made, before anything is written to it."""
+    query = "SELECT 1 FROM sqlite_master WHERE name = 'mtpot_facts'"
+    try:
+        with closing(sqlite3.connect(path, timeout=20.0)) as connection:
+            known = connection.execute(query).fetchone()
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{path} is not the record of a learning run: {error}") from error
+    if not known:
+        raise InputError(f"{path} is not the record of a learning run: move it away")
 
 
 def digest_of(atoms: Atoms) -> str:

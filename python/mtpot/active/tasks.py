@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,10 +54,15 @@ def prepare(folder: Path, kind: str, content: Mapping[str, Any]) -> Path:
 
     Files that it names are relative to the current folder, wherever its process begins.
     """
-    if not (folder / TASK).exists():
+    if not is_prepared(folder):
         task = {"kind": kind, "place": str(Path.cwd()), **content}
         write_atomic(make_folder(folder) / TASK, json.dumps(task, indent=1))
     return folder
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether a task is there; a process that outlived its driver may be reading its files."""
+    return (folder / TASK).exists()
 
 
 def content_of(folder: Path) -> dict[str, Any]:
@@ -68,6 +74,11 @@ def content_of(folder: Path) -> dict[str, Any]:
 def finish(folder: Path, outcome: Outcome) -> None:
     """Write the result of a task: the last that its process does."""
     write_atomic(folder / RESULT, json.dumps(asdict(outcome)), overwrite=True)
+
+
+def discard(folder: Path) -> None:
+    """Forget the result of a task, so that it is done again when it is given out again."""
+    (folder / RESULT).unlink(missing_ok=True)
 
 
 def run(folder: str, timeout: float | None = None, threads: int = 0) -> Outcome:
@@ -85,8 +96,9 @@ def run(folder: str, timeout: float | None = None, threads: int = 0) -> Outcome:
     place = Path(folder)
     with _locked(place / LOCK, timeout) as lock:
         done = _result(place)
-        if done is not None:
+        if done is not None and done.end != "waiting":
             return done
+        (place / RESULT).unlink(missing_ok=True)
         started = time.time()
         with (place / LOG).open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, with a folder of ours
@@ -98,21 +110,21 @@ def run(folder: str, timeout: float | None = None, threads: int = 0) -> Outcome:
                 start_new_session=True,
                 pass_fds=[lock],  # held as long as the process lives, whatever becomes of this one
             )
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(process.pid).encode(), 0)
+        os.pwrite(lock, f"{process.pid} {socket.gethostname()}".encode(), 0)
         try:
-            code = process.wait(timeout)
+            code: int | None = process.wait(timeout)
         except subprocess.TimeoutExpired:
-            _end(process.pid)
-            return Outcome("hung", f"no result after {timeout:g} s", time.time() - started)
+            code = None
         finally:
-            if process.poll() is None:
-                _end(process.pid)
+            _end(process.pid)  # also the programs that a process leaves behind when it crashes
             process.wait()
+    seconds = time.time() - started
     done = _result(place)
     if done is not None:
         return done
-    return Outcome("crashed", f"{_ending(code)}\n{last_words(place)}", time.time() - started)
+    if code is None:
+        return Outcome("hung", f"no result after {timeout:g} s", seconds)
+    return Outcome("crashed", f"{_ending(code)}\n{last_words(place)}", seconds)
 
 
 def stop(folder: Path) -> None:
@@ -121,10 +133,10 @@ def stop(folder: Path) -> None:
         with (folder / LOCK).open("r+b") as file:
             if _is_free(file.fileno()):
                 return
-            number = file.read()
+            number, _, host = file.read().decode().partition(" ")
     except OSError:
         return
-    if number:
+    if number and host == socket.gethostname():
         _end(int(number))
 
 
@@ -146,6 +158,7 @@ def _locked(path: Path, timeout: float | None) -> Iterator[int]:
             if time.time() > deadline:
                 stop(path.parent)
             time.sleep(0.2)
+        os.ftruncate(file, 0)  # who held it before is nobody to end
         yield file
     finally:
         os.close(file)
@@ -161,12 +174,11 @@ def _is_free(file: int) -> bool:
 
 
 def _result(folder: Path) -> Outcome | None:
+    """Return what the process of a task has found; None if there is nothing to be taken."""
     try:
-        text = (folder / RESULT).read_text()
-    except FileNotFoundError:
+        return Outcome(**json.loads((folder / RESULT).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):  # damaged: as good as none
         return None
-    outcome = Outcome(**json.loads(text))
-    return None if outcome.end == "waiting" else outcome
 
 
 def _environment(threads: int) -> dict[str, str]:

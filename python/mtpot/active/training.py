@@ -41,14 +41,13 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
     A training that was killed goes on from its checkpoint.
     """
     started = time.perf_counter()
-    frames = labeled_frames(run.store)
-    folder = make_folder(run.folder / "trainings" / f"{iteration:03d}")
+    frames, name = labeled_frames(run.store), f"{iteration:03d}"
+    folder = make_folder(run.folder / "trainings" / name)
     species = run.store.fact("species") or elements_of(frames)
     settings = run.settings.training(tuple(species), folder)
-    fresh_at, start = run.store.fact("fresh", 0), run.folder / POTENTIAL
-    fresh = not start.exists() or len(frames) >= _GROWTH * fresh_at
+    fresh = len(frames) >= _GROWTH * _begun_anew(run, name)
     if not fresh:
-        settings = replace(settings, start=_kept(start, folder))
+        settings = replace(settings, start=_kept(run.folder / POTENTIAL, folder))
     checkpoint = _checkpoint(folder / "checkpoint", facts_of(settings.as_dict(), frames, []))
     result = train(settings, frames, checkpoint=checkpoint)
     selection = build_selection(result.potential, frames, "nbh", settings.threads)
@@ -62,14 +61,24 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
         "seconds": time.perf_counter() - started,
         "loss": result.loss,
         "fresh": fresh,
+        "settings": dict(run.settings.train),
         "errors": summary.as_dict(),
     }
-    with run.store.transaction():
-        run.store.record("training", f"{iteration:03d}", content)
-        if fresh:
-            run.store.set_fact("fresh", len(frames))
+    run.store.record("training", name, content)
     checkpoint.remove()
     return potential
+
+
+def _begun_anew(run: Run, name: str) -> int:
+    """Frames of the last training that began anew, before the one of this name; 0: there is none.
+
+    One that is repeated, since the run was killed right after it, begins as it did before. Those
+    with other settings do not count.
+    """
+    now = dict(run.settings.train)
+    events = run.store.events("training").items()
+    earlier = (event for each, event in events if each != name and event["settings"] == now)
+    return max((event["frames"] for event in earlier if event["fresh"]), default=0)
 
 
 def _kept(start: Path, folder: Path) -> Path:

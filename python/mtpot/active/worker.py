@@ -6,14 +6,18 @@ import os
 import sys
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 
-from mtpot.active.explorers import explore_in
-from mtpot.active.labelers import label_in
 from mtpot.active.tasks import Outcome, content_of, finish
 
-KINDS = {"label": label_in, "explore": explore_in}
-"""What a task can be, and who does it: a function of folder and content that returns an outcome."""
+KINDS = {
+    "label": ("mtpot.active.labelers", "label_in"),
+    "explore": ("mtpot.active.explorers", "explore_in"),
+}
+"""What a task can be, and who does it: a function of folder and content that returns an outcome.
+
+Its module is imported when it is needed: a process for every calculation should start soon."""
 
 
 def main() -> None:
@@ -23,7 +27,8 @@ def main() -> None:
     os.chdir(content["place"])
     started = time.perf_counter()
     try:
-        outcome = KINDS[content["kind"]](folder, content)
+        module, name = KINDS[content["kind"]]
+        outcome = getattr(import_module(module), name)(folder, content)
     except Exception as error:
         traceback.print_exc()
         outcome = Outcome("failed", f"{type(error).__name__}: {error}")

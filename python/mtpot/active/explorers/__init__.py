@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ase.io import iread, write
 
-from mtpot.active.explorers import lammps, md, pool, random_search, relax
+from mtpot.active.explorers import lammps, md, neb, pool, random_search, relax
 from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Watch
-from mtpot.active.tasks import Outcome, prepare
+from mtpot.active.tasks import Outcome, is_prepared, prepare
 from mtpot.errors import InputError
 from mtpot.train.option import parse_values, spelled
 
@@ -40,6 +40,7 @@ EXPLORERS: dict[str, type] = {
     "lammps": lammps.Lammps,
     "md": md.MolecularDynamics,
     "relax": relax.Relaxation,
+    "neb": neb.ElasticBand,
     "pool": pool.Pool,
     "random": random_search.RandomSearch,
 }
@@ -91,7 +92,9 @@ def prepare_exploration(  # noqa: PLR0913 - a task has as many parts
     variant: Mapping[str, Any],
     seed: int,
 ) -> Path:
-    """Write the task of exploring from a structure."""
+    """Write the task of exploring from a structure, unless it is there."""
+    if is_prepared(folder):
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     bare = start.copy()
     bare.calc = None

@@ -16,6 +16,10 @@ CANDIDATES = "candidates.xyz"
 """File in a task's folder for the structures whose grade is above the threshold."""
 
 
+TRAJECTORY = "trajectory.xyz"
+"""File in a task's folder for snapshots of its dynamics, if any are asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """Where exploring collects structures and where it ends, and how often it looks.

@@ -71,6 +71,14 @@ class Conditions:
         default=10,
         metadata=about("explore", "steps from one look at the grade to the next", integer(1)),
     )
+    snapshots: int = field(
+        default=0,
+        metadata=about(
+            "explore",
+            "structures to keep in trajectory.xyz, evenly along the way, to look at or to judge by",
+            integer(0),
+        ),
+    )
     repeat: tuple[int, int, int] = field(
         default=(1, 1, 1),
         metadata=about(
@@ -81,6 +89,11 @@ class Conditions:
             "[N, N, N]",
         ),
     )
+
+    @property
+    def interval(self) -> int:
+        """Number of time steps from one snapshot to the next; 0: there are none."""
+        return max(1, self.steps // self.snapshots) if self.snapshots else 0
 
     @property
     def steps(self) -> int:

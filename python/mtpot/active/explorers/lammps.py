@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import chdir, closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from ase.io import iread, write
 
-from mtpot.active.explorers.common import CANDIDATES, Exploration, Watch, thinned
+from mtpot.active.explorers.common import CANDIDATES, TRAJECTORY, Exploration, Watch, thinned
 from mtpot.active.explorers.dynamics import Conditions, conditions, heated
 from mtpot.errors import InputError
 from mtpot.lammps import LammpsError, Simulation
@@ -21,7 +22,6 @@ from mtpot.train.parsers import parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from ase import Atoms
 
@@ -30,6 +30,12 @@ BAR = 1e4
 """Of a GPa."""
 _MOST = 1000
 """Candidates of one exploration that are kept, evenly chosen."""
+
+_DUMPED = "snapshots.dump"
+_DUMP = """
+dump mtpot_snapshots all custom {every} snapshots.dump id type element x y z vx vy vz
+dump_modify mtpot_snapshots sort id element {elements}
+"""
 
 _WATCH = """
 compute mtpot_largest all pair mtp/extrapolation
@@ -92,6 +98,7 @@ class Lammps(Conditions):
                 if "exceeds the break threshold" not in str(error):
                     raise
                 ended = "break"
+            _convert_dump()
         return self._found(ended, folder)
 
     def _run(
@@ -105,6 +112,9 @@ class Lammps(Conditions):
             simulation.command(f"timestep {1e-3 * self.timestep!r}")
             simulation.command(_WATCH.format(every=self.every))
             simulation.command(self._ensemble(atoms, variant, seed))
+            if self.interval:
+                elements = " ".join(MTP.load(potential).species)
+                simulation.command(_DUMP.format(every=self.interval, elements=elements))
             simulation.command(f"run {self.steps}")
 
     def _ensemble(self, atoms: Atoms, variant: Mapping[str, Any], seed: int) -> str:
@@ -167,6 +177,13 @@ class Lammps(Conditions):
             candidates=len(candidates),
             grades=thinned(series),
         )
+
+
+def _convert_dump() -> None:
+    """Bring the snapshots of LAMMPS into the format of all other files of the folder."""
+    if Path(_DUMPED).exists():
+        write(TRAJECTORY, list(iread(_DUMPED, format="lammps-dump-text")), format="extxyz")
+        Path(_DUMPED).unlink()
 
 
 def _shape(atoms: Atoms) -> str:

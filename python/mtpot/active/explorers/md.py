@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import units
+from ase.io import write
 from ase.md.langevin import Langevin
 from ase.md.melchionna import MelchionnaNPT
 from ase.md.verlet import VelocityVerlet
 
 from mtpot.active.explorers.collect import Broken, Collector
+from mtpot.active.explorers.common import TRAJECTORY
 from mtpot.active.explorers.dynamics import Conditions, conditions, heated
 from mtpot.calculator import MTPCalculator
 
@@ -50,11 +52,14 @@ class MolecularDynamics(Conditions):
         atoms.calc = MTPCalculator(potential)
         dynamics = self.dynamics(atoms, variant, seed)
         collector = Collector(watch, folder)
+        (folder / TRAJECTORY).unlink(missing_ok=True)
         steps, broken = 0, False
         try:
             while True:
                 atoms.get_forces()
                 collector.look(atoms, atoms.calc.results["grade"], 1e-3 * self.timestep * steps)
+                if self.interval and steps % self.interval < watch.every:
+                    _keep(atoms, folder)
                 if steps >= self.steps:
                     break
                 self.heat(dynamics, variant["temperature"], steps)
@@ -90,3 +95,10 @@ class MolecularDynamics(Conditions):
             share = steps / self.steps
             now = first + share * (self.final_temperature - first)
             dynamics.set_temperature(temperature_K=now)
+
+
+def _keep(atoms: Atoms, folder: Path) -> None:
+    """Add a snapshot to the trajectory."""
+    image = atoms.copy()
+    image.calc = None
+    write(folder / TRAJECTORY, image, format="extxyz", append=True)

@@ -18,7 +18,7 @@ from mtpot.active.labelers import ase_calculator, exchange, function
 from mtpot.active.labelers.common import Labeler, LabelError, Waiting
 from mtpot.active.labelers.sound import sound_label
 from mtpot.active.plan import PLAN_KEYS
-from mtpot.active.tasks import Outcome, prepare
+from mtpot.active.tasks import Outcome, is_prepared, prepare
 from mtpot.errors import InputError, MtpotError
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def _refuse_unknown(table: Mapping[str, Any], known: Sequence[str]) -> None:
 
 
 def prepare_label(folder: Path, atoms: Atoms, table: Mapping[str, Any]) -> Path:
-    """Write the task of labeling a structure."""
+    """Write the task of labeling a structure, unless it is there."""
+    if is_prepared(folder):
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     bare = atoms.copy()
     bare.calc = None

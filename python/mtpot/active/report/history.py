@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mtpot.active.store import Entry, Store
     from mtpot.data.frame import Floats
 
+ON_THE_FLY = "md"
+"""Name of the one simulation that stops for each label."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explored:
-    """One exploration of one iteration.
+    """One exploration of one iteration; on the fly, the simulation from one label to the next.
 
     Attributes
     ----------
@@ -68,7 +72,8 @@ class Explored:
     def clean_until(self, threshold: float) -> float:
         """Time (as `length`) until the grade exceeds a threshold; all of it if it never does."""
         times, grades = self.grades.T
-        return float(min(times[~(grades <= threshold)], default=self.length))
+        beyond = times[~(grades <= threshold)]
+        return float(beyond[0] - times[0]) if len(beyond) else self.length
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,21 @@ class History:
     def explorations(self) -> Sequence[Explored]:
         """Explorations in the order of iterations and names."""
         events = self.store.events("exploration")
-        return [_explored(name, events[name]) for name in sorted(events)]
+        explored = [_explored(name, events[name]) for name in sorted(events)]
+        return explored + list(self._on_the_fly())
+
+    def _on_the_fly(self) -> Iterator[Explored]:
+        """Pieces of the one simulation that stops for labels."""
+        events = sorted(self.store.events("md").items())
+        for iteration, group in groupby(events, key=lambda item: int(item[0].partition("/")[0])):
+            blocks = [event for _, event in group]
+            over = self.position == (iteration, "finished")
+            yield _piece(iteration, blocks, "complete" if over else "break")
+
+    @property
+    def on_the_fly(self) -> bool:
+        """Whether the pieces of one simulation follow each other."""
+        return any(each.name == ON_THE_FLY for each in self.explorations)
 
     @cached_property
     def selections(self) -> Mapping[int, int]:
@@ -145,6 +164,24 @@ class History:
         """The longest simulation that met nothing worth a label, of equals the last, or None."""
         clean = [each for each in self.explorations if each.clean and each.picoseconds]
         return max(clean, key=lambda each: (each.picoseconds, each.iteration), default=None)
+
+
+def _piece(iteration: int, blocks: Sequence[Mapping[str, Any]], ended: str) -> Explored:
+    """Join what was recorded between two labels; looks are time, grade and whatever follows."""
+    looks = np.array([look[:2] for block in blocks for look in block["looks"]], float)
+    grades = looks.reshape(-1, 2)
+    return Explored(
+        name=ON_THE_FLY,
+        iteration=iteration,
+        ended=ended,
+        length=float(np.ptp(grades[:, 0])) if len(grades) else 0.0,
+        unit="ps",
+        largest=float(np.max(grades[:, 1], initial=0.0)),
+        candidates=int(ended == "break"),
+        grades=grades,
+        seconds=sum(block.get("seconds", 0.0) for block in blocks),
+        time=blocks[-1]["time"],
+    )
 
 
 def _explored(name: str, event: Mapping[str, Any]) -> Explored:

@@ -53,32 +53,40 @@ def _given(history: History) -> int:
 
 
 def cost_saved(history: History) -> str:
-    """Compare with calculations at even times of the longest simulation that went well."""
-    longest, made = history.longest_clean, len(history.labels)
-    if longest is None:
+    """Compare with calculations at even times of a simulation that went well."""
+    name, length = compared_simulation(history)
+    made, every = len(history.labels), evenly_labeled(history)
+    if not every:
         return (
             "No simulation has come to its end without extrapolation, so nothing can be said of "
             "what was saved."
         )
-    every = comparison(history)
     verdict = (
         f"{every / made:.3g} times the {made} that were made"
         if made and every > made
         else f"no more than the {made} that were made: a longer simulation would show a saving"
     )
     return (
-        f"The longest simulation without extrapolation, {longest.name} of iteration "
-        f"{longest.iteration}, has {longest.picoseconds:g} ps. To label a structure of it every "
-        f"{1e3 * SPACING:g} fs, as one would who knows nothing of grades, takes {every} "
-        f"calculations: {verdict}. This counts that simulation alone, and takes all calculations "
-        "to be equally long."
+        f"{name} has {length:g} ps. To label a structure of it every {1e3 * SPACING:g} fs, as one "
+        f"would who knows nothing of grades, takes {every} calculations: {verdict}. This counts "
+        "that simulation alone, and takes all calculations to be equally long."
     )
 
 
-def comparison(history: History) -> int:
-    """Count what labeling the longest clean simulation at even times would take."""
+def compared_simulation(history: History) -> tuple[str, float]:
+    """Name the simulation that costs are compared for, and its length in ps; 0 without one."""
+    if history.on_the_fly:
+        return "The simulation on the fly", history.picoseconds
     longest = history.longest_clean
-    return round(longest.picoseconds / SPACING) if longest else 0
+    if longest is None:
+        return "", 0.0
+    where = f"{longest.name} of iteration {longest.iteration}"
+    return f"The longest simulation without extrapolation, {where},", longest.picoseconds
+
+
+def evenly_labeled(history: History) -> int:
+    """Count what labeling that simulation at even times would take."""
+    return round(compared_simulation(history)[1] / SPACING)
 
 
 def _numbers(history: History) -> list[tuple[str, str]]:
@@ -94,7 +102,7 @@ def _numbers(history: History) -> list[tuple[str, str]]:
         ("iterations", f"{history.iterations}"),
         ("simulated", f"{history.picoseconds:g} ps"),
         ("longest without extrapolation", f"{longest.picoseconds:g} ps" if longest else "-"),
-        ("calculations every 100 fs of it", f"{comparison(history)}" if longest else "-"),
+        ("calculations at every 100 fs", f"{evenly_labeled(history) or '-'}"),
         ("force RMSE of the last training", "-" if force is None else f"{force:.4f} eV/Å"),
         ("labels", f"{sum(event['seconds'] for event in history.labels):.1f} s"),
         ("training", f"{sum(event['seconds'] for event in history.trainings):.1f} s"),

@@ -1,0 +1,293 @@
+"""Tasks end, whatever their processes do, and are done once, whoever was killed meanwhile.
+
+The processes are those of `mtpot.active.worker`; what they do is Python code from the test.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import closing
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mtpot.active import tasks
+from mtpot.active.driver import Run
+from mtpot.active.settings import LearnSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INTERPRETER = """#!{python}
+import sys
+from types import SimpleNamespace
+from mtpot.active import worker
+from mtpot.active.tasks import Outcome
+
+def act(folder, content):
+    names = {{"folder": folder, "Outcome": Outcome}}
+    exec(content["code"], names)
+    return names.get("outcome", Outcome("done"))
+
+sys.modules["acts"] = SimpleNamespace(act=act)
+worker.KINDS["act"] = ("acts", "act")
+del sys.argv[:2]  # -m mtpot.active.worker
+worker.main()
+"""
+ONCE_MORE = """
+with open(folder / "count", "a") as file:
+    file.write("x")
+"""
+CHILD = """
+import os, signal, subprocess, time
+child = subprocess.Popen(["sleep", "1000"])
+(folder / "part").write_text(str(child.pid))
+os.rename(folder / "part", folder / "child")
+"""
+
+
+@pytest.fixture(autouse=True)
+def interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "interpreter"
+    script.write_text(INTERPRETER.format(python=sys.executable))
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+
+
+def task(folder: Path, code: str) -> str:
+    return str(tasks.prepare(folder, "act", {"code": code}))
+
+
+def count(folder: Path) -> int:
+    return len((folder / "count").read_text())
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.time() + 120.0
+    while not condition():
+        assert time.time() < deadline
+        time.sleep(0.02)
+
+
+def child_of(folder: Path) -> int:
+    wait_for((folder / "child").exists)
+    return int((folder / "child").read_text())
+
+
+def test_what_a_process_found_and_printed_is_there(tmp_path: Path) -> None:
+    code = "print('words'); outcome = Outcome('done', found={'steps': 7})"
+    outcome = tasks.run(task(tmp_path / "task", code))
+    assert (outcome.end, outcome.found) == ("done", {"steps": 7})
+    assert tasks.last_words(tmp_path / "task") == "words"
+
+
+def test_a_task_given_again_is_done_once(tmp_path: Path) -> None:
+    folder = task(tmp_path / "task", ONCE_MORE)
+    first = tasks.run(folder)
+    assert tasks.run(folder) == first
+    assert count(tmp_path / "task") == 1
+
+
+def test_a_task_given_to_two_at_a_time_is_done_once(tmp_path: Path) -> None:
+    folder = task(tmp_path / "task", f"{ONCE_MORE}\nimport time; time.sleep(0.5)")
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(tasks.run, [folder, folder])
+    assert first == second
+    assert count(tmp_path / "task") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "end", "reason"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "crashed", "SIGKILL"),
+        ("import ctypes; ctypes.string_at(0)", "crashed", "SIGSEGV"),
+        ("import os; print('no space', flush=True); os._exit(3)", "crashed", "code 3\nno space"),
+        ("import os; os._exit(0)", "crashed", "exit code 0"),
+        ("raise SystemExit", "crashed", "exit code 0"),
+        ("1 / 0", "failed", "ZeroDivisionError: division by zero"),
+        ("(folder / 'result.json').mkdir()", "crashed", "result.json is a folder"),
+    ],
+    ids=["killed", "segfault", "exit-3", "exit-0", "sys-exit", "raises", "no-place-for-result"],
+)
+def test_a_process_without_result_is_told_of(
+    code: str, end: str, reason: str, tmp_path: Path
+) -> None:
+    outcome = tasks.run(task(tmp_path / "task", code))
+    assert outcome.end == end
+    assert reason in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "end"),
+    [("time.sleep(1000)", "hung"), ("os.kill(os.getpid(), 9)", "crashed"), ("", "done")],
+    ids=["hang", "crash", "done"],
+)
+def test_no_program_outlives_its_task(code: str, end: str, tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    outcome = tasks.run(task(folder, CHILD + code), timeout=5.0 if end == "hung" else None)
+    assert outcome.end == end
+    assert not is_alive(child_of(folder))
+
+
+def test_a_process_that_ignores_to_be_asked_is_ended(tmp_path: Path) -> None:
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(1000)"
+    assert tasks.run(task(tmp_path / "task", code), timeout=2.0).end == "hung"
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"end": "done', '{"other": 1}', "[]", "\0\0"])
+def test_a_damaged_result_is_none(content: str, tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    task(folder, ONCE_MORE)
+    (folder / tasks.RESULT).write_text(content)
+    assert tasks.run(str(folder)).end == "done"
+    assert count(folder) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", "; touch bad", "$(touch bad)", "'\"`&|>*?", "ä 原子"]
+)
+def test_names_of_folders_are_literal(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    code = "import subprocess; subprocess.run(['touch', folder / 'it is'], check=True)"
+    assert tasks.run(task(folder, code)).end == "done"
+    assert (folder / "it is").exists()
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([name, "interpreter"])
+
+
+def test_who_has_to_wait_is_asked_again(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    code = "outcome = Outcome('done' if (folder / 'answer').exists() else 'waiting', 'there')"
+    assert tasks.run(task(folder, code)).end == "waiting"
+    (folder / "answer").touch()
+    assert tasks.run(str(folder)).end == "done"
+
+
+def test_a_crash_after_waiting_is_a_crash(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    code = f"{ONCE_MORE}\nimport os\nif (folder / 'result.json').exists(): os._exit(1)\n"
+    code += "if len((folder / 'count').read_text()) > 1: os._exit(1)\noutcome = Outcome('waiting')"
+    assert tasks.run(task(folder, code)).end == "waiting"
+    assert tasks.run(str(folder)).end == "crashed"
+
+
+def test_a_task_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    task(tmp_path, "first")
+    task(tmp_path, "second")
+    assert tasks.content_of(tmp_path)["code"] == "first"
+
+
+def killed_driver(folder: Path) -> None:
+    """Begin a task in a process that is killed as soon as the task has a child."""
+    driver = get_context("fork").Process(target=tasks.run, args=(str(folder),))
+    driver.start()
+    child_of(folder)
+    driver.kill()
+    driver.join()
+
+
+def test_the_result_of_an_orphan_is_taken(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    code = f"{ONCE_MORE}{CHILD}\nwhile not (folder / 'go').exists(): time.sleep(0.05)\n"
+    task(folder, f"{code}outcome = Outcome('done', found={{'process': os.getpid()}})")
+    killed_driver(folder)
+    with ThreadPoolExecutor(1) as pool:
+        again = pool.submit(tasks.run, str(folder))
+        time.sleep(0.5)
+        assert not again.done()
+        (folder / "go").touch()
+        assert again.result().end == "done"
+    assert count(folder) == 1
+    os.kill(child_of(folder), signal.SIGKILL)
+
+
+def test_an_orphan_that_hangs_is_ended_and_the_task_done_again(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    task(folder, f"if not (folder / 'child').exists():{CHILD.replace(chr(10), chr(10) + '  ')}"
+                 "time.sleep(1000)")  # fmt: skip
+    killed_driver(folder)
+    assert tasks.run(str(folder), timeout=20.0 if is_slow() else 3.0).end == "done"
+    assert not is_alive(child_of(folder))
+
+
+def is_slow() -> bool:
+    return os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
+
+
+def test_stop_ends_what_runs_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    tasks.stop(folder)
+    task(folder, f"{CHILD}\ntime.sleep(1000)")
+    tasks.stop(folder)
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(tasks.run, str(folder))
+        child = child_of(folder)
+        tasks.stop(folder)
+        assert ended.result().reason.startswith("the process was ended by SIGTERM")
+    assert not is_alive(child)
+
+
+@pytest.mark.parametrize("host", ["elsewhere", socket.gethostname()], ids=["other", "this"])
+def test_a_number_of_a_process_means_one_on_its_machine(host: str, tmp_path: Path) -> None:
+    victim = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    with (tmp_path / tasks.LOCK).open("w") as lock:
+        lock.write(f"{victim.pid} {host}")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tasks.stop(tmp_path)
+    assert (victim.poll() is None) is (host == "elsewhere")
+    victim.kill()
+    victim.wait()
+
+
+class Losing(Executor):
+    """Loses its workers some times, as Parsl and Dask may."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def submit(self, function, /, *arguments, **_) -> Future:  # type: ignore[override]
+        future: Future = Future()
+        if self.left:
+            self.left -= 1
+            future.set_exception(BrokenExecutor("lost"))
+        else:
+            future.set_result(function(*arguments))
+        return future
+
+
+def run_of(folder: Path, pool: Executor, workers: int = 1) -> Run:
+    settings = LearnSettings(output=folder, start=(), workers=workers, threads=1)
+    return Run(settings, None, pool, print)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("times", "end"), [(2, "done"), (10, "crashed")])
+def test_a_task_whose_worker_is_lost_is_given_again(times: int, end: str, tmp_path: Path) -> None:
+    folder = Path(task(tmp_path / "task", ""))
+    run = run_of(tmp_path, Losing(times))
+    assert [(each, outcome.end) for each, outcome in run.tasks([folder])] == [(folder, end)]
+
+
+def test_what_still_runs_is_ended_when_nobody_listens(tmp_path: Path) -> None:
+    quick, slow = tmp_path / "quick", tmp_path / "slow"
+    task(quick, "import time\nwhile not (folder.parent / 'slow/child').exists(): time.sleep(0.1)")
+    task(slow, f"{CHILD}\ntime.sleep(1000)")
+    with ThreadPoolExecutor(2) as pool:
+        with closing(run_of(tmp_path, pool, workers=2).tasks([quick, slow])) as ended:
+            assert next(ended)[0] == quick
+    assert not is_alive(child_of(slow))
