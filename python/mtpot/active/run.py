@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from mtpot.active.executors import EXECUTORS
 from mtpot.active.explorers import explorers_of
 from mtpot.active.labelers import labeler_of, prepare_label
 from mtpot.active.loop import learn, read_starts
+from mtpot.active.report import write_report
 from mtpot.active.store import Store
 from mtpot.errors import InputError, MtpotError
 
@@ -33,7 +34,7 @@ _FREE = ("timeout", "fallback", "max_failures", "max-failures", "poll", "max_ato
 
 
 def work(settings: LearnSettings, tell: Callable[[str], None], *, resume: bool = False) -> None:
-    """Begin a run, or go on with it, until it is finished.
+    """Begin a run, or go on with it, until it is finished; leave a report of it.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def work(settings: LearnSettings, tell: Callable[[str], None], *, resume: bool =
             "--output"
         )
     look(settings)
-    with only_driver(settings.output), _open(settings, tell) as store:
+    with only_driver(settings.output), _open(settings, tell) as store, _reported(store, tell):
         with EXECUTORS[settings.executor](settings.workers, settings.executor_setup) as pool:
             run = Run(settings, store, pool, tell)
             MODES[settings.mode](run)
@@ -69,6 +70,28 @@ def _open(settings: LearnSettings, tell: Callable[[str], None]) -> Iterator[Stor
             store.set_fact("changed", sorted({*store.fact("changed", []), *changed}))
         store.set_fact("settings", now)
     yield store
+
+
+@contextmanager
+def _reported(store: Store, tell: Callable[[str], None]) -> Iterator[None]:
+    """Write the report when the block ends, also if it ends early, which the store keeps."""
+    store.set_fact("stopped", None)
+    try:
+        yield
+    except MtpotError as error:
+        with suppress(MtpotError):  # the disk may be full, which is why it stopped
+            store.set_fact("stopped", str(error))
+        _try_report(store, tell)
+        raise
+    _try_report(store, tell)
+
+
+def _try_report(store: Store, tell: Callable[[str], None]) -> None:
+    """Write the report; without one a run is what it was."""
+    try:
+        tell(f"see {write_report(store)}")
+    except MtpotError as error:
+        tell(f"no report: {error}")
 
 
 def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], None]) -> list[str]:
@@ -160,10 +183,7 @@ def status(settings: LearnSettings) -> str:
     InputError
         There is none.
     """
-    path = settings.output / DATABASE
-    if not path.exists():
-        raise InputError(f"{settings.output} holds no learning run")
-    store = Store(path)
+    store = _existing(settings.output)
     iteration, phase = store.fact("position", (0, "label"))
     lines = [f"iteration {iteration}: {phase}", f"structures: {_labels(store)}"]
     for name, event in store.events("training").items():
@@ -179,6 +199,26 @@ def status(settings: LearnSettings) -> str:
         reason = entry.log.splitlines()[-1] if entry.log else ""
         lines.append(f"set aside: structure {entry.id} from {entry.origin}: {reason}")
     return "\n".join(lines) + "\n"
+
+
+def report(folder: Path) -> Path:
+    """Write the report of the run in a folder, whether or not it is finished, and return it.
+
+    Raises
+    ------
+    InputError
+        There is no run, or the page cannot be written.
+    MtpotError
+        A potential of the run cannot be evaluated.
+    """
+    return write_report(_existing(folder))
+
+
+def _existing(folder: Path) -> Store:
+    path = folder / DATABASE
+    if not path.exists():
+        raise InputError(f"{folder} holds no learning run")
+    return Store(path)
 
 
 def _labels(store: Store) -> str:

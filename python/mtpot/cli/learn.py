@@ -4,10 +4,13 @@
   mlp learn settings.toml --resume       go on after a crash, Ctrl-C, or a change of thresholds
   mlp learn settings.toml --check        one tiny calculation of every kind, then stop
   mlp learn settings.toml --status       where the run stands
+  mlp learn settings.toml --report       make its report anew, also while it runs
+  mlp learn --report DIR                 the same, of the run in a folder
   mlp learn --template settings.toml     write a commented settings file
 
 Leaves in the output folder: potential.mtp and potential.almtp, always the newest; learn.db, the
-record, which is also a database of ASE; and the folders labels, trainings and explorations.
+record, which is also a database of ASE; report.html; and the folders labels, trainings and
+explorations.
 """
 
 from __future__ import annotations
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "learn a potential actively, calling a quantum-mechanical program where it is needed"
 
+_OUTPUT = Path("-")
+"""The output folder of the settings."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line: a flag for each plain key of the settings."""
@@ -41,6 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--status", "show where the run stands, and stop"),
     ):
         doing.add_argument(flag, action="store_true", help=text)
+    doing.add_argument(
+        "--report",
+        nargs="?",
+        const=_OUTPUT,
+        type=Path,
+        metavar="DIR",
+        help="make the report of the run in this folder (without DIR: of the settings), and stop",
+    )
     parser.add_argument(
         "--template",
         nargs="?",
@@ -75,11 +89,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.template is not None:
         return _write_template(arguments.template)
+    if arguments.report not in (None, _OUTPUT):
+        print(f"see {runs.report(arguments.report)}")
+        return 0
     names = [name for name, _, _ in options_in(LearnSettings) if name not in TABLES]
     flags = {name: getattr(arguments, name) for name in names if name in arguments}
     settings = load_settings(arguments.settings, flags)
     if arguments.status:
         print(runs.status(settings), end="")
+    elif arguments.report:
+        print(f"see {runs.report(settings.output)}")
     elif arguments.check:
         runs.check(settings, _tell)
     else:

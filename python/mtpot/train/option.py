@@ -126,6 +126,8 @@ def toml(value: Any) -> str:
     if isinstance(value, Mapping):
         items = (f"{toml(name)} = {toml(each)}" for name, each in value.items())
         return f"{{ {', '.join(items)} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml, value))}]"
     return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
 
 
