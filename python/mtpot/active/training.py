@@ -16,6 +16,7 @@ from mtpot.train.metrics import evaluate_frames, measure
 from mtpot.train.trainer import train
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mtpot.active.driver import Run
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mtpot.data.frame import Frame
 
 POTENTIAL, GRADED = "potential.mtp", "potential.almtp"
-_GROWTH = 1.5
+GROWTH = 1.5
 """Of the training set, after which training begins anew instead of from the last potential."""
 
 
@@ -46,21 +47,48 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
     species = run.store.fact("species") or elements_of(frames)
     settings = run.settings.training(tuple(species), folder)
     fresh_at, start = run.store.fact("fresh", 0), run.folder / POTENTIAL
-    fresh = not start.exists() or len(frames) >= _GROWTH * fresh_at
+    fresh = not start.exists() or len(frames) >= GROWTH * fresh_at
     if not fresh:
         settings = replace(settings, start=_kept(start, folder))
     checkpoint = _checkpoint(folder / "checkpoint", facts_of(settings.as_dict(), frames, []))
     result = train(settings, frames, checkpoint=checkpoint)
     selection = build_selection(result.potential, frames, "nbh", settings.threads)
     potential = MTP(result.potential.core, selection)
-    potential.save(folder / GRADED, overwrite=True)
-    for place in (run.folder / POTENTIAL, run.folder / GRADED):
+    seconds = time.perf_counter() - started
+    keep(run, iteration, potential, frames, seconds=seconds, loss=result.loss, fresh=fresh)
+    checkpoint.remove()
+    return potential
+
+
+def keep(  # noqa: PLR0913 - of keywords
+    run: Run,
+    iteration: int,
+    potential: MTP,
+    frames: Sequence[Frame],
+    *,
+    seconds: float,
+    loss: float,
+    fresh: bool,
+) -> None:
+    """Leave a potential with its active set as that of the iteration and of the run, and record it.
+
+    Parameters
+    ----------
+    frames
+        What it was trained on, by which its errors are measured.
+    seconds, loss
+        What training took, and its loss.
+    fresh
+        Whether training began anew.
+    """
+    folder = make_folder(run.folder / "trainings" / f"{iteration:03d}")
+    for place in (folder / GRADED, run.folder / POTENTIAL, run.folder / GRADED):
         potential.save(place, overwrite=True)
-    summary = measure(frames, evaluate_frames(potential, frames, settings.threads)).total
+    summary = measure(frames, evaluate_frames(potential, frames, run.settings.threads)).total
     content: dict[str, Any] = {
         "frames": len(frames),
-        "seconds": time.perf_counter() - started,
-        "loss": result.loss,
+        "seconds": seconds,
+        "loss": loss,
         "fresh": fresh,
         "errors": summary.as_dict(),
     }
@@ -68,8 +96,6 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
         run.store.record("training", f"{iteration:03d}", content)
         if fresh:
             run.store.set_fact("fresh", len(frames))
-    checkpoint.remove()
-    return potential
 
 
 def _kept(start: Path, folder: Path) -> Path:
