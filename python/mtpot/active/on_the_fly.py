@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase import Atoms
+from ase.io import write
 
 from mtpot.active.explorers import explorers_of
 from mtpot.active.explorers.common import thinned
@@ -37,9 +39,11 @@ if TYPE_CHECKING:
     from mtpot.active.settings import LearnSettings
     from mtpot.data.frame import Frame
 
+TRAJECTORY = "trajectory.xyz"
+"""File in the folder of a finished run: the simulation every so often, with ps, grade and K."""
 SIMULATION = "simulation"
 """Name of the fact that holds step, time (ps) and state of the simulation."""
-BLOCK = 200
+BLOCK = 100
 """Looks at the grade from one kept state to the next."""
 _RECORDED = 20
 """Of these looks."""
@@ -250,9 +254,9 @@ class _Stretch:
             return True
         if self._step < self._simulation.steps:
             return False
-        with self._store.transaction():
-            self._keep()
-            self._store.set_fact("position", (self._iteration, "finished"))
+        self._keep()
+        self._write_trajectory()
+        self._store.set_fact("position", (self._iteration, "finished"))
         self._run.tell(f"{self._time:g} ps: finished")
         return True
 
@@ -272,7 +276,7 @@ class _Stretch:
             )
             if number is None:
                 return False
-            self._keep()
+            self._keep(labeled=True)
             self._store.set_fact("position", (iteration, "label"))
         self._run.tell(f"{self._time:g} ps: grade {grade:.3g}, structure {number} needs a label")
         return True
@@ -282,11 +286,32 @@ class _Stretch:
         """In ps."""
         return 1e-3 * self._simulation.timestep * self._step
 
-    def _keep(self) -> None:
+    def _keep(self, labeled: bool = False) -> None:
         """Keep the state, and record what has been seen since the last."""
-        kept = {"step": self._step, "time": self._time, "state": state_of(self._dynamics)}
-        name = f"{self._iteration:03d}/{self._step:09d}"
+        state = state_of(self._dynamics)
+        seen: dict[str, Any] = {"looks": thinned(self._looks, _RECORDED)}
+        if not labeled:
+            seen |= {name: state[name] for name in ("positions", "cell")}
         with self._store.transaction():
-            self._store.set_fact(SIMULATION, kept)
-            self._store.record("md", name, {"looks": thinned(self._looks, _RECORDED)})
+            self._store.set_fact(
+                SIMULATION, {"step": self._step, "time": self._time, "state": state}
+            )
+            self._store.record("md", f"{self._iteration:03d}/{self._step:09d}", seen)
         self._looks.clear()
+
+    def _write_trajectory(self) -> None:
+        """Write the states that were kept on the way, of which none has a label."""
+        images = []
+        for seen in self._store.events("md").values():
+            if "positions" in seen:
+                image = Atoms(
+                    self._atoms.numbers,
+                    positions=seen["positions"],
+                    cell=seen["cell"],
+                    pbc=self._atoms.pbc,
+                )
+                image.info["time"], image.info["grade"], image.info["temperature"] = seen["looks"][
+                    -1
+                ]
+                images.append(image)
+        write(self._run.folder / TRAJECTORY, images, format="extxyz")

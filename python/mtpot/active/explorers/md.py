@@ -69,8 +69,14 @@ class MolecularDynamics(Conditions):
             return VelocityVerlet(atoms, step)
         if self.ensemble == "nvt":
             rng = np.random.default_rng(seed + 1)
+            # The center of mass moves as it should; ASE's way to hold it is not quite NVT.
             return Langevin(
-                atoms, step, temperature_K=temperature, friction=0.01 / units.fs, rng=rng
+                atoms,
+                step,
+                temperature_K=temperature,
+                friction=0.01 / units.fs,
+                fixcm=False,
+                rng=rng,
             )
         return MelchionnaNPT(
             atoms,
