@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import Executor, Future
+from contextlib import chdir, contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,11 +20,11 @@ from ase.calculators.emt import EMT
 from ase.io import read, write
 
 from mtpot import MTP, InputError, MTPCalculator, MtpotError, _core
-from mtpot.active.driver import DATABASE
+from mtpot.active.driver import DATABASE, Run
 from mtpot.active.explorers.kept import restore, state_of
 from mtpot.active.explorers.md import MolecularDynamics
-from mtpot.active.on_the_fly import SIMULATION, TRAJECTORY, simulation_of
-from mtpot.active.run import work
+from mtpot.active.labelers import label_in
+from mtpot.active.on_the_fly import SIMULATION, TRAJECTORY, learn, simulation_of
 from mtpot.active.select import (
     TRAINING_THRESHOLD,
     build_selection,
@@ -31,17 +34,16 @@ from mtpot.active.select import (
 )
 from mtpot.active.settings import load_settings
 from mtpot.active.store import Store
+from mtpot.active.tasks import RESULT, Outcome, content_of, finish
 from mtpot.active.training import GRADED
 from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.neighborhoods import frame_neighborhoods
+from mtpot.files import make_folder
 from mtpot.train.growing import GrowingFit
 from mtpot.train.loss import Problem, Weights
 from mtpot.train.loss import labeled_frames as with_weights
 from mtpot.train.settings import Settings
 from mtpot.train.trainer import train
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 THRESHOLD = 3.0
 RIDGE = 1e-7  # the normal equations square a condition number, and QR does not
@@ -265,12 +267,58 @@ def write_run(folder: Path, **parts: str) -> Path:
     return folder / "settings.toml"
 
 
+class InThisProcess(Executor):
+    """Labels without the start of a process for each; what is done is not done again."""
+
+    def __init__(self) -> None:
+        self.done = []
+
+    def submit(self, _, folder, *__):
+        place, future = Path(folder), Future()
+        if place not in self.done:
+            self.done.append(place)
+            finish(place, label_in(place, content_of(place)))
+        future.set_result(Outcome(**json.loads((place / RESULT).read_text())))
+        return future
+
+
+class Killed(BaseException):
+    """What no code catches."""
+
+
+class MortalStore(Store):
+    """A store whose process dies after so many transactions."""
+
+    life = 10**9
+
+    @contextmanager
+    def transaction(self):
+        outer = self._database.connection is None
+        with super().transaction():
+            yield
+        self.life -= outer
+        if self.life < 0:
+            raise Killed
+
+
+def learned(folder: Path, lives=(), **parts: str) -> tuple[Store, InThisProcess]:
+    """Record of a run to its end, through several lives, and who gave its labels."""
+    settings = load_settings(write_run(folder, **parts), {})
+    pool = InThisProcess()
+    with chdir(folder):
+        for life in (*lives, 10**9):
+            store = MortalStore(make_folder(settings.output) / DATABASE)
+            store.life = life
+            with suppress(Killed):
+                learn(Run(settings, store, pool, lambda _: None))
+    return Store(folder / "run" / DATABASE), pool
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """Folder of a run to its end."""
     folder = tmp_path_factory.mktemp("on-the-fly")
-    settings = write_run(folder)
-    start(settings).communicate()
+    learned(folder)
     return folder / "run"
 
 
@@ -354,63 +402,67 @@ def test_run_that_is_killed_again_and_again_is_that_without_a_kill(finished, tmp
         process.wait()
         process = start(settings, *(["--resume"] if (tmp_path / "run" / DATABASE).exists() else []))
     assert process.wait() == 0
-    expected, found = Store(finished / DATABASE), Store(tmp_path / "run" / DATABASE)
+    assert_same(tmp_path / "run", finished)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_run_that_dies_between_any_two_transactions_is_that_without_a_death(
+    finished, tmp_path, seed
+):
+    lives = np.random.default_rng(seed).integers(1, 120, 6)
+    _, pool = learned(tmp_path, lives)
+    assert_same(tmp_path / "run", finished)
+    assert len(pool.done) == len(Store(finished / DATABASE).events("label"))
+
+
+def assert_same(run: Path, other: Path) -> None:
+    """Two runs have had the same labels, the same trajectory and the same potential, to a bit."""
+    found, expected = (Store(folder / DATABASE) for folder in (run, other))
     assert found.fact(SIMULATION) == expected.fact(SIMULATION)
     assert [e.grade for e in found.entries()] == [e.grade for e in expected.entries()]
     assert list(found.events("label")) == list(expected.events("label"))
     assert looks_in(found) == looks_in(expected)
-    assert (tmp_path / "run" / GRADED).read_bytes() == (finished / GRADED).read_bytes()
+    assert (run / GRADED).read_bytes() == (other / GRADED).read_bytes()
 
 
 def looks_in(store: Store):
     return {name: seen["looks"] for name, seen in store.events("md").items()}
 
 
-def learn(folder: Path, **parts: str) -> Store:
-    settings = load_settings(write_run(folder, **parts), {})
-    work(settings, lambda _: None)
-    return Store(folder / "run" / DATABASE)
-
-
 FAILS = """
 from ase.calculators.emt import EMT
 
 def label(atoms):
+    if atoms.get_momenta().any():
+        raise RuntimeError("what dynamics meets does not converge")
     atoms.calc = EMT()
-    if atoms.positions.std() and abs(atoms.get_forces()).max() > {limit}:
-        raise RuntimeError("does not converge")
-    atoms.get_potential_energy()
+    atoms.get_forces()
     return atoms
 """
 
 
-def test_structure_set_aside_stops_the_run_where_forces_cannot_be_trusted(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "labels.py").write_text(FAILS.format(limit=1.2))
-    plain = "break-threshold = 1.6"
+@pytest.fixture
+def label(tmp_path) -> str:
+    """The table of a labeler that fails for all structures but the first ones."""
+    (tmp_path / "labels.py").write_text(FAILS)
+    return 'function = "labels.py:label"\nmax-failures = 1.0'
+
+
+def test_structure_set_aside_stops_the_run_where_forces_cannot_be_trusted(tmp_path, label):
     with pytest.raises(MtpotError, match="break-threshold"):
-        learn(
-            tmp_path,
-            threshold="1.5",
-            plain=plain,
-            label='function = "labels.py:label"\nmax-failures = 1.0',
-        )
+        learned(tmp_path, threshold="1.1", plain="break-threshold = 1.11", label=label)
 
 
-def test_structure_set_aside_is_passed_where_the_grade_is_small(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "labels.py").write_text(FAILS.format(limit=2.0))
+def test_structure_set_aside_is_passed_where_the_grade_is_small(tmp_path, label):
     plain = "break-threshold = 1e9"
-    label = 'function = "labels.py:label"\nmax-failures = 1.0'
-    store = learn(tmp_path, plain=plain, label=label, time="0.2")
+    store, _ = learned(tmp_path, threshold="1.1", plain=plain, label=label, time="0.1")
     assert store.fact("position")[1] == "finished"
     assert store.counts()["set-aside"] > 0
 
 
-def test_run_without_a_label_left_says_how_to_go_on(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_run_without_a_label_left_says_how_to_go_on(tmp_path):
     with pytest.raises(MtpotError, match=r"max-labels 4.*--resume"):
-        learn(tmp_path, plain="max-labels = 4")
+        learned(tmp_path, threshold="1.1", plain="max-labels = 4")
 
 
 @pytest.mark.parametrize(
