@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpot.active import tasks
+from mtpot.active import on_the_fly, tasks
 from mtpot.active.driver import DATABASE, Run, only_driver
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.explorers import explorers_of
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from mtpot.active.settings import LearnSettings
 
-MODES: dict[str, Callable[[Run], None]] = {"iterations": learn}
+MODES: dict[str, Callable[[Run], None]] = {
+    "iterations": learn,
+    "on-the-fly": on_the_fly.learn,
+}
 """Ways of learning, by the setting `mode`; each goes on from where the store says it is."""
 
 _FIXED = ("label", "start", "data", "mode")
@@ -195,6 +198,9 @@ def status(settings: LearnSettings) -> str:
         )
     for name, event in store.events("exploration").items():
         lines.append(f"exploration {name}: {event['ended']}, {event['candidates']} candidates")
+    simulation = store.fact(on_the_fly.SIMULATION)
+    if simulation is not None:
+        lines.append(f"simulated: {simulation['time']:g} ps")
     for entry in store.entries("set-aside"):
         reason = entry.log.splitlines()[-1] if entry.log else ""
         lines.append(f"set aside: structure {entry.id} from {entry.origin}: {reason}")

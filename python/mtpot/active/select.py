@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from mtpot import _core
-from mtpot.data.cfg import format_cfg
+from mtpot.data.cfg import format_cfg, parse_cfg
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.grading import Grader, Grades, mean_row, require_selection
 
@@ -54,6 +54,36 @@ def build_selection(
     active = _core.ActiveSet(len(potential.parameters))
     swaps = _sweep(active, make_rows, frames, TRAINING_THRESHOLD)
     return _selection(potential, frames, mode == "nbh", active, swaps)
+
+
+def extend_selection(
+    potential: MTP, selection: _core.Selection, frames: Sequence[Frame], threads: int = 0
+) -> _core.Selection:
+    """Take more frames into an active set, without looking at the training set again.
+
+    No row of these frames, or of those that held a row before, has a grade above 1.001
+    afterwards. The potential may be another than that of the selection, with new coefficients:
+    rows depend on them and are made anew.
+
+    Parameters
+    ----------
+    potential
+        After training on the frames, with named species.
+    selection
+        Of the training set before; at most as many of its frames hold rows as there are parameters.
+    frames
+        Those that are new.
+    threads
+        0 takes all.
+
+    Raises
+    ------
+    InputError, NumericalError
+        As `build_selection`.
+    """
+    held = parse_cfg(selection.configurations, potential.species, "the active set")
+    mode: Literal["nbh", "cfg"] = "nbh" if selection.per_site else "cfg"
+    return build_selection(potential, [*held, *frames], mode, threads)
 
 
 def grade_frames(potential: MTP, frames: Iterable[Frame], threads: int = 0) -> Iterator[Grades]:

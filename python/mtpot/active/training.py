@@ -16,6 +16,7 @@ from mtpot.train.metrics import evaluate_frames, measure
 from mtpot.train.trainer import train
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mtpot.active.driver import Run
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mtpot.data.frame import Frame
 
 POTENTIAL, GRADED = "potential.mtp", "potential.almtp"
-_GROWTH = 1.5
+GROWTH = 1.5
 """Of the training set, after which training begins anew instead of from the last potential."""
 
 
@@ -45,32 +46,57 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
     folder = make_folder(run.folder / "trainings" / name)
     species = run.store.fact("species") or elements_of(frames)
     settings = run.settings.training(tuple(species), folder)
-    fresh = len(frames) >= _GROWTH * _begun_anew(run, name)
+    fresh = len(frames) >= GROWTH * begun_anew(run, name)
     if not fresh:
         settings = replace(settings, start=_kept(run.folder / POTENTIAL, folder))
     checkpoint = _checkpoint(folder / "checkpoint", facts_of(settings.as_dict(), frames, []))
     result = train(settings, frames, checkpoint=checkpoint)
     selection = build_selection(result.potential, frames, "nbh", settings.threads)
     potential = MTP(result.potential.core, selection)
-    potential.save(folder / GRADED, overwrite=True)
-    for place in (run.folder / POTENTIAL, run.folder / GRADED):
-        potential.save(place, overwrite=True)
-    summary = measure(frames, evaluate_frames(potential, frames, settings.threads)).total
-    content: dict[str, Any] = {
-        "frames": len(frames),
-        "seconds": time.perf_counter() - started,
-        "loss": result.loss,
-        "fresh": fresh,
-        "settings": dict(run.settings.train),
-        "errors": summary.as_dict(),
-    }
-    run.store.record("training", name, content)
+    seconds = time.perf_counter() - started
+    keep(run, iteration, potential, frames, seconds=seconds, loss=result.loss, fresh=fresh)
     checkpoint.remove()
     return potential
 
 
-def _begun_anew(run: Run, name: str) -> int:
-    """Frames of the last training that began anew, before the one of this name; 0: there is none.
+def keep(  # noqa: PLR0913 - of keywords
+    run: Run,
+    iteration: int,
+    potential: MTP,
+    frames: Sequence[Frame],
+    *,
+    seconds: float,
+    loss: float,
+    fresh: bool,
+) -> None:
+    """Leave a potential with its active set as that of the iteration and of the run, and record it.
+
+    Parameters
+    ----------
+    frames
+        What it was trained on, by which its errors are measured.
+    seconds, loss
+        What training took, and its loss.
+    fresh
+        Whether training began anew.
+    """
+    folder = make_folder(run.folder / "trainings" / f"{iteration:03d}")
+    for place in (folder / GRADED, run.folder / POTENTIAL, run.folder / GRADED):
+        potential.save(place, overwrite=True)
+    summary = measure(frames, evaluate_frames(potential, frames, run.settings.threads)).total
+    content: dict[str, Any] = {
+        "frames": len(frames),
+        "seconds": seconds,
+        "loss": loss,
+        "fresh": fresh,
+        "settings": dict(run.settings.train),
+        "errors": summary.as_dict(),
+    }
+    run.store.record("training", f"{iteration:03d}", content)
+
+
+def begun_anew(run: Run, name: str = "") -> int:
+    """Frames of the last training that began anew, but for the one of this name; 0: there is none.
 
     One that is repeated, since the run was killed right after it, begins as it did before. Those
     with other settings do not count.

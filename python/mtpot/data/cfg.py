@@ -78,7 +78,22 @@ def read_records(path: str | os.PathLike[str], species: Sequence[str]) -> list[C
     """
     if not species:
         raise InputError(f"{path} names no elements: give --species, in the order of the types")
-    lines = _Lines(str(path), read_lines(Path(path)))
+    return _records(_Lines(str(path), read_lines(Path(path))), species)
+
+
+def parse_cfg(text: str, species: Sequence[str], source: str) -> list[Frame]:
+    """Return the frames of the text of a .cfg file, as `format_cfg` writes it.
+
+    Raises
+    ------
+    FormatError
+        As `read_cfg`; the message begins with `source` in place of the path.
+    """
+    lines = _Lines(source, text.splitlines(keepends=True))
+    return [record.frame for record in _records(lines, species)]
+
+
+def _records(lines: _Lines, species: Sequence[str]) -> list[CfgRecord]:
     records: list[CfgRecord] = []
     while lines.skip_blank():
         records.append(_read_block(lines, species, len(records) + 1))

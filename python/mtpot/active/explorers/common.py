@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,10 +87,14 @@ class Explorer(Protocol):
         """Explore from a structure and leave `CANDIDATES` in the folder."""
 
 
-def thinned(pairs: list[tuple[float, float]], most: int = 1000) -> list[tuple[float, float]]:
-    """Keep so many pairs of time and grade: of each stretch that with the largest grade."""
-    if len(pairs) <= most:
-        return pairs
-    edges = [round(k * len(pairs) / most) for k in range(most + 1)]
-    stretches = (pairs[low:high] for low, high in pairwise(edges))
-    return [max(stretch, key=lambda pair: pair[1]) for stretch in stretches]
+Look = TypeVar("Look", bound=tuple[float, ...])
+"""Time and grade, and what else there is to say."""
+
+
+def thinned(looks: list[Look], most: int = 1000) -> list[Look]:
+    """Keep so many looks: of each stretch that with the largest grade."""
+    if len(looks) <= most:
+        return looks
+    edges = [round(k * len(looks) / most) for k in range(most + 1)]
+    stretches = (looks[low:high] for low, high in pairwise(edges))
+    return [max(stretch, key=lambda look: look[1]) for stretch in stretches]

@@ -62,10 +62,7 @@ class MolecularDynamics(Conditions):
                     _keep(atoms, folder)
                 if steps >= self.steps:
                     break
-                self.heat(dynamics, variant["temperature"], steps)
-                taken = min(watch.every, self.steps - steps)
-                dynamics.run(taken)
-                steps += taken
+                steps = self.advance(dynamics, variant, steps, watch.every)
         except Broken:
             broken = True
         return collector.found(broken, steps, 1e-3 * self.timestep * steps)
@@ -77,8 +74,14 @@ class MolecularDynamics(Conditions):
             return VelocityVerlet(atoms, step)
         if self.ensemble == "nvt":
             rng = np.random.default_rng(seed + 1)
+            # The center of mass moves as it should; ASE's way to hold it is not quite NVT.
             return Langevin(
-                atoms, step, temperature_K=temperature, friction=0.01 / units.fs, rng=rng
+                atoms,
+                step,
+                temperature_K=temperature,
+                friction=0.01 / units.fs,
+                fixcm=False,
+                rng=rng,
             )
         return MelchionnaNPT(
             atoms,
@@ -89,7 +92,16 @@ class MolecularDynamics(Conditions):
             pfactor=(75.0 * units.fs) ** 2 * 100.0 * units.GPa,
         )
 
-    def heat(self, dynamics: Dynamics, first: float, steps: int) -> None:
+    def advance(
+        self, dynamics: Dynamics, variant: Mapping[str, Any], steps: int, every: int
+    ) -> int:
+        """Go from a number of steps so many further, not beyond the end; return the new number."""
+        self._heat(dynamics, variant["temperature"], steps)
+        taken = min(every, self.steps - steps)
+        dynamics.run(taken)
+        return steps + taken
+
+    def _heat(self, dynamics: Dynamics, first: float, steps: int) -> None:
         """Set the temperature of a ramp."""
         if self.final_temperature is not None and hasattr(dynamics, "set_temperature"):
             share = steps / self.steps
