@@ -26,6 +26,10 @@ def imported(name: str, folder: Path | None = None) -> Any:
         module = _module(place, folder)
     except ImportError as error:
         raise InputError(f"{name}: {error}; install what is missing") from error
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{name}: {place}: {type(error).__name__}: {error}") from error
     try:
         return getattr(module, attribute)
     except AttributeError:

@@ -52,7 +52,7 @@ def labeler_of(table: Mapping[str, Any]) -> Labeler:
     InputError
         No key chooses one, or its settings do not fit; names the key.
     """
-    table = {key.replace("-", "_"): value for key, value in table.items()}
+    table = underscored(table)
     for key, make in LABELERS.items():
         if key in table:
             known = ("calculator", "profile", "settings", key, "max_force", *PLAN_KEYS)
@@ -63,6 +63,11 @@ def labeler_of(table: Mapping[str, Any]) -> Labeler:
     raise InputError(
         f"[label] names none of {', '.join(sorted(LABELERS))}: mlp learn --template shows them"
     )
+
+
+def underscored(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table of the settings with the names of its keys as Python has them."""
+    return {key.replace("-", "_"): value for key, value in table.items()}
 
 
 def _refuse_unknown(table: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -88,8 +93,9 @@ def label_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
     """Label the structure of a task; runs in a process of its own."""
     atoms = _one(folder / STRUCTURE)
     try:
-        labeled = labeler_of(content["label"]).label(atoms, folder)
-        sound_label(atoms, labeled, content["label"])
+        table = underscored(content["label"])
+        labeled = labeler_of(table).label(atoms, folder)
+        sound_label(atoms, labeled, table)
     except Waiting as reason:
         return Outcome("waiting", str(reason))
     except (LabelError, MtpotError) as error:

@@ -8,7 +8,9 @@ settings = { ... }               # keyword arguments of the calculator
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import shlex
 import shutil
 from contextlib import chdir
@@ -21,6 +23,7 @@ from ase.calculators.genericfileio import GenericFileIOCalculator
 
 from mtpot.active.imported import imported
 from mtpot.active.labelers.common import LabelError, with_label
+from mtpot.active.labelers.matching import order_in
 from mtpot.data.atoms import is_unconverged
 from mtpot.data.programs import force_consistent, recognize
 from mtpot.errors import InputError
@@ -40,6 +43,9 @@ ALIASES = {
 """Calculators that come with their programs, by the names that are used for them."""
 
 _FILES = ("pseudo_dir", "pp_paths")
+_OF_THE_SHELL = (".", "cd", "eval", "exec", "export", "module", "source", "ulimit")
+_ASSIGNMENT = re.compile(r"\w+=")
+_FIRST_WORD = re.compile(r"""\s*("[^"]*"|'[^']*'|\S*)(.*)""", re.DOTALL)
 
 
 class AseLabeler:
@@ -53,6 +59,7 @@ class AseLabeler:
 
     def __init__(self, table: Mapping[str, Any]) -> None:
         self.name = str(table["calculator"])
+        self._place = Path.cwd()
         self._class = _class_of(self.name)
         self._settings = dict(table.get("settings", {}))
         self._profile = dict(table.get("profile", {}))
@@ -65,11 +72,29 @@ class AseLabeler:
         for key in _FILES:
             if key in self._profile and not Path(self._profile[key]).is_dir():
                 raise InputError(f"[label] profile {key}: {self._profile[key]} is no folder")
+        self._check_pseudopotentials()
         self.calculator()
 
+    def _check_pseudopotentials(self) -> None:
+        """Refuse names of files that are not in `pseudo_dir`."""
+        names = self._settings.get("pseudopotentials")
+        if "pseudo_dir" not in self._profile or not isinstance(names, dict):
+            return
+        folder = Path(self._profile["pseudo_dir"])
+        there = [path.name for path in folder.iterdir()]
+        for symbol, name in names.items():
+            if name not in there:
+                near = difflib.get_close_matches(str(name), there, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise InputError(
+                    f"[label] settings pseudopotentials: {symbol}: {folder} has no {name}{hint}"
+                )
+
     def calculator(self) -> BaseCalculator:
-        """Make the calculator; files are relative to the current folder."""
+        """Make the calculator; its program and the files of its profile are those of the run."""
         settings = dict(self._settings)
+        if "command" in settings:
+            settings["command"] = absolute_command(str(settings["command"]), self._place)
         if self._profile:
             settings["profile"] = self._made_profile()
         try:
@@ -83,18 +108,20 @@ class AseLabeler:
 
     def label(self, atoms: Atoms, folder: Path) -> Atoms:
         """Calculate in the folder, and look into what the program has written."""
-        atoms = atoms.copy()
-        atoms.calc = self.calculator()
+        moved = atoms.copy()  # if the program relaxes, its results are those of other positions
         with chdir(folder):
+            moved.calc = self.calculator()  # some start their program here
             try:
-                atoms.get_potential_energy()
-                atoms.get_forces()
-                if has_stress(atoms.cell.array, atoms.pbc) and _has(atoms.calc, "stress"):
-                    atoms.get_stress()
+                moved.get_potential_energy()
+                moved.get_forces()
+                if has_stress(atoms.cell.array, atoms.pbc) and _has(moved.calc, "stress"):
+                    moved.get_stress()
             except Exception as error:
-                raise LabelError(_why(error, folder)) from error
-        check_convergence(folder)
-        return with_label(atoms, force_consistent(atoms).calc.results)
+                raise LabelError(_why(error, folder, atoms)) from error
+        check_outputs(folder, atoms)
+        if order_in(moved, atoms) is None:
+            raise LabelError("the calculation has moved the atoms")
+        return with_label(atoms, force_consistent(moved).calc.results)
 
     def _made_profile(self) -> Any:
         name = f"{self._class.__name__}Profile"
@@ -104,11 +131,11 @@ class AseLabeler:
                 f"[label] calculator {self.name} has no profile: its command is one of its settings"
             )
         values = {
-            key: str(Path(value).absolute()) if key in _FILES else value
+            key: str(self._place / value) if key in _FILES else value
             for key, value in self._profile.items()
         }
         if "command" in values:
-            values["command"] = absolute_command(str(values["command"]))
+            values["command"] = absolute_command(str(values["command"]), self._place)
         try:
             return make(**values)
         except TypeError as error:
@@ -123,35 +150,46 @@ def check_command(command: str) -> None:
     InputError
         It does not; names it.
     """
-    words = shlex.split(command)
-    if not words or shutil.which(words[0]) is None:
+    try:
+        words = [word for word in shlex.split(command) if not _ASSIGNMENT.match(word)]
+    except ValueError as error:
+        raise InputError(f"[label] command {command!r}: {error}") from error
+    if not words or (shutil.which(words[0]) is None and words[0] not in _OF_THE_SHELL):
         raise InputError(
             f"[label] command {command!r}: there is no program {words[0] if words else ''!r}; "
             "install it, load its module, or give its path"
         )
 
 
-def absolute_command(command: str) -> str:
-    """Return a command that means the same in any folder."""
-    words = shlex.split(command)
-    if words and os.sep in words[0]:
-        words[0] = str(Path(words[0]).absolute())
-    return shlex.join(words)
+def absolute_command(command: str, place: Path) -> str:
+    """Return a command that means in any folder what it does in its own.
+
+    Only the program is looked at; what follows it may be meant for a shell.
+    """
+    match = _FIRST_WORD.match(command)
+    assert match is not None  # it fits everything
+    first, rest = match.groups()
+    program = "".join(shlex.split(first))
+    if os.sep in program:
+        first = shlex.quote(str(place / program))
+    return f"{first}{rest}"
 
 
-def check_convergence(folder: Path) -> None:
-    """Refuse a calculation whose own output says that its electrons did not converge.
+def check_outputs(folder: Path, atoms: Atoms) -> None:
+    """Refuse a calculation whose own output says that it is not one of this structure.
 
     Raises
     ------
     LabelError
-        It says so, or its output cannot be read.
+        Its electrons did not converge, it is that of another structure, or it cannot be read.
     """
     for path, images in outputs_in(folder):
         if not images:
             raise LabelError(f"{path.name} has no complete calculation")
         if is_unconverged(images[-1].info):
             raise LabelError(f"{path.name}: the electrons did not converge")
+        if order_in(images[-1], atoms) is None:
+            raise LabelError(f"{path.name} is the output of another structure")
 
 
 def outputs_in(folder: Path) -> Iterator[tuple[Path, list[Atoms]]]:
@@ -181,10 +219,10 @@ def _has(calculator: Any, name: str) -> bool:
     return name in getattr(calculator, "implemented_properties", ())
 
 
-def _why(error: BaseException, folder: Path) -> str:
+def _why(error: BaseException, folder: Path, atoms: Atoms) -> str:
     """Return the error with what the program said of it, if it has written a known output."""
     try:
-        check_convergence(folder)
+        check_outputs(folder, atoms)
     except LabelError as reason:
         return str(reason)
     return f"{type(error).__name__}: {error}"

@@ -12,15 +12,16 @@ from __future__ import annotations
 from contextlib import chdir
 from typing import TYPE_CHECKING, Any
 
+from ase import Atoms
+
 from mtpot.active.imported import imported
 from mtpot.active.labelers.common import LabelError, with_label
+from mtpot.active.labelers.matching import order_in
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from ase import Atoms
 
 
 class FunctionLabeler:
@@ -52,4 +53,6 @@ class FunctionLabeler:
         results = returned if isinstance(returned, dict) else getattr(calculator, "results", None)
         if not results:
             raise LabelError(f"{self._name} returned no results, but {type(returned).__name__}")
+        if isinstance(returned, Atoms) and order_in(returned, atoms) is None:
+            raise LabelError(f"{self._name} returned another structure than it was given")
         return with_label(atoms, dict(results))

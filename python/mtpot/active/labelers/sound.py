@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_FORCE = 50.0
 """eV/angstrom: a force above it is no use to a potential, if it is one at all."""
+MAX_ENERGY = 1e6
+"""eV an atom, more than that of all electrons of uranium."""
 MAX_STRESS = 5.0
 """eV/angstrom^3, 800 GPa."""
 MAX_SUM = 0.1
@@ -35,6 +37,8 @@ def sound_label(atoms: Atoms, labeled: Atoms, table: Mapping[str, Any]) -> None:
     results = labeled.calc.results
     for name, shape in (("energy", ()), ("forces", (len(atoms), 3))):
         _check_numbers(results.get(name), name, shape)
+    if abs(results["energy"]) > MAX_ENERGY * len(atoms):
+        raise LabelError(f"an energy of {results['energy']:.4g} eV cannot be")
     forces = np.asarray(results["forces"])
     most, limit = np.abs(forces).max(), float(table.get("max_force", MAX_FORCE))
     if most > limit:
@@ -52,7 +56,10 @@ def sound_label(atoms: Atoms, labeled: Atoms, table: Mapping[str, Any]) -> None:
 def _check_numbers(value: Any, name: str, shape: tuple[int, ...]) -> None:
     if value is None:
         raise LabelError(f"the calculation gave no {name}")
-    array = np.asarray(value, dtype=float)
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise LabelError(f"the {name} is not made of numbers") from None
     if array.shape != shape:
         raise LabelError(f"the {name} has shape {array.shape}, not {shape}")
     if not np.isfinite(array).all():

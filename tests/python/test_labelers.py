@@ -1,0 +1,628 @@
+"""Labels are those of the calculation that was asked for, or there are none.
+
+Programs that are not here have stand-ins: scripts that write recorded output (`outputs.py`).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import outputs
+import pytest
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read, write
+from ase.units import Bohr, Hartree
+
+from mtpot.active import tasks
+from mtpot.active.labelers import (
+    LABELED,
+    STRUCTURE,
+    label_in,
+    label_of,
+    labeler_of,
+    prepare_label,
+)
+from mtpot.errors import InputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from mtpot.active.tasks import Outcome
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the run is: what its settings name is relative to it."""
+    folder = tmp_path / "a run"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def label(atoms: Atoms, table: dict[str, Any], folder: Path = Path("labels/1")) -> Outcome:
+    """Do the task in this process."""
+    prepare_label(folder, atoms, table)
+    return label_in(folder.absolute(), tasks.content_of(folder))
+
+
+def results_of(folder: Path = Path("labels/1")) -> dict[str, Any]:
+    return label_of(folder).calc.results
+
+
+def check_results(expected: dict[str, Any], tolerance: float = 1e-6) -> None:
+    found = results_of()
+    for name in ("energy", "forces", "stress"):
+        if expected.get(name) is None:
+            assert name not in found
+        else:
+            np.testing.assert_allclose(found[name], expected[name], atol=tolerance)
+
+
+def copper() -> Atoms:
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.1, seed=1)
+    return atoms
+
+
+def with_results(atoms: Atoms, rng: np.random.Generator) -> Atoms:
+    """Return the structure with random results, forces without a sum (and without a torque)."""
+    image = atoms.copy()
+    if atoms.pbc.any():
+        forces = rng.normal(0, 1, (len(atoms), 3))
+        forces -= forces.mean(axis=0)
+        stress = rng.normal(0, 0.01, 6)
+    else:
+        pulls = (atoms.positions[1:] - atoms.positions[0]) * rng.normal(size=(len(atoms) - 1, 1))
+        forces, stress = np.vstack([-pulls.sum(axis=0), pulls]), None
+    image.calc = SinglePointCalculator(
+        image, energy=-100.0 + rng.normal(), forces=forces, stress=stress
+    )
+    return image
+
+
+def silicon() -> Atoms:
+    atoms = bulk("Si", cubic=True)
+    atoms.rattle(0.05, seed=2)
+    atoms.positions = atoms.positions.round(5)
+    return with_results(atoms, np.random.default_rng(0))
+
+
+def water() -> Atoms:
+    return with_results(molecule("H2O"), np.random.default_rng(1))
+
+
+# --- calculators of ASE ---
+
+
+@pytest.mark.parametrize(("name", "make"), [("emt", EMT), ("LJ", LennardJones)])
+def test_calculators_of_ase_by_name(name: str, make: type) -> None:
+    settings = {"sigma": 2.2} if name == "LJ" else {}
+    assert label(copper(), {"calculator": name, "settings": settings}).end == "done"
+    atoms = copper()
+    atoms.calc = make(**settings)
+    expected = {
+        "energy": atoms.get_potential_energy(),
+        "forces": atoms.get_forces(),
+        "stress": atoms.get_stress(),
+    }
+    check_results(expected)
+
+
+def test_a_molecule_has_no_stress() -> None:
+    atoms = molecule("N2")
+    assert label(atoms, {"calculator": "emt"}).end == "done"
+    assert set(results_of()) == {"energy", "forces"}
+
+
+def test_tblite() -> None:
+    pytest.importorskip("tblite")
+    settings = {"method": "GFN1-xTB", "verbosity": 0}
+    assert label(molecule("H2O"), {"calculator": "tblite", "settings": settings}).end == "done"
+    assert results_of()["energy"] == pytest.approx(-156.9, abs=1.0)  # eV, 5.77 hartree
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({}, "names none of calculator"),
+        ({"calculator": "emtt"}, "ASE has none of this name"),
+        ({"calculator": "nowhere:Class"}, "No module named"),
+        ({"calculator": "emt", "setings": {}}, "did you mean settings"),
+        ({"calculator": "tip3p", "settings": {"colour": 3}}, "does not take these settings"),
+        ({"calculator": "emt", "profile": {"command": "ls"}}, "has no profile"),
+        ({"calculator": "espresso", "profile": {"command": "pw.y"}}, "no program 'pw.y'"),
+        ({"calculator": "espresso", "profile": {"command": "ls 'a"}}, "No closing quotation"),
+        ({"calculator": "espresso", "profile": {"pseudo_dir": "there"}}, "there is no folder"),
+        ({"calculator": "espresso", "profile": {"comand": "ls"}}, "profile: EspressoProfile"),
+        ({"calculator": "vasp", "settings": {"command": "A=1 vaspp"}}, "no program 'vaspp'"),
+        ({"function": "labels.py:label"}, "labels.py: no such file"),
+        ({"function": "math:nothing"}, "math has no nothing"),
+        ({"function": "math:pi"}, "cannot be called"),
+        ({"exchange": "file"}, "is a file where a folder should be"),
+        ({"exchange": "jobs", "calculator": "emt"}, "has no input files"),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else value.replace(" ", "-"),
+)
+def test_what_cannot_work_is_refused_before_anything_is_calculated(
+    table: dict, words: str, place: Path
+) -> None:
+    (place / "file").touch()
+    with pytest.raises(InputError, match=words.replace("(", r"\(")):
+        labeler_of(table).check()
+
+
+def test_a_wrong_name_of_a_pseudopotential_is_refused(place: Path) -> None:
+    (place / "pseudos").mkdir()
+    (place / "pseudos" / "Si.pbe.UPF").touch()
+    table = {
+        "calculator": "espresso",
+        "profile": {"command": "sh", "pseudo_dir": "pseudos"},
+        "settings": {"pseudopotentials": {"Si": "Si.pbe.upf"}},
+    }
+    with pytest.raises(InputError, match=r"Si: pseudos has no Si.pbe.upf; did you mean Si.pbe.UPF"):
+        labeler_of(table).check()
+
+
+@pytest.mark.parametrize("command", ["cd . && sh", "A=1 sh", "export A=1; sh"])
+def test_a_command_may_be_one_of_the_shell(command: str) -> None:
+    labeler_of({"calculator": "vasp", "settings": {"command": command}}).check()
+
+
+# --- functions ---
+
+FUNCTIONS = """
+import os
+import numpy as np
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+
+def results(atoms):
+    atoms.calc = EMT()
+    return {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces(),
+            "stress": atoms.get_stress()}
+
+def changed(**changes):
+    return lambda atoms: results(atoms) | {
+        name: change(results(atoms)[name]) for name, change in changes.items()}
+
+def single(atoms):
+    atoms.calc = SinglePointCalculator(atoms, **results(atoms))
+    return atoms
+
+def relaxed(atoms):
+    atoms.positions[0] += 0.01
+    return single(atoms)
+
+def fails(atoms):
+    raise RuntimeError("no license")
+
+def leaves(atoms):
+    print("goodbye", flush=True)
+    os._exit(0)
+
+nothing = lambda atoms: None
+empty = lambda atoms: {}
+bare = lambda atoms: atoms
+text = lambda atoms: "energy"
+nan_energy = changed(energy=lambda _: np.nan)
+no_energy = changed(energy=lambda _: None)
+words = changed(energy=lambda _: "-3.5 eV")
+huge_energy = changed(energy=lambda _: -1e30)
+nan_force = changed(forces=lambda f: np.where(np.arange(3) == 1, np.nan, f))
+infinite = changed(forces=lambda f: f * np.inf)
+flat = changed(forces=lambda f: f.ravel())
+too_few = changed(forces=lambda f: f[:-1])
+huge_force = changed(forces=lambda f: f + [[1e3, 0, 0], [-1e3, 0, 0], [0, 0, 0], [0, 0, 0]])
+pushed = changed(forces=lambda f: f + [0.5, 0, 0])
+full_stress = changed(stress=lambda s: np.eye(3))
+huge_stress = changed(stress=lambda s: s + 1e3)
+"""
+
+
+@pytest.fixture
+def functions(place: Path) -> None:
+    (place / "labels.py").write_text(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", ["results", "single"])
+@pytest.mark.usefixtures("functions")
+def test_functions_return_results_or_atoms_with_them(name: str) -> None:
+    assert label(copper(), {"function": f"labels.py:{name}"}).end == "done"
+    atoms = copper()
+    atoms.calc = EMT()
+    check_results({"energy": atoms.get_potential_energy(), "forces": atoms.get_forces(),
+                   "stress": atoms.get_stress()})  # fmt: skip
+
+
+NO_LABELS = {
+    "fails": "RuntimeError: no license",
+    "nothing": "returned no results",
+    "empty": "returned no results",
+    "bare": "returned no results",
+    "text": "returned no results",
+    "relaxed": "another structure",
+    "nan_energy": "energy is not finite",
+    "no_energy": "gave no energy",
+    "words": "energy is not made of numbers",
+    "huge_energy": "energy of -1e[+]30 eV cannot be",
+    "nan_force": "forces is not finite",
+    "infinite": "forces is not finite",
+    "flat": "shape",
+    "too_few": "shape",
+    "huge_force": "more than max-force",
+    "pushed": "do not add up to zero",
+    "full_stress": "stress has shape",
+    "huge_stress": "stress of .* cannot be",
+}
+
+
+@pytest.mark.parametrize("name", NO_LABELS)
+@pytest.mark.usefixtures("functions")
+def test_what_cannot_be_is_no_label(name: str) -> None:
+    outcome = label(copper(), {"function": f"labels.py:{name}"})
+    assert outcome.end == "failed"
+    assert re.search(NO_LABELS[name], outcome.reason), outcome.reason
+    assert not Path("labels/1", LABELED).exists()
+
+
+@pytest.mark.usefixtures("functions")
+def test_a_function_that_leaves_is_told_of_with_its_last_words() -> None:
+    folder = prepare_label(Path("labels/1"), copper(), {"function": "labels.py:leaves"})
+    outcome = tasks.run(str(folder.absolute()))
+    assert outcome.end == "crashed"
+    assert "goodbye" in outcome.reason
+
+
+def test_larger_forces_may_be_allowed(functions: None) -> None:  # noqa: ARG001
+    table = {"function": "labels.py:huge_force", "max-force": 2000.0}
+    assert label(copper(), table).end == "done"
+
+
+def test_a_file_of_functions_that_breaks_is_named(place: Path) -> None:
+    (place / "labels.py").write_text("def label(atoms:\n")
+    with pytest.raises(InputError, match=r"labels.py: SyntaxError"):
+        labeler_of({"function": "labels.py:label"})
+
+
+# --- programs, by stand-ins that write recorded output ---
+
+
+def script(place: Path, lines: str) -> str:
+    """Write a stand-in program; return the command, relative to the run."""
+    path = place / "stand in"
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o755)
+    return "'./stand in'"
+
+
+def espresso(place: Path, lines: str) -> dict[str, Any]:
+    (place / "pseudos").mkdir(exist_ok=True)
+    (place / "pseudos" / "Si.UPF").touch()
+    profile = {"command": script(place, lines), "pseudo_dir": "pseudos"}
+    return {
+        "calculator": "espresso",
+        "profile": profile,
+        "settings": {"pseudopotentials": {"Si": "Si.UPF"}, "input_data": {"ecutwfc": 12.0}},
+    }
+
+
+def vasp(place: Path, lines: str) -> dict[str, Any]:
+    for symbol in ("Si", "C"):
+        folder = place / "potcars" / "potpaw_PBE" / symbol
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "POTCAR").write_text(f"  PAW_PBE {symbol}\n  4.0\n")
+    return {"calculator": "vasp", "settings": {"command": script(place, lines), "xc": "pbe"}}
+
+
+def gaussian(place: Path, lines: str) -> dict[str, Any]:
+    return {
+        "calculator": "gaussian",
+        "settings": {"command": f"{script(place, lines)} > Gaussian.log"},
+    }
+
+
+ABINIT = """
+.Version 9.10.1 of ABINIT
+ -outvars: echo values of preprocessed input variables --------
+            natom           {count}
+           ntypat           1
+            rprim    {cell}
+            typat      {types}
+            znucl       14.0
+================================================================================
+ At SCF step   10       vres2   =  1.00E-20 < tolvrs=  1.00E-18 =>converged.
+{end}
+ cartesian coordinates (angstrom) at end:
+{positions}
+ cartesian forces (eV/Angstrom) at end:
+{forces}
+ Cartesian components of stress tensor (hartree/bohr^3)
+  sigma(1 1)=  {s[0]: .8E}  sigma(3 2)=  {s[3]: .8E}
+  sigma(2 2)=  {s[1]: .8E}  sigma(3 1)=  {s[4]: .8E}
+  sigma(3 3)=  {s[2]: .8E}  sigma(2 1)=  {s[5]: .8E}
+--- !EnergyTerms
+total_energy_eV     : {energy:.10E}
+...
+== END DATASET(S) ==
+"""
+
+
+def abinit_output(atoms: Atoms, end: str) -> str:
+    results = atoms.calc.results
+    return ABINIT.format(
+        count=len(atoms),
+        cell=" ".join(f"{value / Bohr:.10f}" for value in atoms.cell[:].ravel()),
+        types=" ".join("1" for _ in atoms),
+        positions="\n".join(f"{i} {x} {y} {z}" for i, (x, y, z) in enumerate(atoms.positions)),
+        forces="\n".join(f"{i} {x} {y} {z}" for i, (x, y, z) in enumerate(results["forces"])),
+        s=results["stress"] * Bohr**3 / Hartree,
+        energy=results["energy"],
+        end=end,
+    )
+
+
+def abinit(place: Path, lines: str) -> dict[str, Any]:
+    (place / "pseudos").mkdir(exist_ok=True)
+    (place / "pseudos" / "14si.pspnc").touch()
+    profile = {"command": script(place, lines), "pp_paths": "pseudos"}
+    return {"calculator": "abinit", "profile": profile, "settings": {"ecut": 300.0, "pps": "tm"}}
+
+
+CP2K = """#!{python}
+import sys
+def say(*lines):
+    print(*lines, "* READY", sep="\\n", flush=True)
+say()
+for line in sys.stdin:
+    word = line.split()[0]
+    if word == "VERSION":
+        say("CP2K Shell Version: 6.0")
+    elif word == "LOAD":
+        open(line.split()[2], "w").write({output!r})
+        say("1")
+    elif word == "WRITE_FILE":
+        while sys.stdin.readline().strip() != "*END":
+            pass
+        say()
+    elif word == "SET_CELL":
+        [sys.stdin.readline() for _ in range(3)]
+        say()
+    elif word == "SET_POS":
+        while sys.stdin.readline().strip() != "*END":
+            pass
+        say("0.0")
+    elif word == "GET_E":
+        say({energy!r})
+    elif word == "GET_F":
+        say("{count}", *{forces!r}, "* END")
+    elif word == "GET_STRESS":
+        say({stress!r})
+    elif word == "EXIT":
+        break
+    else:
+        say()
+"""
+
+
+def test_cp2k(place: Path) -> None:
+    atoms = silicon()
+    check_cp2k(place, atoms, failed=-1)
+    results = dict(atoms.calc.results)
+    check_results(results)
+
+
+def test_cp2k_that_does_not_converge_gives_no_label(place: Path) -> None:
+    assert "did not converge" in check_cp2k(place, silicon(), failed=0).reason
+
+
+def check_cp2k(place: Path, atoms: Atoms, failed: int) -> Outcome:
+    """Label by a stand-in of the shell of CP2K; the recorded output lies beside its answers."""
+    results = atoms.calc.results
+    content = CP2K.format(
+        python=sys.executable,
+        output=outputs.cp2k([atoms], failed=failed),
+        energy=repr(results["energy"]),
+        count=3 * len(atoms),
+        forces=[" ".join(map(repr, row)) for row in results["forces"].tolist()],
+        stress=" ".join(map(repr, (-outputs.full(results["stress"])).ravel().tolist())),
+    )
+    path = place / "cp2k.sh"
+    path.write_text(content)
+    path.chmod(0o755)
+    table = {"calculator": "cp2k", "settings": {"command": "./cp2k.sh"}}
+    outcome = label(atoms, table)
+    assert outcome.end == ("done" if failed < 0 else "failed"), outcome.reason
+    return outcome
+
+
+def record(place: Path, program: str, atoms: Atoms, failed: int = -1) -> dict[str, Any]:
+    """Record the output of a structure; return the table whose stand-in writes it."""
+    kept = place / "recorded"
+    kept.mkdir(exist_ok=True)
+    if program == "espresso":
+        (kept / "out").write_text(outputs.espresso([atoms], failed=failed))
+        return espresso(place, f"cat '{kept}/out'")
+    if program == "vasp":
+        order = np.array(sorted(range(len(atoms)), key=lambda i: atoms.symbols[i]))
+        image = atoms[order]
+        results = atoms.calc.results
+        image.calc = SinglePointCalculator(
+            image, **(results | {"forces": results["forces"][order]})
+        )
+        (kept / "OUTCAR").write_text(outputs.outcar([image], failed=failed))
+        (kept / "vasprun.xml").write_text(outputs.vasprun([image], failed=failed))
+        write(kept / "CONTCAR", image, format="vasp")
+        return vasp(place, f"cp '{kept}'/* .")
+    if program == "gaussian":
+        (kept / "out").write_text(outputs.gaussian([atoms], failed=failed))
+        return gaussian(place, f"cat '{kept}/out'")
+    end = " iterations are completed or convergence reached"
+    if failed == 0:
+        end = " nstep=    3 was not enough scf cycles to converge;"
+    (kept / "abinit.abo").write_text(abinit_output(atoms, end))
+    (kept / "abinito_EIG").write_text(
+        " Eigenvalues (hartree) for nkpt=   1  k points:\n"
+        " kpt#   1, nband=  1, wtk=  1.00000, kpt=  0.0000  0.0000  0.0000 (reduced coord)\n"
+        "   -5.00000\n"
+    )
+    return abinit(place, f"cp '{kept}'/* .")
+
+
+PROGRAMS = ["espresso", "vasp", "gaussian", "abinit"]
+
+
+@pytest.fixture(autouse=True)
+def potcars(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VASP_PP_PATH", str(place / "potcars"))
+
+
+def structure(program: str) -> Atoms:
+    return water() if program == "gaussian" else silicon()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_that_converges_gives_its_label(program: str, place: Path) -> None:
+    atoms = structure(program)
+    table = record(place, program, atoms)
+    labeler_of(table).check()
+    outcome = label(atoms, table)
+    assert outcome.end == "done", outcome.reason
+    check_results(atoms.calc.results, 2e-4)
+
+
+def test_vasp_sorts_atoms_and_their_forces_come_back_in_order(place: Path) -> None:
+    atoms = silicon()
+    atoms.symbols[[0, 3, 4]] = "C"
+    atoms = with_results(atoms, np.random.default_rng(4))
+    assert label(atoms, record(place, "vasp", atoms)).end == "done"
+    check_results(atoms.calc.results, 2e-4)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_that_does_not_converge_gives_no_label(program: str, place: Path) -> None:
+    atoms = structure(program)
+    outcome = label(atoms, record(place, program, atoms, failed=0))
+    assert outcome.end == "failed"
+    assert "converge" in outcome.reason.lower()
+
+
+@pytest.mark.parametrize("lines", ["exit 1", "exit 0", "kill -9 $$", "head -c 5000 /dev/zero",
+    "echo nonsense; echo 'Program PWSCF'; echo Entering Gaussian System; echo vasp.6 > OUTCAR",
+])  # fmt: skip
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_that_crashes_or_prints_garbage_gives_no_label(
+    program: str, lines: str, place: Path
+) -> None:
+    table = {"espresso": espresso, "vasp": vasp, "gaussian": gaussian, "abinit": abinit}[program]
+    outcome = label(structure(program), table(place, lines))
+    assert outcome.end == "failed"
+    assert outcome.reason
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_output_that_is_cut_short_gives_no_label(program: str, place: Path) -> None:
+    atoms = structure(program)
+    table = record(place, program, atoms)
+    for path in (place / "recorded").iterdir():
+        content = path.read_text()
+        path.write_text(content[: len(content) // 2])
+    assert label(atoms, table).end == "failed"
+
+
+@pytest.mark.parametrize("program", ["espresso", "vasp", "gaussian"])
+def test_the_output_of_another_structure_gives_no_label(program: str, place: Path) -> None:
+    atoms = structure(program)
+    table = record(place, program, atoms)
+    atoms.positions[0] += 0.1
+    outcome = label(atoms, table)
+    assert outcome.end == "failed"
+    assert "another structure" in outcome.reason
+
+
+# --- exchange ---
+
+ENDS = {"out": "   JOB DONE.\n", "OUTCAR": " General timing and accounting\n", "vasprun.xml": ""}
+
+
+def come_back(place: Path, job: Path) -> None:
+    """Copy the recorded output into a job, with the last words of its program."""
+    for path in (place / "recorded").iterdir():
+        (job / path.name).write_text(path.read_text() + ENDS.get(path.name, ""))
+
+
+def job_of(outcome: Outcome) -> Path:
+    assert outcome.end == "waiting", outcome.reason
+    return Path(outcome.reason)
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs"),
+    [("espresso", {"espresso.pwi"}), ("vasp", {"INCAR", "POSCAR", "POTCAR", "KPOINTS"})],
+)
+def test_inputs_are_written_and_outputs_collected(
+    program: str, inputs: set[str], place: Path
+) -> None:
+    atoms = silicon()
+    atoms.symbols[[0, 3]] = "C" if program == "vasp" else "Si"
+    atoms = with_results(atoms, np.random.default_rng(4))
+    table = record(place, program, atoms) | {"exchange": "jobs"}
+    labeler_of(table).check()
+    job = job_of(label(atoms, table))
+    assert {path.name for path in job.iterdir()} >= {*inputs, STRUCTURE}
+    assert job_of(label(atoms, table)) == job
+    come_back(place, job)
+    assert label(atoms, table).end == "done"
+    check_results(atoms.calc.results, 2e-4)
+
+
+def test_a_structure_alone_is_labeled_by_a_file_beside_it() -> None:
+    atoms = silicon()
+    job = job_of(label(atoms, {"exchange": "jobs"}))
+    given = read(job / STRUCTURE)
+    np.testing.assert_allclose(given.positions, atoms.positions, atol=1e-7)
+    write(job / LABELED, atoms, format="extxyz")
+    assert label(atoms, {"exchange": "jobs"}).end == "done"
+    check_results(atoms.calc.results)
+
+
+@pytest.mark.parametrize("program", ["espresso", "vasp"])
+def test_an_output_that_is_still_written_is_waited_for(program: str, place: Path) -> None:
+    atoms = silicon()
+    table = record(place, program, atoms) | {"exchange": "jobs"}
+    job = job_of(label(atoms, table))
+    name = {"espresso": "out", "vasp": "OUTCAR"}[program]
+    content = (place / "recorded" / name).read_text()
+    for share in (0.1, 0.5, 0.8, 1.0):
+        (job / name).write_text(content[: int(share * len(content))])
+        assert label(atoms, table).end == "waiting", share
+
+
+def test_an_output_of_another_structure_is_refused(place: Path) -> None:
+    atoms = silicon()
+    table = record(place, "espresso", atoms) | {"exchange": "jobs"}
+    atoms.positions[0] += 0.1
+    job = job_of(label(atoms, table))
+    come_back(place, job)
+    outcome = label(atoms, table)
+    assert outcome.end == "failed"
+    assert str(job) in outcome.reason
+    assert "another structure" in outcome.reason
+
+
+def test_without_convergence_other_settings_have_inputs_of_their_own(place: Path) -> None:
+    atoms = silicon()
+    table = record(place, "espresso", atoms, failed=0) | {"exchange": "jobs"}
+    job = job_of(label(atoms, table))
+    come_back(place, job)
+    assert "did not converge" in label(atoms, table).reason
+    changed = table | {"settings": table["settings"] | {"input_data": {"mixing_beta": 0.1}}}
+    again = job_of(label(atoms, changed, Path("labels/2")))
+    assert again != job
+    assert "mixing_beta" in (again / "espresso.pwi").read_text()
