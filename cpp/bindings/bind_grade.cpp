@@ -22,6 +22,7 @@ void bind_grade(py::module_& module) {
     grader
         .def(py::init<const Potential&, const ActiveSet&>(), py::arg("potential"),
              py::arg("active_set"))
+        .def("with_active_set", &Grader::with_active_set, py::arg("active_set"))
         .def("grades", &grades, py::arg("neighborhoods"), py::arg("threads") = 0);
 }
 

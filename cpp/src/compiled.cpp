@@ -28,13 +28,13 @@ public:
     }
 
     CompiledPotential for_evaluation(const std::optional<HarmonicForm>& form) {
-        if (form) return from_form(*form);
+        if (form) return from_form(*form, result_.spread.members > 0);
         if (result_.spread.members == 0) fold_last_level();
         mark_needed();
         lay_out_radial_functions(highest_ranks());
         number_moments();
         emit_nodes();
-        spread_of_scalars();
+        if (result_.spread.members > 0) spread_of_scalars();
         for (std::size_t k = 0; k < weights_.size(); ++k)
             if (weights_[k] != 0.0) result_.linear.push_back({number_[k], weights_[k]});
         for (const auto& [pair, coefficient] : folded_)
@@ -54,6 +54,20 @@ public:
         for (const int scalar : source_.scalars) result_.scalars.push_back(scalar_program(scalar));
         for (int p = 0; p < result_.radial_function_count; ++p)
             result_.tangents.push_back(tangent_program(p));
+        return finish();
+    }
+
+    CompiledPotential from_form(HarmonicForm form, bool terms) {
+        std::vector<int> highest(result_.radial_stride, -1);
+        for (const auto& [mu, l] : form.channels) highest[mu] = std::max(highest[mu], l);
+        lay_out_radial_functions(highest);
+        scale(form);
+        const auto numbering = [&](int mu, int angular) {
+            return component(position_[mu], angular);
+        };
+        result_.program = compile_program(form, numbering, result_.component_count);
+        result_.constants.program = result_.program->coefficients;
+        if (terms) spread_of_form(form);
         return finish();
     }
 
@@ -93,35 +107,22 @@ private:
             if (needed_[p->target]) needed_[p->left] = needed_[p->right] = true;
     }
 
-    CompiledPotential from_form(HarmonicForm form) {
-        std::vector<int> highest(result_.radial_stride, -1);
-        for (const auto& [mu, l] : form.channels) highest[mu] = std::max(highest[mu], l);
-        lay_out_radial_functions(highest);
-        scale(form);
-        const auto numbering = [&](int mu, int angular) {
-            return component(position_[mu], angular);
-        };
-        result_.program = compile_program(form, numbering, result_.component_count);
-        result_.constants.program = result_.program->coefficients;
-        if (result_.spread.members > 0) spread_of_form(form);
-        return finish();
-    }
-
     void spread_of_form(const HarmonicForm& form) {
-        auto& coefficients = result_.constants.spread;
         result_.spread.invariants = result_.program->squares;
-        for (const auto& square : form.squares)
-            coefficients.insert(coefficients.end(), square.members.begin(), square.members.end());
-        for (std::size_t k = 0; k < form.linear.size(); ++k) {
-            const auto& members = form.linear[k].members;
-            result_.spread.linear.push_back(result_.program->linear[k].tensor);
-            coefficients.insert(coefficients.end(), members.begin(), members.end());
-        }
+        for (const auto& term : result_.program->linear)
+            result_.spread.linear.push_back(term.tensor);
+        const auto take = [&](const std::vector<double>& further) {
+            const auto scalars = further.begin() + result_.spread.members;
+            auto &members = result_.constants.spread, &shares = result_.scalar_shares;
+            members.insert(members.end(), further.begin(), scalars);
+            shares.insert(shares.end(), scalars, further.end());
+        };
+        for (const auto& square : form.squares) take(square.further);
+        for (const auto& term : form.linear) take(term.further);
     }
 
     // Of a list: the scalars stand among its moments.
     void spread_of_scalars() {
-        if (result_.spread.members == 0) return;
         const auto sets = linear_coefficient_sets(result_.potential);
         for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha) {
             result_.spread.linear.push_back(number_[source_.scalars[alpha]]);
@@ -147,13 +148,14 @@ private:
             if (largest == 0.0) continue;
             std::frexp(largest, &exponents[p]);
             for_each([&](double& c) { c = std::ldexp(c, -exponents[p]); });
+            result_.radial_factors[p] = std::ldexp(result_.radial_factors[p], -exponents[p]);
         }
         const auto exponent_of = [&](int channel) {
             return channel < 0 ? 0 : exponents[position_[form.channels[channel].mu]];
         };
         const auto scale_term = [](auto& term, int exponent) {
             term.coefficient = std::ldexp(term.coefficient, exponent);
-            for (double& coefficient : term.members)
+            for (double& coefficient : term.further)
                 coefficient = std::ldexp(coefficient, exponent);
         };
         for (auto& square : form.squares) {
@@ -206,6 +208,7 @@ private:
             result_.max_degree = std::max(result_.max_degree, highest[mu]);
         }
         result_.radial_function_count = static_cast<int>(order.size());
+        result_.radial_factors.assign(order.size(), result_.potential.scaling);
         result_.moment_count = result_.component_count;
         fold_radial_coefficients();
     }
@@ -392,6 +395,21 @@ CompiledPotential compile_for_cost(const Potential& potential) {
 
 CompiledPotential compile_for_design(const Potential& potential) {
     return Compiler(potential).for_design();
+}
+
+CompiledPotential compile_for_rows(const Potential& potential) {
+    const auto form = harmonic_form_of_scalars(potential);
+    return form ? Compiler(potential).from_form(*form, true) : compile_for_design(potential);
+}
+
+void CompiledPotential::add_row(const double* found, double* row) const {
+    const std::size_t first = first_term(), term_count = spread.term_count();
+    for (std::size_t k = 0; k < first; ++k) row[k] += found[k];
+    if (scalar_shares.empty())
+        for (std::size_t t = 0; t < term_count; ++t) row[first + t] += found[first + t];
+    const std::size_t scalar_count = potential.parameter_count() - first;
+    for (std::size_t k = 0; k < scalar_shares.size(); ++k)
+        row[first + k % scalar_count] += scalar_shares[k] * found[first + k / scalar_count];
 }
 
 }  // namespace mtpot

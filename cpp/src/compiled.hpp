@@ -66,8 +66,8 @@ struct TangentProgram {
     std::vector<int> components;       // whose adjoints change
 };
 
-// By how much the members of an ensemble differ in the energy of a site: a sum of terms, each with
-// a coefficient for every member. The energies of the species come on top.
+// What the scalars of a site are linear combinations of, and with them by how much the members of
+// an ensemble differ in its energy; there the energies of the species come on top.
 struct Spread {
     int members = 0;
     std::vector<Program::Invariant> invariants;  // in the values of the program
@@ -81,7 +81,7 @@ template <class Real>
 struct Constants {
     std::vector<Real> radial;   // scaling * c, [C (center)][C (neighbor)][radial functions][R]
     std::vector<Real> program;  // coefficients in the order of their use
-    std::vector<Real> spread;   // [terms][members]
+    std::vector<Real> spread;   // coefficients in the members' deviations, [terms][members]
 };
 
 struct CompiledPotential {
@@ -93,6 +93,7 @@ struct CompiledPotential {
     std::vector<int> highest_degrees;    // of each
     std::vector<int> component_counts;   // (highest degree + 1)^2
     std::vector<int> component_offsets;  // their first components
+    std::vector<double> radial_factors;  // of c in each radial function as it is evaluated
     int component_count = 0;
     std::vector<int> angular;  // of each component: index of its angular function, harmonics.hpp
     Constants<double> constants;
@@ -101,7 +102,9 @@ struct CompiledPotential {
     // Pair couplings; without them the list of products follows.
     std::optional<Program> program;
 
-    Spread spread;  // of no members without an ensemble
+    Spread spread;  // without terms if neither members nor rows are wanted
+    // Coefficients of the terms in the scalars, [terms][scalars]; empty: the terms are the scalars.
+    std::vector<double> scalar_shares;
 
     int moment_count = 0;
     std::vector<LinearTerm> expansion_terms;
@@ -112,9 +115,19 @@ struct CompiledPotential {
     std::vector<LinearTerm> linear;
     std::vector<Term> quadratic;
 
-    // For derivatives in the parameters only.
+    // For derivatives of forces in the parameters only.
     std::vector<ScalarProgram> scalars;
     std::vector<TangentProgram> tangents;  // of each radial function in use
+
+    // A site's row as the kernels leave it: derivatives in the radial coefficients and the species'
+    // energies, then the terms.
+    std::size_t first_term() const {
+        return potential.radial_coefficients.size() +
+               static_cast<std::size_t>(potential.species_count);
+    }
+    std::size_t row_size() const { return first_term() + spread.term_count(); }
+    // row[parameters] += what a row of the kernels, [row_size()], is in the parameters.
+    void add_row(const double* found, double* row) const;
 };
 
 // For energies and forces: linear coefficients folded in, what no output needs left out.
@@ -123,7 +136,10 @@ CompiledPotential compile_for_evaluation(const Potential& potential);
 // The same graph with coefficients that mean nothing, which is found much faster.
 CompiledPotential compile_for_cost(const Potential& potential);
 
-// For derivatives in the parameters: every scalar kept apart.
+// For derivatives in the parameters: every scalar kept apart, as the terms of rows.
 CompiledPotential compile_for_design(const Potential& potential);
+
+// For energies, forces and rows in the least time: pair couplings, if the potential has that form.
+CompiledPotential compile_for_rows(const Potential& potential);
 
 }  // namespace mtpot

@@ -163,11 +163,15 @@ void Design::rows(const Neighborhoods& neighborhoods, std::span<double> rows, in
     require(rows.size() == neighborhoods.center_count() * size,
             "the rows' array does not fit the neighborhoods");
     const int lanes = kernels().evaluate.lanes;
-    for_each_row_block(*compiled_, neighborhoods, threads,
-                       [&](const CenterBlock& block, const double* found) {
-                           for (int lane = 0; lane < block.count; ++lane)
-                               for (std::size_t k = 0; k < size; ++k)
-                                   rows[block.centers[lane] * size + k] = found[k * lanes + lane];
+    for_each_row_group(*compiled_, neighborhoods, threads,
+                       [&](std::span<const CenterBlock> blocks, const double* found) {
+                           for (const auto& block : blocks) {
+                               for (int lane = 0; lane < block.count; ++lane)
+                                   for (std::size_t k = 0; k < size; ++k)
+                                       rows[block.centers[lane] * size + k] =
+                                           found[k * lanes + lane];
+                               found += size * lanes;
+                           }
                        });
 }
 

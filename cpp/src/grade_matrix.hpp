@@ -7,33 +7,30 @@
 
 #include "kernels/kernels.hpp"
 #include "mtpot/maxvol.hpp"
-#include "mtpot/potential.hpp"
 
 namespace mtpot {
 
-// A^-1, row-major, its rows padded with zeros to whole tiles.
+// A^-1 in the strips of the kernels.
 class GradeMatrix {
 public:
-    explicit GradeMatrix(const ActiveSet& active_set)
-        : size_(active_set.size()),
-          stride_((size_ + grade_tile - 1) / grade_tile * grade_tile),
-          values_(size_ * stride_, 0.0) {
-        for (std::size_t i = 0; i < size_; ++i)
-            for (std::size_t k = 0; k < size_; ++k)
-                values_[k * stride_ + i] = active_set.inverse_transposed()[i * size_ + k];
-    }
+    // For rows in the parameters.
+    explicit GradeMatrix(const ActiveSet& active_set);
+    // For rows as the kernels leave them: what a row is in the parameters, times A^-1.
+    GradeMatrix(const ActiveSet& active_set, const CompiledPotential& compiled);
 
-    std::size_t size() const { return size_; }
-    MatrixView view() const { return {values_.data(), stride_}; }
+    MatrixView view() const { return {values_.data(), rows_, strips_}; }
 
 private:
-    std::size_t size_, stride_;
+    // values[rows][columns]
+    void set(const std::vector<double>& values, std::size_t columns);
+
+    std::size_t rows_, strips_ = 0;
     std::vector<double> values_;
 };
 
-// grades[lanes] of rows[parameters][lanes], as the kernels leave them, of centers of one species.
-void grade_lanes(const GradeMatrix& matrix, const Potential& potential, int species,
-                 const double* rows, double* grades);
+// Writes grades[center] of blocks of centers, with rows[blocks][row_size()][lanes].
+void grade_blocks(const GradeMatrix& matrix, const CompiledPotential& compiled,
+                  std::span<const CenterBlock> blocks, const double* rows, double* grades);
 
 // grades[m] of rows[m * size], row-major.
 void grade_rows(const GradeMatrix& matrix, std::span<const double> rows, std::span<double> grades);

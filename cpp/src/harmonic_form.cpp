@@ -49,14 +49,25 @@ void add_blocks(Factors factors, std::size_t position, std::set<Factors>& blocks
         add_blocks(factors, position + 1, blocks);
 }
 
-std::optional<std::set<Factors>> blocks_of(const Potential& potential) {
-    const Contractions& list = *potential.contractions;
-    const auto factors = factors_of_moments(list);
+// The energy, the members' deviations and, if wanted, each scalar by itself.
+ScalarWeights weights_of(const Potential& potential, bool scalars) {
     const auto sets = linear_coefficient_sets(potential);
+    ScalarWeights weights{sets.size(), {}};
+    weights.of.resize(potential.contractions->scalars.size());
+    for (std::size_t alpha = 0; alpha < weights.of.size(); ++alpha) {
+        auto& own = weights.of[alpha];
+        for (std::size_t k = 0; k < sets.size(); ++k)
+            if (sets[k][alpha] != 0.0) own.push_back({k, sets[k][alpha]});
+        if (scalars) own.push_back({weights.sets++, 1.0});
+    }
+    return weights;
+}
+
+std::optional<std::set<Factors>> blocks_of(const Contractions& list, const ScalarWeights& weights) {
+    const auto factors = factors_of_moments(list);
     std::set<Factors> sources, blocks;
     for (std::size_t alpha = 0; alpha < list.scalars.size(); ++alpha) {
-        if (std::all_of(sets.begin(), sets.end(), [&](auto& set) { return set[alpha] == 0.0; }))
-            continue;
+        if (weights.of[alpha].empty()) continue;
         const auto& of_scalar = factors[list.scalars[alpha]];
         if (!of_scalar) return std::nullopt;
         sources.insert(*of_scalar);
@@ -262,7 +273,7 @@ private:
 // A block's part of the energy at random directions, to which its invariants are fitted.
 struct Sampled {
     Directions directions;
-    std::vector<Polarization::Part> parts;  // of the potential, then of the members' deviations
+    std::vector<Polarization::Part> parts;  // of the potential, then of the further sets
 };
 
 constexpr double negligible = 1e-14, tolerated = 1e-12;  // relative to the bound of a part
@@ -282,6 +293,8 @@ std::optional<Eigen::MatrixXd> fit(const Split& split, const Sampled& sampled) {
     Eigen::MatrixXd solution(matrix.cols(), static_cast<Eigen::Index>(sampled.parts.size()));
     for (Eigen::Index k = 0; k < solution.cols(); ++k) {
         const auto& part = sampled.parts[static_cast<std::size_t>(k)];
+        solution.col(k).setZero();
+        if (part.values.empty()) continue;
         const Eigen::Map<const Eigen::VectorXd> values(part.values.data(), rows);
         solution.col(k) = solver.solve(values);
         const double residual = (matrix * solution.col(k) - values).cwiseAbs().maxCoeff();
@@ -293,7 +306,7 @@ std::optional<Eigen::MatrixXd> fit(const Split& split, const Sampled& sampled) {
 // Numbers channels and tensors as they come.
 class FormBuilder {
 public:
-    // `fitted`: a row for each degree, a column for the potential and each member.
+    // `fitted`: a row for each degree, a column for the potential and each further set.
     void add(const Split& split, const std::vector<int>& degrees, const Eigen::MatrixXd& fitted) {
         for (std::size_t k = 0; k < degrees.size(); ++k) {
             const Eigen::VectorXd coefficients = fitted.row(static_cast<Eigen::Index>(k));
@@ -369,12 +382,10 @@ bool are_finite(const std::vector<Polarization::Part>& parts) {
                        [](const auto& part) { return std::isfinite(part.bound); });
 }
 
-}  // namespace
-
-std::optional<HarmonicForm> harmonic_form(const Potential& potential) {
-    auto blocks = blocks_of(potential);
+std::optional<HarmonicForm> form_of(const Potential& potential, const ScalarWeights& weights) {
+    auto blocks = blocks_of(*potential.contractions, weights);
     if (!blocks) return std::nullopt;
-    Polarization polarization(potential);
+    Polarization polarization(*potential.contractions, weights);
     std::mt19937 random(1);
     std::vector<Sampled> sampled;
     for (auto block = blocks->begin(); block != blocks->end();) {
@@ -400,8 +411,18 @@ std::optional<HarmonicForm> harmonic_form(const Potential& potential) {
     return std::move(builder).finish();
 }
 
+}  // namespace
+
+std::optional<HarmonicForm> harmonic_form(const Potential& potential) {
+    return form_of(potential, weights_of(potential, false));
+}
+
+std::optional<HarmonicForm> harmonic_form_of_scalars(const Potential& potential) {
+    return form_of(potential, weights_of(potential, true));
+}
+
 std::optional<HarmonicForm> harmonic_shape(const Potential& potential) {
-    auto blocks = blocks_of(potential);
+    auto blocks = blocks_of(*potential.contractions, weights_of(potential, false));
     if (!blocks) return std::nullopt;
     std::erase_if(*blocks, [](const Factors& block) { return most_invariants(block) == 0; });
     const SplitChoice splits(*blocks);

@@ -30,12 +30,12 @@ struct HarmonicForm {
     struct Square {
         int left, right;  // elements of one degree
         double coefficient;
-        std::vector<double> members;  // coefficients in the members' deviations
+        std::vector<double> further;  // coefficients in the members' deviations, and in the scalars
     };
     struct Linear {
         int channel;  // of degree 0
         double coefficient;
-        std::vector<double> members;
+        std::vector<double> further;
     };
 
     std::vector<Channel> channels;
@@ -47,6 +47,10 @@ struct HarmonicForm {
 // None if the potential's list is no such form: a scalar with a coefficient has more than four
 // factors, or terms of different factors, or is not invariant under rotations.
 std::optional<HarmonicForm> harmonic_form(const Potential& potential);
+
+// The same with the coefficients of each scalar by itself behind those of the members; none if any
+// scalar, with a coefficient or without, stands in the way.
+std::optional<HarmonicForm> harmonic_form_of_scalars(const Potential& potential);
 
 // The form with coefficients of 1 for all that the factors of the scalars can make, most of it
 // present for all but special xi.

@@ -9,7 +9,7 @@
 #include "compiled.hpp"
 #include "grade_matrix.hpp"
 #include "mtpot/error.hpp"
-#include "parallel.hpp"
+#include "row_blocks.hpp"
 
 namespace mtpot {
 namespace {
@@ -52,9 +52,9 @@ bool has_one_species(const AtomList& list) {
     return any == 0;
 }
 
-// sums[parameters] += rows[parameters][lanes] of the first `count` lanes.
-void add_rows(const double* rows, int lanes, int count, std::size_t parameters, double* sums) {
-    for (std::size_t k = 0; k < parameters; ++k)
+// sums[size] += rows[size][lanes] of the first `count` lanes.
+void add_rows(const double* rows, int lanes, int count, std::size_t size, double* sums) {
+    for (std::size_t k = 0; k < size; ++k)
         for (int lane = 0; lane < count; ++lane) sums[k] += rows[k * lanes + lane];
 }
 
@@ -67,7 +67,8 @@ struct ListEvaluator::Pass {
     const CompiledPotential& compiled;
     const EvaluateKernel& kernel;
     int threads;
-    std::size_t row_bytes;        // 0 if no rows are wanted
+    std::size_t together;         // blocks that are graded together
+    std::size_t row_bytes;        // of all of them; 0 if no rows are wanted
     std::size_t deviation_bytes;  // likewise
     bool one_species;             // of the potential and of all atoms
 };
@@ -80,16 +81,16 @@ struct ListEvaluator::Thread {
     std::array<double, 6> virial;
     std::exception_ptr failure;
 
-    ListResults start(const ListResults& shared, std::size_t atoms, std::size_t parameters,
+    ListResults start(const ListResults& shared, std::size_t atoms, std::size_t row_size,
                       bool first) {
         virial.fill(0.0);
         ListResults own = shared;
         if (own.virial) own.virial = virial.data();
+        own.row = cleared(row, row_size, shared.row);
         if (first) return own;
         own.forces = cleared(forces, 3 * atoms, shared.forces);
         own.atom_virials = cleared(atom_virials, 6 * atoms, shared.atom_virials);
         own.centroid_virials = cleared(centroid_virials, 9 * atoms, shared.centroid_virials);
-        own.row = cleared(row, parameters, shared.row);
         return own;
     }
 
@@ -127,25 +128,27 @@ void ListEvaluator::evaluate(const AtomList& list, const ListResults& results, i
     const auto& compiled = results.grades ? *grader_->compiled_
                            : results.row  ? *design_->compiled_
                                           : *evaluator_.compiled_;
-    const std::size_t row_numbers = rows ? potential().parameter_count() * kernel.lanes : 0;
     order_centers(list);
     cut_blocks(static_cast<std::size_t>(kernel.lanes));
     const int wanted = useful_threads(threads, blocks_.size() / least_share);
     if (threads_.size() < static_cast<std::size_t>(wanted)) threads_.resize(wanted);
-    const std::size_t row_bytes = padded(row_numbers * sizeof(double));
+    const std::size_t together = rows ? blocks_together(compiled, blocks_.size(), wanted) : 1;
+    const std::size_t row_bytes =
+        rows ? padded(together * row_numbers(compiled) * sizeof(double)) : 0;
     const std::size_t deviation_bytes =
         results.deviations ? padded(compiled.spread.members * kernel.lanes * sizeof(double)) : 0;
     const int team =
-        evaluate_blocks({list, results, compiled, kernel, wanted, row_bytes, deviation_bytes,
-                         potential().species_count == 1 && has_one_species(list)});
+        evaluate_blocks({list, results, compiled, kernel, wanted, together, row_bytes,
+                         deviation_bytes, potential().species_count == 1 && has_one_species(list)});
     for (int t = 0; t < team; ++t)
         if (threads_[t].failure) std::rethrow_exception(threads_[t].failure);
     if (results.energy) *results.energy += sum(block_energies_);
-    merge(results, list.atom_count, team);
+    merge(results, list.atom_count, compiled, team);
 }
 
 int ListEvaluator::evaluate_blocks(const Pass& pass) {
-    const auto count = static_cast<std::int64_t>(blocks_.size());
+    const auto count =
+        static_cast<std::int64_t>((blocks_.size() + pass.together - 1) / pass.together);
     block_energies_.assign(blocks_.size(), 0.0);
     int team = 1;
 #pragma omp parallel num_threads(pass.threads) if (pass.threads > 1)
@@ -156,40 +159,54 @@ int ListEvaluator::evaluate_blocks(const Pass& pass) {
         ListResults own{};
         thread.failure = nullptr;
         thread.guard([&] {
-            own = thread.start(pass.results, pass.list.atom_count, potential().parameter_count(),
-                               me == 0);
+            own =
+                thread.start(pass.results, pass.list.atom_count, pass.compiled.row_size(), me == 0);
             thread.workspace.reserve(pass.row_bytes + pass.deviation_bytes +
                                      pass.kernel.bytes(pass.compiled, longest_list_));
         });
 #pragma omp for schedule(static)
-        for (std::int64_t b = 0; b < count; ++b)
-            thread.guard([&] { evaluate_block(pass, own, thread, static_cast<std::size_t>(b)); });
+        for (std::int64_t k = 0; k < count; ++k)
+            thread.guard([&] {
+                evaluate_group(pass, own, thread, static_cast<std::size_t>(k) * pass.together);
+            });
     }
     return team;
 }
 
-void ListEvaluator::evaluate_block(const Pass& pass, const ListResults& own, Thread& thread,
-                                   std::size_t b) {
-    const auto [begin, end] = blocks_[b];
-    const CenterBlock block{nullptr, &pass.list, order_.data() + begin,
-                            static_cast<int>(end - begin), pass.one_species};
-    auto* memory = static_cast<char*>(thread.workspace.reserve(0));
+void ListEvaluator::evaluate_group(const Pass& pass, const ListResults& own, Thread& thread,
+                                   std::size_t first) {
+    std::array<CenterBlock, most_together> blocks;
+    const std::size_t count = std::min(pass.together, blocks_.size() - first);
+    auto* rows = static_cast<double*>(thread.workspace.reserve(0));
+    const std::size_t numbers = pass.row_bytes ? row_numbers(pass.compiled) : 0;
+    for (std::size_t k = 0; k < count; ++k) {
+        const auto [begin, end] = blocks_[first + k];
+        blocks[k] = {nullptr, &pass.list, order_.data() + begin, static_cast<int>(end - begin),
+                     pass.one_species};
+        block_energies_[first + k] =
+            evaluate_block(pass, own, thread, blocks[k], rows + k * numbers);
+    }
+    if (own.grades)
+        grade_blocks(*grader_->matrix_, pass.compiled, std::span(blocks.data(), count), rows,
+                     own.grades);
+}
+
+double ListEvaluator::evaluate_block(const Pass& pass, const ListResults& own, Thread& thread,
+                                     const CenterBlock& block, double* rows) const {
+    auto* memory = static_cast<char*>(thread.workspace.reserve(0)) + pass.row_bytes;
     SiteOutputs out;
     out.sums = &own;
-    if (pass.row_bytes) out.rows = reinterpret_cast<double*>(memory);
-    memory += pass.row_bytes;
+    if (pass.row_bytes) out.rows = rows;
     if (pass.deviation_bytes) out.deviations = reinterpret_cast<double*>(memory);
     require_done(pass.kernel.run(pass.compiled, block, memory + pass.deviation_bytes, out));
     if (out.deviations) write_deviations(pass, block, out.deviations);
-    double grades[most_lanes];
-    if (own.grades) grade_lanes(*grader_->matrix_, potential(), block.species(), out.rows, grades);
-    if (own.row)
-        add_rows(out.rows, pass.kernel.lanes, block.count, potential().parameter_count(), own.row);
+    if (own.row) add_rows(rows, pass.kernel.lanes, block.count, pass.compiled.row_size(), own.row);
+    double energy = 0.0;
     for (int lane = 0; lane < block.count; ++lane) {
-        block_energies_[b] += out.energies[lane];
+        energy += out.energies[lane];
         if (own.site_energies) own.site_energies[block.centers[lane]] += out.energies[lane];
-        if (own.grades) own.grades[block.centers[lane]] = grades[lane];
     }
+    return energy;
 }
 
 void ListEvaluator::write_deviations(const Pass& pass, const CenterBlock& block,
@@ -231,9 +248,12 @@ void ListEvaluator::cut_blocks(std::size_t lanes) {
             blocks_.push_back({begin, std::min(begin + lanes, ends_[z])});
 }
 
-void ListEvaluator::merge(const ListResults& results, std::size_t atoms, int team) const {
-    for (int t = 0; results.virial && t < team; ++t)
-        for (int k = 0; k < 6; ++k) results.virial[k] += threads_[t].virial[k];
+void ListEvaluator::merge(const ListResults& results, std::size_t atoms,
+                          const CompiledPotential& compiled, int team) const {
+    for (int t = 0; t < team; ++t) {
+        for (int k = 0; results.virial && k < 6; ++k) results.virial[k] += threads_[t].virial[k];
+        if (results.row) compiled.add_row(threads_[t].row.data(), results.row);
+    }
     if (team == 1) return;
     const auto add_all = [&](double* sums, std::vector<double> Thread::* terms, std::size_t count) {
         if (!sums) return;
@@ -244,7 +264,6 @@ void ListEvaluator::merge(const ListResults& results, std::size_t atoms, int tea
     add_all(results.forces, &Thread::forces, 3 * atoms);
     add_all(results.atom_virials, &Thread::atom_virials, 6 * atoms);
     add_all(results.centroid_virials, &Thread::centroid_virials, 9 * atoms);
-    add_all(results.row, &Thread::row, potential().parameter_count());
 }
 
 double ListEvaluator::memory_usage() const {

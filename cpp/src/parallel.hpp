@@ -146,26 +146,40 @@ inline void require_done(Status status) {
             "two atoms are less than 1e-6 angstrom apart, or a position is not a finite number");
 }
 
-// Calls body(block, workspace) for every block of the plan; a failure is thrown behind the loop,
-// which no exception may leave.
-template <class Body>
-void for_each_block(const BlockPlan& plan, std::size_t workspace_bytes, int threads, Body&& body) {
-    std::atomic<Status> outcome = Status::done;
-    const auto count = static_cast<std::int64_t>(plan.size());
+// Threads for the blocks of a plan.
+inline int team_for(const BlockPlan& plan, int threads) {
     constexpr std::size_t blocks_worth_a_thread = 8;
-    const int team = useful_threads(threads, plan.size() / blocks_worth_a_thread);
+    return useful_threads(threads, plan.size() / blocks_worth_a_thread);
+}
+
+// Calls body(first, last, workspace) for consecutive blocks of the plan, so many at a time; a
+// failure is thrown behind the loop, which no exception may leave.
+template <class Body>
+void for_each_group(const BlockPlan& plan, std::size_t together, std::size_t workspace_bytes,
+                    int threads, Body&& body) {
+    std::atomic<Status> outcome = Status::done;
+    const auto count = static_cast<std::int64_t>((plan.size() + together - 1) / together);
+    const int team = team_for(plan, threads);
 #pragma omp parallel num_threads(team) if (team > 1)
     {
         static thread_local Workspace workspace;
         void* memory = workspace.try_reserve(workspace_bytes);
 #pragma omp for schedule(static)
         for (std::int64_t k = 0; k < count; ++k) {
-            const Status status =
-                memory ? body(plan[static_cast<std::size_t>(k)], memory) : Status::no_memory;
+            const std::size_t first = static_cast<std::size_t>(k) * together;
+            const std::size_t last = std::min(first + together, plan.size());
+            const Status status = memory ? body(first, last, memory) : Status::no_memory;
             if (status != Status::done) outcome = status;
         }
     }
     require_done(outcome);
+}
+
+// Calls body(block, workspace) for every block of the plan.
+template <class Body>
+void for_each_block(const BlockPlan& plan, std::size_t workspace_bytes, int threads, Body&& body) {
+    for_each_group(plan, 1, workspace_bytes, threads,
+                   [&](std::size_t k, std::size_t, void* memory) { return body(plan[k], memory); });
 }
 
 }  // namespace mtpot

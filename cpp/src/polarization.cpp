@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 namespace mtpot {
 namespace {
@@ -11,16 +12,19 @@ constexpr unsigned subset_count = 1u << most_factors;
 
 }  // namespace
 
-Polarization::Polarization(const Potential& potential)
-    : source_(*potential.contractions), jets_(source_.moment_count) {
+Polarization::Polarization(const Contractions& source, const ScalarWeights& weights)
+    : source_(source),
+      sets_(weights.sets),
+      weights_(source.moment_count),
+      jets_(source.moment_count) {
     for (const auto& basic : source_.basics)
         basics_.push_back(harmonics::monomial_in_harmonics(basic.a, basic.b, basic.c));
     std::vector<char> needed(source_.moment_count, false);
-    for (const auto& coefficients : linear_coefficient_sets(potential)) {
-        auto& weights = weights_.emplace_back(source_.moment_count, 0.0);
-        for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha)
-            weights[source_.scalars[alpha]] += coefficients[alpha];
-        for (std::size_t k = 0; k < needed.size(); ++k) needed[k] |= weights[k] != 0.0;
+    for (std::size_t alpha = 0; alpha < source_.scalars.size(); ++alpha) {
+        const int moment = source_.scalars[alpha];
+        auto& all = weights_[moment];
+        all.insert(all.end(), weights.of[alpha].begin(), weights.of[alpha].end());
+        needed[moment] |= !all.empty();
     }
     for (auto p = source_.products.rbegin(); p != source_.products.rend(); ++p)
         if (needed[p->target]) {
@@ -32,15 +36,15 @@ Polarization::Polarization(const Potential& potential)
 
 std::vector<Polarization::Part> Polarization::parts(const Directions& directions) {
     const unsigned all = (1u << directions.channels.size()) - 1;
-    std::vector<Part> result(weights_.size(), {std::vector<double>(directions.samples), 0.0});
     evaluate(directions, false);
-    for (std::size_t set = 0; set < result.size(); ++set)
-        add_scalars(set, all, false, result[set].values);
+    auto values = sums(all, false);
     evaluate(directions, true);
-    for (std::size_t set = 0; set < result.size(); ++set) {
-        std::vector<double> magnitudes(directions.samples);
-        add_scalars(set, all, true, magnitudes);
-        result[set].bound = *std::max_element(magnitudes.begin(), magnitudes.end());
+    const auto magnitudes = sums(all, true);
+    std::vector<Part> result;
+    for (std::size_t set = 0; set < sets_; ++set) {
+        const auto& bounds = magnitudes[set];
+        const auto largest = std::max_element(bounds.begin(), bounds.end());
+        result.push_back({std::move(values[set]), largest == bounds.end() ? 0.0 : *largest});
     }
     return result;
 }
@@ -56,15 +60,19 @@ void Polarization::evaluate(const Directions& directions, bool magnitudes) {
             add_product(product, magnitudes ? std::abs(product.multiplier) : product.multiplier);
 }
 
-void Polarization::add_scalars(std::size_t set, unsigned all, bool magnitudes,
-                               std::vector<double>& sum) {
+std::vector<std::vector<double>> Polarization::sums(unsigned all, bool magnitudes) {
+    std::vector<std::vector<double>> result(sets_);
     for (const int moment : touched_) {
-        const double signed_weight = weights_[set][moment];
-        if (signed_weight == 0.0 || !(jets_[moment].subsets >> all & 1u)) continue;
-        const double weight = magnitudes ? std::abs(signed_weight) : signed_weight;
+        if (!(jets_[moment].subsets >> all & 1u)) continue;
         const double* value = at(moment, all);
-        for (std::size_t s = 0; s < samples_; ++s) sum[s] += weight * value[s];
+        for (const auto& [set, signed_weight] : weights_[moment]) {
+            const double weight = magnitudes ? std::abs(signed_weight) : signed_weight;
+            auto& sum = result[set];
+            sum.resize(samples_);
+            for (std::size_t s = 0; s < samples_; ++s) sum[s] += weight * value[s];
+        }
     }
+    return result;
 }
 
 void Polarization::set_basics(const Directions& directions, bool magnitudes) {

@@ -22,16 +22,26 @@ struct Directions {
     std::array<std::vector<std::vector<double>>, most_factors> harmonics;
 };
 
+// Several linear combinations of the scalars: which of these sets hold a scalar, with what weight.
+struct ScalarWeights {
+    struct Weight {
+        std::size_t set;
+        double weight;
+    };
+    std::size_t sets = 0;
+    std::vector<std::vector<Weight>> of;  // by scalar; zeros are left out
+};
+
 class Polarization {
 public:
-    explicit Polarization(const Potential& potential);
+    Polarization(const Contractions& source, const ScalarWeights& weights);
 
     struct Part {
-        std::vector<double> values;  // [samples]
+        std::vector<double> values;  // [samples]; empty: no scalar of the set has the directions
         double bound;                // of the sum of the magnitudes of all terms
     };
-    // The coefficient of e_1 e_2 ... in the linear combination of scalars that is the energy, at
-    // moments e_1 u_1 + e_2 u_2 + ...; for each of the potential's sets of linear coefficients.
+    // The coefficient of e_1 e_2 ... in each of the linear combinations of scalars, at moments
+    // e_1 u_1 + e_2 u_2 + ...
     std::vector<Part> parts(const Directions& directions);
 
 private:
@@ -42,16 +52,17 @@ private:
     };
 
     void evaluate(const Directions& directions, bool magnitudes);
-    // Adds the scalars of the directions with the weights of one set, or the magnitudes of both.
-    void add_scalars(std::size_t set, unsigned all, bool magnitudes, std::vector<double>& sum);
+    // Of each set: the scalars of all directions with their weights, or the magnitudes of both.
+    std::vector<std::vector<double>> sums(unsigned all, bool magnitudes);
     void set_basics(const Directions& directions, bool magnitudes);
     void add_product(const Product& product, double multiplier);
     double* at(int moment, unsigned subset);
 
     const Contractions& source_;
     std::vector<std::vector<harmonics::Term>> basics_;
-    std::vector<std::vector<double>> weights_;  // of moments, by set
-    std::vector<Product> products_;             // those that the energy reads
+    std::size_t sets_;
+    std::vector<std::vector<ScalarWeights::Weight>> weights_;  // by moment
+    std::vector<Product> products_;                            // those that a set reads
     std::vector<Jet> jets_;
     std::vector<int> touched_;
     std::vector<double> pool_;

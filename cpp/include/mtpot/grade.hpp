@@ -22,7 +22,10 @@ public:
     // InputError if the active set is that of another potential.
     Grader(const Potential& potential, const ActiveSet& active_set);
 
-    // grades[centers]; rows are made and graded block by block.
+    // The same potential with another active set of its own, in little time.
+    Grader with_active_set(const ActiveSet& active_set) const;
+
+    // grades[centers]; rows are made and graded a few blocks at a time.
     void grades(const Neighborhoods& neighborhoods, std::span<double> grades,
                 int threads = 0) const;
 
@@ -32,8 +35,11 @@ public:
 private:
     friend class ListEvaluator;
 
+    void set(const ActiveSet& active_set);
+
     std::shared_ptr<const CompiledPotential> compiled_;
-    std::shared_ptr<const GradeMatrix> matrix_;
+    std::shared_ptr<const GradeMatrix> matrix_;            // for rows as the kernels make them
+    std::shared_ptr<const GradeMatrix> parameter_matrix_;  // for rows in the parameters
 };
 
 }  // namespace mtpot

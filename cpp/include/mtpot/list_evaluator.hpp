@@ -48,9 +48,15 @@ private:
     void cut_blocks(std::size_t lanes);
     // Returns how many threads took part.
     int evaluate_blocks(const Pass& pass);
-    void evaluate_block(const Pass& pass, const ListResults& own, Thread& thread, std::size_t b);
+    // From the first block on, as many as belong together.
+    void evaluate_group(const Pass& pass, const ListResults& own, Thread& thread,
+                        std::size_t first);
+    // Returns the energy.
+    double evaluate_block(const Pass& pass, const ListResults& own, Thread& thread,
+                          const CenterBlock& block, double* rows) const;
     void write_deviations(const Pass& pass, const CenterBlock& block, const double* found) const;
-    void merge(const ListResults& results, std::size_t atoms, int team) const;
+    void merge(const ListResults& results, std::size_t atoms, const CompiledPotential& compiled,
+               int team) const;
 
     struct Range {
         std::size_t begin, end;  // in order_

@@ -88,6 +88,17 @@ inline void evaluate_sites(const CompiledPotential& compiled, EvaluateSpace& spa
     }
 }
 
+// Rows without gradients.
+inline void add_all_rows(const CompiledPotential& compiled, EvaluateSpace& space, double* rows) {
+    if constexpr (has_rows)
+        for (int p = 0; p < compiled.radial_function_count; ++p) {
+            contractions_of(space.block, compiled.highest_degrees[p],
+                            space.adjoints + compiled.component_offsets[p], space.sums);
+            add_radial_rows(compiled, space.block, p, space.radial.basis, space.sums,
+                            reinterpret_cast<Vec*>(rows));
+        }
+}
+
 // From the adjoints back to the neighbors; gradients.radial holds the core's slopes on entry.
 inline void add_all_gradients(const CompiledPotential& compiled, EvaluateSpace& space,
                               double* rows) {
@@ -117,6 +128,7 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
     Arena arena(workspace);
     EvaluateSpace space(arena, compiled, longest_list(input));
     if (!out.rows) space.radial.basis = nullptr;
+    if (!out.wants_gradients()) space.radial.derivatives = nullptr;
     const Status status = gather(space.block, space.gather, compiled, input);
     if (status != Status::done) return status;
 
@@ -133,8 +145,11 @@ Status evaluate(const CompiledPotential& compiled, const CenterBlock& input, voi
         if (out.rows)
             start_rows(compiled, space.block, space.moments, reinterpret_cast<Vec*>(out.rows));
     }
+    if (!out.wants_gradients()) {
+        add_all_rows(compiled, space, out.rows);
+        return Status::done;
+    }
     add_all_gradients(compiled, space, out.rows);
-    if (!out.wants_gradients()) return Status::done;
     const Gradients gradients = project(space.block, space.gradients);
     if (out.sums) scatter_to_atoms(space.block, input, gradients, *out.sums);
     if (out.pair_gradients) {

@@ -11,7 +11,8 @@
 namespace mtpot {
 
 constexpr int most_lanes = 16;
-constexpr int grade_tile = 12;
+constexpr int grade_tile = 4;      // columns that a pass of a product takes at once
+constexpr int most_together = 12;  // blocks whose rows are multiplied together
 
 // Up to `lanes` centers of one species that are evaluated side by side, with their pairs either as
 // vectors or as atoms in lists; the other pointer is null.
@@ -51,7 +52,7 @@ struct SiteOutputs {
     double energies[most_lanes];
     double* pair_gradients = nullptr;   // of neighborhoods, by pair
     const ListResults* sums = nullptr;  // of lists: forces and virials, which are added to
-    double* rows = nullptr;             // [parameters][lanes]
+    double* rows = nullptr;             // [row_size()][lanes]
     double* deviations = nullptr;       // [members][lanes], of the members' energies
 
     bool wants_gradients() const {
@@ -62,13 +63,13 @@ struct SiteOutputs {
 
 // Columns [first, last) of rows that can be other than zero.
 struct ColumnRange {
-    int first, last;
+    std::size_t first, last;
 };
 
-// A matrix with padded rows: stride is a multiple of grade_tile.
+// A matrix in strips of grade_tile columns, the last one filled up with zeros.
 struct MatrixView {
-    const double* values;
-    std::size_t stride;
+    const double* values;  // [strips][rows][grade_tile]
+    std::size_t rows, strips;
 };
 
 // Workspaces are aligned to 64 bytes; `pairs` is the largest number of pairs of a center.
@@ -76,7 +77,7 @@ struct MatrixView {
 struct EvaluateKernel {
     int lanes;
     std::size_t (*bytes)(const CompiledPotential&, std::size_t pairs);
-    // Rows need double precision, and a potential that is compiled for design.
+    // Rows need double precision, and a potential that is compiled with terms.
     Status (*run)(const CompiledPotential&, const CenterBlock&, void* workspace, SiteOutputs& out);
 };
 
@@ -94,9 +95,10 @@ struct Kernels {
     // multiple of 16 and rows is aligned to 64 bytes.
     void (*accumulate_gram)(const double* rows, std::size_t count, std::size_t stride,
                             double* gram);
-    // grades[lanes] = max_i |sum_k rows[k][lane] matrix[k][i]|; NaN where a product is.
-    void (*grade)(const double* rows, const ColumnRange* ranges, std::size_t range_count,
-                  const MatrixView& matrix, double* grades);
+    // grades[blocks][lanes] = max_i |sum_k rows[block][k][lane] matrix[k][i]|, NaN where a product
+    // is, of at most most_together blocks.
+    void (*grade)(const double* rows, int blocks, const ColumnRange* ranges,
+                  std::size_t range_count, const MatrixView& matrix, double* grades);
 };
 
 // The widest that the processor has, or what MTPOT_SIMD names; InputError if that is unknown

@@ -236,5 +236,18 @@ inline void gradients_of(const Block& block, int highest, const Vec* adjoints,
     });
 }
 
+// The sums of A_i y_i alone.
+inline void contractions_of(const Block& block, int highest, const Vec* adjoints, Vec* sums) {
+    if (highest > most_known) {
+        for (int slot = 0; slot < block.slots; ++slot)
+            sums[slot] = contract_high_degrees(block, slot, highest, adjoints).value;
+        return;
+    }
+    with_number(highest, [&]<int L>() {
+        for (int slot = 0; slot < block.slots; ++slot)
+            sums[slot] = contract<L>(block, slot, adjoints).value;
+    });
+}
+
 }  // namespace
 }  // namespace mtpot::MTPOT_ISA

@@ -35,33 +35,57 @@ void accumulate_gram(const double* rows, std::size_t count, std::size_t stride, 
         }
 }
 
-// Raises the largest |product| by those of one tile of the matrix's columns, and counts NaN.
+constexpr int blocks_at_once = vector_bytes == 64 ? 4 : 3;  // sums of a strip in registers
+
+// The largest |product| of each lane so far, and where one was no number.
+struct Largest {
+    Vec value;
+    Mask undefined;
+};
+
+// Raises the largest of so many blocks by the products with one strip of the matrix.
+template <int Blocks>
 inline void raise_largest(const double* rows, const ColumnRange* ranges, std::size_t range_count,
-                          const double* matrix, std::size_t stride, Vec& largest, Mask& undefined) {
-    constexpr int wide = grade_tile;
+                          const double* strip, std::size_t row_size, Largest* largest) {
     const Vec* row = reinterpret_cast<const Vec*>(rows);
-    Vec sum[wide]{};
+    Sums<Blocks * grade_tile> sums;
     for (std::size_t range = 0; range < range_count; ++range)
-        for (int k = ranges[range].first; k < ranges[range].last; ++k) {
-            const double* column = matrix + k * stride;
-            for (int i = 0; i < wide; ++i) sum[i] += column[i] * row[k];
+        for (std::size_t k = ranges[range].first; k < ranges[range].last; ++k) {
+            MTPOT_UNROLL
+            for (int i = 0; i < grade_tile; ++i) {
+                const double factor = strip[k * grade_tile + i];
+                MTPOT_UNROLL
+                for (int b = 0; b < Blocks; ++b)
+                    sums[b * grade_tile + i] += factor * row[b * row_size + k];
+            }
         }
-    for (int i = 0; i < wide; ++i) {
-        const Vec product = sum[i] < 0.0 ? -sum[i] : sum[i];
-        largest = product > largest ? product : largest;
-        undefined |= sum[i] != sum[i];
-    }
+    for (int b = 0; b < Blocks; ++b)
+        for (int i = 0; i < grade_tile; ++i) {
+            const Vec sum = sums[b * grade_tile + i], product = sum < 0.0 ? -sum : sum;
+            largest[b].value = product > largest[b].value ? product : largest[b].value;
+            largest[b].undefined |= sum != sum;
+        }
 }
 
-void grade(const double* rows, const ColumnRange* ranges, std::size_t range_count,
+// A strip of the matrix stays in the innermost cache while all blocks pass by.
+void grade(const double* rows, int blocks, const ColumnRange* ranges, std::size_t range_count,
            const MatrixView& matrix, double* grades) {
-    Vec largest{};
-    Mask undefined{};
-    for (std::size_t i = 0; i < matrix.stride; i += grade_tile)
-        raise_largest(rows, ranges, range_count, matrix.values + i, matrix.stride, largest,
-                      undefined);
-    for (int lane = 0; lane < lanes; ++lane)
-        grades[lane] = undefined[lane] ? __builtin_nan("") : largest[lane];
+    Largest largest[most_together]{};
+    for (std::size_t s = 0; s < matrix.strips; ++s) {
+        const double* strip = matrix.values + s * matrix.rows * grade_tile;
+        for (int first = 0; first < blocks; first += blocks_at_once) {
+            const int left = blocks - first;
+            const double* own = rows + static_cast<std::size_t>(first) * matrix.rows * lanes;
+            with_number(left < blocks_at_once ? left : blocks_at_once, [&]<int N>() {
+                if constexpr (N > 0 && N <= blocks_at_once)
+                    raise_largest<N>(own, ranges, range_count, strip, matrix.rows, largest + first);
+            });
+        }
+    }
+    for (int k = 0; k < blocks * lanes; ++k) {
+        const Largest& own = largest[k / lanes];
+        grades[k] = own.undefined[k % lanes] ? __builtin_nan("") : own.value[k % lanes];
+    }
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ constexpr int radial_group = 4;                           // functions summed in
 constexpr int radial_slots = vector_bytes == 64 ? 2 : 1;  // of so many slots: 32 registers or 16
 static_assert(tile % radial_slots == 0);
 
-// Radial functions of a block and their derivatives, [K][slots], and the basis [slots][R] unless
-// it is null.
+// Radial functions of a block and, unless null, their derivatives, [K][slots], and the basis
+// [slots][R].
 struct RadialValues {
     Vec *values, *derivatives, *basis;
 };
@@ -30,7 +30,7 @@ inline auto sequences(const RadialBasis& basis, Kind, const Vec* distance,
     return List{{Sequence(basis, distance[Q])...}};
 }
 
-template <int N, class Kind>
+template <int N, bool Derivatives, class Kind>
 inline void sum_radial_functions(const CompiledPotential& compiled, Kind kind, const Vec* distance,
                                  const Real* c, int stride, Vec* values, Vec* derivatives) {
     constexpr int slots = radial_slots;
@@ -41,14 +41,15 @@ inline void sum_radial_functions(const CompiledPotential& compiled, Kind kind, c
         for (int q = 0; q < slots; ++q) {
             for (int p = 0; p < N; ++p) {
                 value[p * slots + q] += c[p * basis.size + beta] * phi.of[q].value;
-                derivative[p * slots + q] += c[p * basis.size + beta] * phi.of[q].derivative;
+                if (Derivatives)
+                    derivative[p * slots + q] += c[p * basis.size + beta] * phi.of[q].derivative;
             }
             phi.of[q].advance();
         }
     for (int p = 0; p < N; ++p)
         for (int q = 0; q < slots; ++q) {
             values[p * stride + q] = value[p * slots + q];
-            derivatives[p * stride + q] = derivative[p * slots + q];
+            if (Derivatives) derivatives[p * stride + q] = derivative[p * slots + q];
         }
 }
 
@@ -65,8 +66,9 @@ inline int least(int a, int b) {
     return a < b ? a : b;
 }
 
-inline void radial_functions(const CompiledPotential& compiled, const Block& block,
-                             const RadialValues& out) {
+template <bool Derivatives>
+inline void radial_functions_of(const CompiledPotential& compiled, const Block& block,
+                                const RadialValues& out) {
     const RadialBasis& basis = compiled.potential.radial;
     const int functions = compiled.radial_function_count, size = basis.size;
     const int species_count = compiled.potential.species_count;
@@ -79,14 +81,22 @@ inline void radial_functions(const CompiledPotential& compiled, const Block& blo
                     if constexpr (N > 0 && N <= radial_group)
                         for (int slot = block.segments[w]; slot < block.segments[w + 1];
                              slot += radial_slots)
-                            sum_radial_functions<N>(compiled, kind, block.distance + slot,
-                                                    c + first * size, block.slots,
-                                                    out.values + first * block.slots + slot,
-                                                    out.derivatives + first * block.slots + slot);
+                            sum_radial_functions<N, Derivatives>(
+                                compiled, kind, block.distance + slot, c + first * size,
+                                block.slots, out.values + first * block.slots + slot,
+                                out.derivatives + first * block.slots + slot);
                 });
         }
         if (out.basis) keep_basis(basis, kind, block, out.basis);
     });
+}
+
+inline void radial_functions(const CompiledPotential& compiled, const Block& block,
+                             const RadialValues& out) {
+    if (out.derivatives)
+        radial_functions_of<true>(compiled, block, out);
+    else
+        radial_functions_of<false>(compiled, block, out);
 }
 
 // Whether any lane of these slots is nearer.

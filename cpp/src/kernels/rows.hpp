@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/block.hpp"
-#include "kernels/graph.hpp"
+#include "kernels/spread.hpp"
 
 namespace mtpot::MTPOT_ISA {
 namespace {
@@ -25,29 +25,44 @@ inline std::size_t linear_column(const CompiledPotential& compiled) {
     return compiled.potential.radial_coefficients.size();
 }
 
-// The derivatives in the species energies and the linear coefficients; all others become zero.
-inline void start_rows(const CompiledPotential& compiled, const Block& block, const Vec* moments,
+// The derivatives in the species energies, and the terms of the scalars from the moments or the
+// values of the program; all others become zero.
+inline void start_rows(const CompiledPotential& compiled, const Block& block, const Vec* values,
                        Vec* rows) {
-    clear(rows, compiled.potential.parameter_count());
-    Vec* linear = rows + linear_column(compiled);
-    linear[block.species] = Vec{} + Real(1);
-    for (const auto& scalar : compiled.scalars)
-        linear[compiled.potential.species_count + (&scalar - compiled.scalars.data())] =
-            moments[scalar.moment];
+    clear(rows, compiled.first_term());
+    rows[linear_column(compiled) + block.species] = Vec{} + Real(1);
+    spread_terms(compiled.spread, values, rows + compiled.first_term());
+}
+
+constexpr int most_columns = 8;  // at a time, whose sums stay in registers
+
+// row[columns] += factor * sum over slots of sums[slot] * basis[slot][column].
+template <int Columns>
+inline void add_columns(int slots, Real factor, const Vec* basis, int size, const Vec* sums,
+                        Vec* row) {
+    Sums<Columns> columns;
+    for (int slot = 0; slot < slots; ++slot, basis += size) {
+        MTPOT_UNROLL
+        for (int k = 0; k < Columns; ++k) columns[k] += sums[slot] * basis[k];
+    }
+    for (int k = 0; k < Columns; ++k) row[k] += factor * columns[k];
 }
 
 // Adds the derivatives in the coefficients of one radial function; basis[slots][R].
 inline void add_radial_rows(const CompiledPotential& compiled, const Block& block, int p,
                             const Vec* basis, const Vec* sums, Vec* rows) {
     const int size = compiled.potential.radial.size;
-    for (int w = 0; w < compiled.potential.species_count; ++w) {
-        Vec* row = rows + radial_column(compiled, block.species, w, p, 0);
-        for (int slot = block.segments[w]; slot < block.segments[w + 1]; ++slot) {
-            const Vec sum = static_cast<Real>(compiled.potential.scaling) * sums[slot];
-            const Vec* phi = basis + slot * size;
-            for (int beta = 0; beta < size; ++beta) row[beta] += sum * phi[beta];
+    const auto factor = static_cast<Real>(compiled.radial_factors[p]);
+    for (int w = 0; w < compiled.potential.species_count; ++w)
+        for (int first = 0; first < size; first += most_columns) {
+            const int slot = block.segments[w], left = size - first;
+            Vec* row = rows + radial_column(compiled, block.species, w, p, first);
+            with_number(left < most_columns ? left : most_columns, [&]<int N>() {
+                if constexpr (N > 0 && N <= most_columns)
+                    add_columns<N>(block.segments[w + 1] - slot, factor,
+                                   basis + slot * size + first, size, sums + slot, row);
+            });
         }
-    }
 }
 
 }  // namespace

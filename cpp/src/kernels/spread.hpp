@@ -1,4 +1,4 @@
-// How far the members of an ensemble are from the energy: what they share is computed once.
+// The terms that scalars are made of, and how far the members of an ensemble are from the energy.
 #pragma once
 
 #include "compiled.hpp"
