@@ -132,6 +132,8 @@ def look(settings: LearnSettings) -> None:
     labeler_of(settings.label).check()
     for explorer in explorers_of(settings):
         explorer.check()
+    if settings.mode == "on-the-fly":
+        on_the_fly.simulation_of(settings)
     elements = {symbol for atoms in starts for symbol in atoms.symbols}
     _check_elements(settings, elements)
     largest = max(len(atoms) for atoms in starts)
