@@ -6,8 +6,11 @@ file system. A worker that dies is replaced by its engine, and its task is given
 
 from __future__ import annotations
 
+import os
+import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.active.imported import imported
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def processes(workers: int, setup: str) -> Iterator[Executor]:
+def processes(workers: int, setup: str, folder: Path) -> Iterator[Executor]:  # noqa: ARG001
     """Run on this machine: every task starts a process of its own, a thread waits for it."""
     if setup:
         raise InputError(f"executor processes has no use for executor-setup {setup}")
@@ -31,8 +34,11 @@ def processes(workers: int, setup: str) -> Iterator[Executor]:
 
 
 @contextmanager
-def parsl(workers: int, setup: str) -> Iterator[Executor]:
-    """Run by Parsl: `setup` names a `parsl.Config`; without, workers on this machine."""
+def parsl(workers: int, setup: str, folder: Path) -> Iterator[Executor]:
+    """Run by Parsl: `setup` names a `parsl.Config`; without, workers on this machine.
+
+    Its programs are found beside Python's, whether or not that folder is in PATH.
+    """
     try:
         from parsl.concurrent import ParslPoolExecutor  # noqa: PLC0415 - it may be missing
         from parsl.config import Config  # noqa: PLC0415
@@ -48,15 +54,24 @@ def parsl(workers: int, setup: str) -> Iterator[Executor]:
             address="127.0.0.1",
             max_workers_per_node=workers,
             cores_per_worker=1e-3,
+            heartbeat_period=5,  # seconds until a lost worker is noticed
+            heartbeat_threshold=60,
             provider=LocalProvider(init_blocks=1, max_blocks=1),
         )
-        config = Config(executors=[local], retries=2, strategy="none")
-    with ParslPoolExecutor(config) as pool:
-        yield pool
+        config = Config(
+            executors=[local], retries=2, strategy="none", run_dir=str(folder / "parsl")
+        )
+    path = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
+    try:
+        with ParslPoolExecutor(config) as pool:
+            yield pool
+    finally:
+        os.environ["PATH"] = path
 
 
 @contextmanager
-def dask(workers: int, setup: str) -> Iterator[Executor]:
+def dask(workers: int, setup: str, folder: Path) -> Iterator[Executor]:
     """Run by Dask: `setup` is the address of a scheduler; without, workers on this machine."""
     try:
         from distributed import Client, LocalCluster  # noqa: PLC0415 - it may be missing
@@ -68,16 +83,20 @@ def dask(workers: int, setup: str) -> Iterator[Executor]:
         return
     with (
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            local_directory=str(folder / "dask"),
         ) as cluster,
         Client(cluster) as client,
     ):
         yield client.get_executor(pure=False)
 
 
-EXECUTORS: dict[str, Callable[[int, str], AbstractContextManager[Any]]] = {
+EXECUTORS: dict[str, Callable[[int, str, Path], AbstractContextManager[Any]]] = {
     "processes": processes,
     "parsl": parsl,
     "dask": dask,
 }
-"""By the value of the setting `executor`."""
+"""By the value of the setting `executor`; made from number of workers, setup and folder of the run."""

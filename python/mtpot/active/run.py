@@ -55,7 +55,8 @@ def work(settings: LearnSettings, tell: Callable[[str], None], *, resume: bool =
         )
     look(settings)
     with only_driver(settings.output), _open(settings, tell) as store, _reported(store, tell):
-        with EXECUTORS[settings.executor](settings.workers, settings.executor_setup) as pool:
+        make = EXECUTORS[settings.executor]
+        with make(settings.workers, settings.executor_setup, settings.output) as pool:
             run = Run(settings, store, pool, tell)
             MODES[settings.mode](run)
         tell(f"{settings.output / 'potential.almtp'}: {_labels(store)}")

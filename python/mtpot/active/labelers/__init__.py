@@ -60,6 +60,7 @@ def labeler_of(table: Mapping[str, Any]) -> Labeler:
                 known = (key, "max_force", *PLAN_KEYS)
             _refuse_unknown(table, known)
             return make(table)
+    _refuse_unknown(table, (*LABELERS, "profile", "settings", "max_force", *PLAN_KEYS))
     raise InputError(
         f"[label] names none of {', '.join(sorted(LABELERS))}: mlp learn --template shows them"
     )
