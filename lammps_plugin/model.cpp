@@ -15,11 +15,15 @@ std::optional<mtpot::Grader> make_grader(const mtpot::PotentialFile& file, const
                    path +
                        ": has no active set, which extrapolation grades need; train with "
                        "--active-set nbh (or cfg) and use the .almtp file");
+    mtpot::require(file.selection->sites_only() || file.selection->energy_only(),
+                   path +
+                       ": its active set has weights of its own, and simulations grade with sites "
+                       "(nbh) or configurations (cfg) alone: select anew in one of these modes");
     return mtpot::Grader(file.potential, file.selection->active_set);
 }
 
 std::optional<mtpot::Design> make_design(const mtpot::PotentialFile& file, bool graded) {
-    if (!graded || file.selection->per_site()) return std::nullopt;
+    if (!graded || file.selection->sites_only()) return std::nullopt;
     return mtpot::Design(file.potential);
 }
 
@@ -33,7 +37,7 @@ Model::Model(const std::string& content, const std::string& path, const ModelOpt
                  make_design(file_, options.graded)) {}
 
 bool Model::grades_sites() const {
-    return grader_ && file_.selection->per_site();
+    return grader_ && file_.selection->sites_only();
 }
 
 double Model::grade(const std::vector<double>& row, double atom_count) const {

@@ -136,12 +136,15 @@ py::array_t<std::int64_t> scalars(const Potential& potential) {
                     {static_cast<py::ssize_t>(moments.size())});
 }
 
-Selection new_selection(const ActiveSet& active_set, bool per_site,
+using Weights = std::tuple<double, double, double, double>;  // energy, forces, virial, sites
+
+Selection new_selection(const ActiveSet& active_set, const Weights& weights, int weight_scaling,
                         const Array<std::int64_t>& origins, std::string configurations) {
     require_shape(origins, {static_cast<py::ssize_t>(active_set.size()), 2}, "origins");
     Selection result;
-    result.energy_weight = per_site ? 0.0 : 1.0;
-    result.site_energy_weight = per_site ? 1.0 : 0.0;
+    std::tie(result.energy_weight, result.force_weight, result.stress_weight,
+             result.site_energy_weight) = weights;
+    result.weight_scaling = weight_scaling;
     result.active_set = active_set;
     result.configurations = std::move(configurations);
     for (py::ssize_t row = 0; row < origins.shape(0); ++row) {
@@ -229,10 +232,14 @@ void bind_selection(py::module_& module) {
     py::class_<Selection> selection(module, "Selection");
     share_copies(selection);
     selection
-        .def(py::init(&new_selection), py::arg("active_set"), py::arg("per_site"),
-             py::arg("origins"), py::arg("configurations"))
+        .def(py::init(&new_selection), py::arg("active_set"), py::arg("weights"),
+             py::arg("weight_scaling"), py::arg("origins"), py::arg("configurations"))
         .def_property_readonly("active_set", [](const Selection& self) { return self.active_set; })
-        .def_property_readonly("per_site", &Selection::per_site)
+        .def_property_readonly("weights",
+                               [](const Selection& self) {
+                                   return Weights{self.energy_weight, self.force_weight,
+                                                  self.stress_weight, self.site_energy_weight};
+                               })
         .def_readonly("weight_scaling", &Selection::weight_scaling)
         .def_property_readonly("origins", &origins)
         .def_property_readonly("configurations",

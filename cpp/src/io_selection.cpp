@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -78,16 +79,15 @@ std::int64_t count_configurations(std::string_view text) {
     return complete;
 }
 
-void check_mode(const Selection& selection) {
-    const double energy = selection.energy_weight;
-    const double site = selection.site_energy_weight;
-    const bool sites = energy == 0.0 && site == 1.0;
-    const bool configurations = energy == 1.0 && site == 0.0;
-    require((sites || configurations) && selection.force_weight == 0.0 &&
-                selection.stress_weight == 0.0,
-            "the active set is neither of sites (site_en_weight 1, all other weights 0) nor of "
-            "configurations (energy_weight 1, all other weights 0): select anew in one of these "
-            "modes");
+void check_weights(const Selection& selection) {
+    double sum = 0.0;
+    for (const double weight : {selection.energy_weight, selection.force_weight,
+                                selection.stress_weight, selection.site_energy_weight}) {
+        require(weight >= 0.0 && std::isfinite(weight),
+                "a weight of the active set's rows is negative or no number");
+        sum += weight;
+    }
+    require(sum > 0.0, "all weights of the active set's rows are zero");
     require(selection.weight_scaling >= 0 && selection.weight_scaling <= 2,
             "weight_scaling must be 0, 1 or 2");
 }
@@ -136,7 +136,7 @@ void check(const Selection& selection, std::size_t parameter_count) {
             "an active set of " + std::to_string(selection.active_set.size()) + " rows with " +
                 std::to_string(selection.origins.size()) + " origins does not fit " +
                 std::to_string(parameter_count) + " parameters");
-    check_mode(selection);
+    check_weights(selection);
     check_origins(selection);
 }
 

@@ -104,7 +104,8 @@ class Selection:
     def __init__(
         self,
         active_set: ActiveSet,
-        per_site: bool,
+        weights: tuple[float, float, float, float],
+        weight_scaling: int,
         origins: ArrayLike,
         configurations: str,
     ) -> None: ...
@@ -112,8 +113,8 @@ class Selection:
     def active_set(self) -> ActiveSet:
         """A copy: `select` on it leaves the selection as it is. Keep it to grade many rows."""
     @property
-    def per_site(self) -> bool:
-        """True in neighborhood mode, False in configuration mode."""
+    def weights(self) -> tuple[float, float, float, float]:
+        """Of the rows of energy, forces, virial and sites; see `mtpot.grading.RowWeights`."""
     @property
     def weight_scaling(self) -> int: ...
     @property
@@ -197,6 +198,8 @@ class Grader:
     """Extrapolation grades of sites, with the active set as it is now."""
 
     def __init__(self, potential: Potential, active_set: ActiveSet) -> None: ...
+    def with_active_set(self, active_set: ActiveSet) -> Grader:
+        """Return the potential's grader with another active set, in little time."""
     def grades(self, neighborhoods: Neighborhoods, threads: int = 0) -> Floats:
         """Grades of the sites, shape [n]."""
 

@@ -1,13 +1,16 @@
 """Rows and extrapolation grades of structures: what the calculator and active learning share.
 
-A site's row is b_i = dV_i/d(parameters). In neighborhood mode sites are graded, and a structure has
-the largest grade of its sites; in configuration mode a structure of N atoms has the one row
-sum_i b_i / N^(weight_scaling / 2). Podryabinkin & Shapeev, Comput. Mater. Sci. 140 (2017) 171.
+A site's row is b_i = dV_i/d(parameters); the energy, the forces and the virial of a structure have
+rows, too. An active set says by its weights which of them it holds, and a structure has the largest
+grade of these. In neighborhood mode they are the sites, in configuration mode the one row
+sum_i b_i / N^(scaling / 2) of N atoms. Podryabinkin & Shapeev, Comput. Mater. Sci. 140 (2017) 171.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from mtpot.potential import MTP
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+# Of xx yy zz yz xz xy among the nine components of the virial.
+_PLACES = np.array([0, 4, 8, 5, 2, 1])
 
 
 class Grades(NamedTuple):
@@ -26,6 +33,109 @@ class Grades(NamedTuple):
 
     sites: Floats | None
     frame: float
+
+
+@dataclass(frozen=True)
+class RowWeights:
+    """What the rows of a structure of N atoms are multiplied with; zero leaves them out.
+
+    Attributes
+    ----------
+    energy
+        Of the row of the energy, divided by N^(scaling / 2).
+    force
+        Of the 3N rows of the forces.
+    stress
+        Of the six rows of the virial, divided by N^(scaling / 2).
+    site
+        Of the N rows of the sites.
+    scaling
+        0, 1 or 2.
+
+    MLIP-3 computes the same, but that it leaves out the weight of sites, and the weight and the
+    division of the energy where there are rows of forces or of the virial, too.
+
+    Raises
+    ------
+    InputError
+        A weight is negative or no number, or all are zero, or the scaling is another.
+    """
+
+    energy: float = 0.0
+    force: float = 0.0
+    stress: float = 0.0
+    site: float = 0.0
+    scaling: int = 2
+
+    def __post_init__(self) -> None:
+        if not all(weight >= 0.0 and math.isfinite(weight) for weight in self.kinds):
+            raise InputError(f"weights of rows must be positive numbers or zero, not {self.kinds}")
+        if not any(self.kinds):
+            raise InputError("all weights of rows are zero: an active set needs rows")
+        if self.scaling not in (0, 1, 2):
+            raise InputError(f"the scaling of rows must be 0, 1 or 2, not {self.scaling!r}")
+
+    @property
+    def kinds(self) -> tuple[float, float, float, float]:
+        """Weights of energy, forces, virial and sites."""
+        return self.energy, self.force, self.stress, self.site
+
+    @property
+    def mode(self) -> Literal["nbh", "cfg", "weighted"]:
+        """Neighborhood mode, with sites alone, configuration mode, with the energy, or another."""
+        if self.kinds == (0.0, 0.0, 0.0, 1.0):
+            return "nbh"
+        return "cfg" if self.kinds == (1.0, 0.0, 0.0, 0.0) else "weighted"
+
+    def equations(self, atoms: int) -> Integers:
+        """Return MLIP's number of each row of a structure: 0 its energy, 1 to 3N its forces, ...
+
+        Then come the nine components of the virial, of which the six different ones have rows,
+        and the sites.
+        """
+        first_site = 1 + 3 * atoms + 9
+        numbers = (
+            np.zeros(1, np.int64),
+            np.arange(1, 1 + 3 * atoms),
+            1 + 3 * atoms + _PLACES,
+            np.arange(first_site, first_site + atoms),
+        )
+        return np.concatenate([n for n, w in zip(numbers, self.kinds, strict=True) if w])
+
+
+NEIGHBORHOODS = RowWeights(site=1.0)
+CONFIGURATIONS = RowWeights(energy=1.0)
+
+
+def weights_of(selection: _core.Selection) -> RowWeights:
+    """Which rows an active set holds."""
+    return RowWeights(*selection.weights, scaling=selection.weight_scaling)
+
+
+class Rows:
+    """Makes the weighted rows of structures."""
+
+    def __init__(self, potential: MTP, weights: RowWeights) -> None:
+        self.weights = weights
+        self._design = _core.Design(potential.core)
+
+    def __call__(self, neighborhoods: _core.Neighborhoods, threads: int) -> Floats:
+        """Return the rows in the order of `RowWeights.equations`, shape [rows, parameters]."""
+        weights, atoms = self.weights, neighborhoods.atom_count
+        scale = max(atoms, 1) ** (weights.scaling / 2)
+        parts: list[Floats] = []
+        sites = (
+            self._design.rows(neighborhoods, threads) if weights.energy or weights.site else None
+        )
+        if sites is not None and weights.energy:
+            parts.append(weights.energy / scale * sites.sum(axis=0, keepdims=True))
+        if weights.force or weights.stress:
+            tangents = self._design.tangents(neighborhoods)[0]
+            parts.append(weights.force * tangents[1:-6] if weights.force else tangents[:0])
+            parts.append(weights.stress / scale * tangents[-6:] if weights.stress else tangents[:0])
+        if sites is not None and weights.site:
+            parts.append(weights.site * sites if weights.site != 1.0 else sites)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 class Grader:
@@ -39,45 +149,52 @@ class Grader:
 
     def __init__(self, potential: MTP) -> None:
         selection = require_selection(potential)
-        self._per_site = selection.per_site
-        self._weight_scaling = selection.weight_scaling
+        self._weights = weights_of(selection)
         self._active_set = selection.active_set
+        self._rows = Rows(potential, self._weights)
         self._sites = _core.Grader(potential.core, selection.active_set)
         self._design = _core.Design(potential.core)
 
     def grade(self, neighborhoods: _core.Neighborhoods, threads: int) -> Grades:
         """Grade one structure."""
-        if self._per_site:
+        if self._weights.mode == "nbh":
             return _of_sites(self._sites.grades(neighborhoods, threads))
-        rows = self._design.rows(neighborhoods, threads)
-        return self._of_row(rows.sum(axis=0), len(rows))
+        grades = self._active_set.grade(self._rows(neighborhoods, threads))
+        sites = grades[-neighborhoods.atom_count :] if self._weights.site else None
+        return Grades(sites, _largest(grades))
 
     def list_evaluator(self, evaluator: _core.Evaluator) -> _core.ListEvaluator:
-        """Return an evaluator of lists that grades in the same pass, for `read`."""
-        if self._per_site:
+        """Return an evaluator of lists that grades in the same pass, for `read`.
+
+        Raises
+        ------
+        InputError
+            The active set holds rows of forces or stresses, which the pass does not make.
+        """
+        if self._weights.mode == "nbh":
             return _core.ListEvaluator(evaluator, grader=self._sites)
-        return _core.ListEvaluator(evaluator, design=self._design)
+        if self._weights.mode == "cfg":
+            return _core.ListEvaluator(evaluator, design=self._design)
+        raise InputError(
+            "the active set has weights of its own, and simulations grade with sites (nbh) or "
+            "configurations (cfg) alone: mlp grade takes it; select anew for simulations"
+        )
 
     def read(self, sites: Floats | None, row: Floats | None, atoms: int) -> Grades:
         """Grades of a structure from what the evaluator of `list_evaluator` returned."""
         if sites is not None:
             return _of_sites(sites)
         assert row is not None
-        return self._of_row(row, atoms)
-
-    def _of_row(self, row: Floats, atoms: int) -> Grades:
-        mean = mean_row(row, atoms, self._weight_scaling)
+        mean = row[None, :] / max(atoms, 1) ** (self._weights.scaling / 2)
         return Grades(None, float(self._active_set.grade(mean)[0]))
 
 
 def _of_sites(grades: Floats) -> Grades:
-    return Grades(grades, float(grades.max(initial=0.0)))
+    return Grades(grades, _largest(grades))
 
 
-def mean_row(row: Floats, atoms: int, weight_scaling: int) -> Floats:
-    """Return the row of a structure, shape [1, parameters], from the sum of those of its sites."""
-    mean: Floats = row[None, :] / max(atoms, 1) ** (weight_scaling / 2)
-    return mean
+def _largest(grades: Floats) -> float:
+    return float(grades.max(initial=0.0))
 
 
 def require_selection(potential: MTP) -> _core.Selection:

@@ -25,7 +25,7 @@ def selection(potential: _core.Potential) -> _core.Selection:
     origins = np.full((size, 2), -1)
     origins[:2] = [(0, 0), (1, 0)]
     block = "BEGIN_CFG\n Size\n    1\n AtomData:  id type\n    1 0\n Energy\n    1.0\nEND_CFG\n\n"
-    return _core.Selection(active, False, origins, 2 * block)
+    return _core.Selection(active, (1, 0, 0, 0), 2, origins, 2 * block)
 
 
 def main(folder: Path) -> None:

@@ -226,7 +226,8 @@ def test_validation_is_taken_off_the_training_data(data: Path, tmp_path: Path) -
     assert set(metrics["validation"]) == set(metrics["train"])
     assert re.search(r"active set \(cfg\): \d of \d+ rows", out)
     assert "warning: cfg mode needs at least" in out
-    assert not MTP.load(tmp_path / "run" / "potential.almtp").selection.per_site
+    selection = MTP.load(tmp_path / "run" / "potential.almtp").selection
+    assert selection.weights == (1.0, 0.0, 0.0, 0.0)
 
 
 def test_validation_parts_no_trajectory_if_told(data: Path, tmp_path: Path) -> None:

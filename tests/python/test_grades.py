@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import oracle
 import pytest
-from models import BASES, Case, crystal, hoods, types
+from models import BASES, CORE_CASE, Case, crystal, hoods, types
 
 from mtpot import MTP, MTPCalculator, _core
 from mtpot.active.select import build_selection, grade_frame, select_frames
@@ -119,6 +119,41 @@ def test_grades_are_those_of_the_oracle_s_rows(case, mode, trained):
     assert results["grade"] == pytest.approx(grades.max(), rel=1e-8)
     if mode == "nbh":
         np.testing.assert_allclose(results["grades"], grades, rtol=1e-8)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("repeat", [(1, 1, 1), (3, 1, 1), (4, 3, 3)], ids=["4", "12", "144"])
+@pytest.mark.parametrize(
+    "case", [Case("RBChebyshev", 8, 3), Case("RBChebyshev", 16, 1), CORE_CASE], ids=str
+)
+def test_grades_are_products_of_rows_with_the_inverse(case, repeat, threads):
+    """Of few atoms and of many, of several species in one structure, alone and with forces."""
+    potential = case.potential()
+    size = len(potential.parameters)
+    formula = ("".join(case.species) * 4)[: 8 if case.species_count > 1 else 16]
+    atoms = crystal(formula, seed=3).repeat(repeat)
+    atoms.rattle(0.05, seed=1)
+    rows = _core.Design(potential.core).rows(hoods(potential, atoms), 1)
+    scale = np.abs(rows).max(axis=0) + 1e-3
+    inverse = np.random.default_rng(0).normal(size=(size, size)) / scale[:, None]
+    expected = np.abs(rows @ inverse).max(axis=1)
+    active = _core.ActiveSet.restore(np.eye(size), np.ascontiguousarray(inverse.T))
+    other = _core.Grader(potential.core, _core.ActiveSet(size))
+    for grader in (_core.Grader(potential.core, active), other.with_active_set(active)):
+        grades = grader.grades(hoods(potential, atoms), threads)
+        np.testing.assert_allclose(grades, expected, rtol=1e-11)
+    graded = MTP(
+        potential.core, _core.Selection(active, (0, 0, 0, 1), 2, -np.ones((size, 2), int), "")
+    )
+    calculator = MTPCalculator(graded, threads=threads)
+    calculator.calculate(atoms)
+    np.testing.assert_allclose(calculator.results["grades"], expected, rtol=1e-11)
+    plain = MTPCalculator(potential, threads=threads)
+    plain.calculate(atoms)
+    for name in ("energies", "forces", "stress"):
+        largest = np.abs(plain.results[name]).max()
+        found = calculator.results[name]
+        np.testing.assert_allclose(found, plain.results[name], rtol=0, atol=1e-12 * largest)
 
 
 def test_selection_takes_what_extrapolates_and_nothing_else(case, trained):

@@ -110,7 +110,7 @@ def selection_for(potential, configurations=2):
     origins = np.full((size, 2), -1)
     origins[:configurations] = [(k, 14 + k) for k in range(configurations)]
     block = "BEGIN_CFG\n Size\n    1\n AtomData:  id type\n    1 0\nEND_CFG\n\n"
-    return _core.Selection(active, True, origins, block * configurations)
+    return _core.Selection(active, (0, 0, 0, 1), 2, origins, block * configurations)
 
 
 # What a file says
@@ -249,7 +249,7 @@ def test_active_set_survives_bit_for_bit(read):
     )
     assert restored.origins.tolist() == selection.origins.tolist()
     assert restored.configurations == selection.configurations
-    assert (restored.per_site, restored.weight_scaling) == (True, 2)
+    assert (restored.weights, restored.weight_scaling) == ((0, 0, 0, 1), 2)
     assert _core.format_potential(again, restored) == content
 
 
@@ -419,8 +419,8 @@ def test_hostile_counts_allocate_nothing(read):
     ("old", "new", "message"),
     [
         (b"#MVS_v1.1", b"#MVS_v9.9", "unexpected '#MVS_v9.9'"),
-        (b"force_weight 0.0", b"force_weight 1.0", "neither of sites"),
-        (b"site_en_weight 1.0", b"site_en_weight 0.0", "neither of sites"),
+        (b"force_weight 0.0", b"force_weight -1.0", "negative"),
+        (b"site_en_weight 1.0", b"site_en_weight 0.0", "are zero"),
         (b"weight_scaling 2", b"weight_scaling 7", "weight_scaling"),
         (b"\n#\n0 14\n", b"\n#\n2 14\n", "configuration 2"),
         (b"\n#\n0 14\n", b"\n#\n0 -1\n", "equation -1"),
@@ -428,7 +428,7 @@ def test_hostile_counts_allocate_nothing(read):
         (b"END_CFG\n\nBEGIN", b"BEGIN", "configuration"),
         (b"#\nBEGIN_CFG", b"#\nnoise\nBEGIN_CFG", "outside BEGIN_CFG"),
     ],
-    ids=["version", "forces", "no-mode", "scaling", "frame", "row", "text", "no-end", "outside"],
+    ids=["version", "negative", "no-rows", "scaling", "frame", "row", "text", "no-end", "outside"],
 )
 def test_fault_of_the_active_set_is_refused(read, old, new, message):
     potential, _ = read(file_text(numbers()))
@@ -486,7 +486,7 @@ def test_active_set_of_another_potential_is_not_written(read):
 def test_origins_without_their_configurations_are_not_written(read):
     potential, _ = read(file_text(numbers()))
     kept = selection_for(potential)
-    bare = _core.Selection(kept.active_set, True, kept.origins, "")
+    bare = _core.Selection(kept.active_set, (0, 0, 0, 1), 2, kept.origins, "")
     with pytest.raises(InputError, match="configuration 0"):
         _core.format_potential(potential, bare)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import oracle
 import pytest
 from models import BASES, Case, crystal
 
-from mtpot import MTP, InputError
+from mtpot import MTP, InputError, MTPCalculator, _core
 from mtpot.active import select
 from mtpot.active.select import build_selection, grade_frame, grade_frames, select_frames
 from mtpot.data.cfg import read_records
 from mtpot.data.frame import Frame
+from mtpot.data.stored import store
+from mtpot.grading import RowWeights
 
 CASES = [Case(basis, 8, 2) for basis in BASES]
 THRESHOLD = 2.0
@@ -123,3 +126,153 @@ def test_threshold_must_be_above_one(threshold):
     potential = with_active_set(CASES[0].potential(), TRAINING, "nbh")
     with pytest.raises(InputError, match="threshold"):
         select_frames(potential, TRAINING, CANDIDATES, threshold)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_frames_in_a_file_are_selected_like_those_in_memory(case, mode, threads, tmp_path):
+    potential = with_active_set(case.potential(), TRAINING, mode)
+    training, candidates = store(iter(TRAINING), tmp_path), store(iter(CANDIDATES), tmp_path)
+    streamed = build_selection(potential, training, mode, threads)
+    assert np.array_equal(streamed.active_set.matrix, potential.selection.active_set.matrix)
+    assert np.array_equal(streamed.origins, potential.selection.origins)
+    assert streamed.configurations == potential.selection.configurations
+    chosen = select_frames(potential, TRAINING, CANDIDATES, THRESHOLD, 1)
+    assert select_frames(potential, training, candidates, THRESHOLD, threads) == chosen
+
+
+def test_frames_are_read_as_they_are_graded():
+    """A file may be larger than memory: few frames are waiting at any time."""
+    potential = with_active_set(CASES[0].potential(), TRAINING, "nbh")
+    read = 0
+
+    def frames():
+        nonlocal read
+        for _ in range(2000):
+            read += 1
+            yield TRAINING[0]
+
+    for done, _ in enumerate(grade_frames(potential, frames(), 2), start=1):
+        assert read - done <= 200
+    assert done == 2000
+
+
+def test_passes_are_watched(mode):
+    seen = []
+    potential = CASES[0].potential()
+    build_selection(potential, TRAINING, mode, 1, seen.append)
+    assert {each.frames for each in seen} == {len(TRAINING)}
+    assert [each.seen for each in seen[: len(TRAINING)]] == list(range(1, len(TRAINING) + 1))
+    assert seen[-1].swaps >= seen[0].swaps
+
+
+WEIGHTS = [
+    RowWeights(energy=0.5, force=0.1, stress=0.02, site=2.0),
+    RowWeights(force=3.0),
+    RowWeights(stress=0.1, energy=1.0, scaling=1),
+    RowWeights(force=0.1, site=1.0, scaling=0),
+    RowWeights(site=1.0),
+    RowWeights(energy=1.0),
+]
+STEP = 1e-4  # of differences, angstrom or strain
+
+
+def energy_row(potential: MTP, each: Frame, positions, cell):
+    """dE/d(parameters) by the oracle, and the rows of the sites."""
+    types = np.array([potential.species.index(symbol) for symbol in each.symbols])
+    rows = oracle.from_engine(potential).rows(types, positions, cell, each.pbc)
+    return rows.sum(axis=0), rows
+
+
+def numbered_row(potential: MTP, each: Frame, weights: RowWeights, number: int):
+    """The row of an equation as MLIP numbers it, by differences of the oracle's energy rows."""
+    atoms = len(each)
+    scale = atoms ** (weights.scaling / 2)
+    energy, sites = energy_row(potential, each, each.positions, each.cell)
+    if number == 0:
+        return weights.energy * energy / scale
+    if number >= 1 + 3 * atoms + 9:
+        return weights.site * sites[number - (1 + 3 * atoms + 9)]
+    values = []
+    for sign in (1, -1):
+        if number < 1 + 3 * atoms:
+            positions = each.positions.copy()
+            positions.flat[number - 1] += sign * STEP
+            values.append(energy_row(potential, each, positions, each.cell)[0])
+        else:
+            strain = np.zeros(9)
+            strain[number - 1 - 3 * atoms] = sign * STEP
+            stretch = np.eye(3) + (strain.reshape(3, 3) + strain.reshape(3, 3).T) / 2
+            values.append(
+                energy_row(potential, each, each.positions @ stretch, each.cell @ stretch)[0]
+            )
+    slope = -(values[0] - values[1]) / (2 * STEP)
+    return (weights.force if number < 1 + 3 * atoms else weights.stress / scale) * slope
+
+
+@pytest.mark.parametrize("weights", WEIGHTS, ids=lambda w: w.mode + str(w.kinds))
+def test_every_row_is_that_of_the_frame_and_equation_it_is_said_to_be(weights, tmp_path):
+    """In memory, and in a file that was written and read."""
+    potential = CASES[0].potential()
+    chosen = MTP(potential.core, build_selection(potential, TRAINING[:8], weights, 2))
+    path = tmp_path / "weighted.almtp"
+    chosen.save(path)
+    again = MTP.load(path)
+    selection = again.selection
+    assert np.array_equal(selection.active_set.matrix, chosen.selection.active_set.matrix)
+    assert (selection.weights, selection.weight_scaling) == (weights.kinds, weights.scaling)
+    (tmp_path / "held.cfg").write_text(selection.configurations)
+    records = read_records(tmp_path / "held.cfg", potential.species)
+    matrix = selection.active_set.matrix
+    held = np.flatnonzero(selection.origins[:, 0] >= 0)
+    for position in held[:: max(1, len(held) // 12)]:
+        configuration, equation = selection.origins[position]
+        expected = numbered_row(potential, records[configuration].frame, weights, int(equation))
+        error = np.abs(matrix[position] - expected).max()
+        assert error <= 1e-5 * np.abs(matrix[held]).max()
+
+
+@pytest.mark.parametrize("weights", WEIGHTS, ids=lambda w: w.mode + str(w.kinds))
+def test_no_weighted_row_exceeds_the_threshold(weights):
+    potential = CASES[0].potential()
+    chosen = MTP(potential.core, build_selection(potential, TRAINING, weights, 1))
+    assert largest_grade(chosen, TRAINING) <= select.TRAINING_THRESHOLD + 1e-7
+    taken = select_frames(chosen, TRAINING, CANDIDATES, THRESHOLD, 1)
+    known = [*TRAINING, *(CANDIDATES[i] for i in taken)]
+    enlarged = MTP(potential.core, build_selection(potential, known, weights, 1))
+    assert largest_grade(enlarged, CANDIDATES) <= THRESHOLD + 1e-7
+
+
+def test_modes_are_names_of_weights(mode):
+    potential = CASES[0].potential()
+    weights = RowWeights(site=1.0) if mode == "nbh" else RowWeights(energy=1.0)
+    assert weights.mode == mode
+    named = build_selection(potential, TRAINING, mode, 1)
+    given = build_selection(potential, TRAINING, weights, 1)
+    assert _core.format_potential(potential.core, named) == _core.format_potential(
+        potential.core, given
+    )
+
+
+def test_simulations_refuse_rows_that_they_do_not_make():
+    potential = CASES[0].potential()
+    weights = RowWeights(force=1.0)
+    chosen = MTP(potential.core, build_selection(potential, TRAINING[:5], weights, 1))
+    with pytest.raises(InputError, match="select anew"):
+        MTPCalculator(chosen)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"site": -1.0},
+        {"force": float("nan")},
+        {"energy": float("inf")},
+        {"site": 1, "scaling": 3},
+    ],
+    ids=["none", "negative", "nan", "infinite", "scaling"],
+)
+def test_weights_that_mean_nothing_are_refused(bad):
+    with pytest.raises(InputError):
+        RowWeights(**bad)

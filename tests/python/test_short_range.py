@@ -216,7 +216,9 @@ def content(active=False) -> bytes:
     size = len(potential.parameters)
     rows = _core.ActiveSet(size)
     rows.select(rng.normal(size=(size, size)), 1.001)
-    return _core.format_potential(core, _core.Selection(rows, True, np.full((size, 2), -1), ""))
+    return _core.format_potential(
+        core, _core.Selection(rows, (0, 0, 0, 1), 2, np.full((size, 2), -1), "")
+    )
 
 
 @pytest.mark.parametrize("active", [False, True], ids=["mtp", "almtp"])

@@ -14,10 +14,12 @@ namespace mtpot {
 
 // The selection section "#MVS_v1.1" of an .almtp file.
 struct Selection {
-    double energy_weight = 0.0;  // 1 in configuration mode
+    // Of the rows of energy, forces, virial and sites; those of energy and virial are divided by
+    // N^(weight_scaling / 2), too.
+    double energy_weight = 0.0;
     double force_weight = 0.0;
     double stress_weight = 0.0;
-    double site_energy_weight = 1.0;  // 1 in neighborhood mode
+    double site_energy_weight = 1.0;
     int weight_scaling = 2;
     ActiveSet active_set{0};
     // Origin of each row of A: (configuration, equation), (-1, -1) if unset.
@@ -25,7 +27,15 @@ struct Selection {
     // The selected configurations as .cfg text, kept as it came.
     std::string configurations;
 
-    bool per_site() const { return site_energy_weight > 0.0; }
+    // Neighborhood mode, and configuration mode.
+    bool sites_only() const { return has_weights(0.0, 1.0); }
+    bool energy_only() const { return has_weights(1.0, 0.0); }
+
+private:
+    bool has_weights(double energy, double site) const {
+        return energy_weight == energy && site_energy_weight == site && force_weight == 0.0 &&
+               stress_weight == 0.0;
+    }
 };
 
 struct PotentialFile {

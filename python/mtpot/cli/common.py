@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mtpot.train.parsers import integer, parse_species
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
@@ -113,13 +113,26 @@ def read_fitting(path: Path, potential: MTP) -> tuple[list[Any], list[Frame]]:
     InputError, FormatError
         The file is refused or malformed, or has an element that the potential lacks.
     """
-    from mtpot.data import read_atoms
-    from mtpot.data.check import check_elements
+    pairs = list(iterate_fitting(path, potential))
+    return [atoms for atoms, _ in pairs], [frame for _, frame in pairs]
 
-    pairs = read_atoms(path, potential.species)
-    frames = [frame for _, frame in pairs]
-    check_elements(frames, potential.species, "take a potential that was trained on the element")
-    return [atoms for atoms, _ in pairs], frames
+
+def iterate_fitting(path: Path, potential: MTP) -> Iterator[tuple[Any, Frame]]:
+    """As `read_fitting`, one by one.
+
+    Raises
+    ------
+    InputError, FormatError
+        As `read_fitting`; the structures before have been given by then.
+    """
+    from mtpot.data.check import check_elements
+    from mtpot.data.read import iterate_atoms
+
+    for atoms, frame in iterate_atoms(path, potential.species):
+        check_elements(
+            [frame], potential.species, "take a potential that was trained on the element"
+        )
+        yield atoms, frame
 
 
 def print_errors(title: str, metrics: Metrics) -> None:

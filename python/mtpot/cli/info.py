@@ -91,11 +91,13 @@ def _repulsion(potential: MTP) -> dict[str, Any] | None:
 
 
 def _active_set(potential: MTP) -> dict[str, Any] | None:
+    from mtpot.grading import weights_of
+
     selection = potential.selection
     if selection is None:
         return None
     return {
-        "mode": "nbh" if selection.per_site else "cfg",
+        "mode": weights_of(selection).mode,
         "rows": selection.active_set.size,
         "rows_set": int((selection.origins[:, 0] >= 0).sum()),
         "configurations": selection.configurations.count("BEGIN_CFG"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rich.console import Console
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from mtpot.train.monitor import Step
 
 Item = TypeVar("Item")
+
+_INTERVAL = 0.1  # seconds between two lines
 
 
 class Progress(Generic[Item]):
@@ -43,6 +46,41 @@ class Progress(Generic[Item]):
             self._live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)
         else:
             self._console.print(line, markup=False, soft_wrap=True)
+
+
+class Ticker(Generic[Item]):
+    """A line for quick items that renews itself on a terminal, and is not there elsewhere.
+
+    A context manager, which takes the line away at the end.
+    """
+
+    def __init__(self, describe: Callable[[Item], str]) -> None:
+        """Make one; `describe` gives the line of an item."""
+        self._describe = describe
+        console = Console(highlight=False)
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True)
+            if console.is_terminal
+            else None
+        )
+        self._shown = -_INTERVAL
+
+    def __enter__(self) -> Ticker[Item]:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, item: Item) -> None:
+        """Show an item, unless one was shown a moment ago."""
+        now = time.monotonic()
+        if self._live and now - self._shown >= _INTERVAL:
+            self._shown = now
+            line = Text(self._describe(item), overflow="ellipsis", no_wrap=True)
+            self._live.update(line, refresh=True)
 
 
 def describe(step: Step) -> str:

@@ -3,27 +3,33 @@
   mlp select potential.almtp candidates.xyz --train train.xyz --threshold 2 --output selected.xyz
 
 Candidates enter the active set until none exceeds the threshold; those that hold a place in it at
-the end are written. If there are none, no file is written.
+the end are written. If there are none, no file is written. Files may be larger than memory: frames
+are kept in a scratch file beside the output, about 60 bytes an atom.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtpot.cli.common import (
     add_overwrite,
     add_potential,
     add_species,
     add_threads,
+    iterate_fitting,
     load_graded,
     parsed,
-    read_fitting,
 )
 from mtpot.train.parsers import number
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+    from mtpot.active.select import Pass
+    from mtpot.data.stored import StoredFrames
+    from mtpot.potential import MTP
 
 SUMMARY = "select structures worth a calculation"
 
@@ -62,6 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
         A file is refused or malformed, or the potential has no active set.
     """
     from mtpot.active.select import select_frames
+    from mtpot.cli.progress import Ticker
     from mtpot.data import check_format, write_atoms
     from mtpot.files import check_target
 
@@ -69,12 +76,34 @@ def run(arguments: argparse.Namespace) -> None:
     check_target(arguments.output, arguments.overwrite, inputs)
     check_format(arguments.output)
     potential = load_graded(arguments.potential, arguments.species)
-    _, training = read_fitting(arguments.train, potential)
-    images, candidates = read_fitting(arguments.candidates, potential)
-    chosen = select_frames(potential, training, candidates, arguments.threshold, arguments.threads)
+    training = _stored(arguments.train, arguments, potential)
+    candidates = _stored(arguments.candidates, arguments, potential)
+    with Ticker(_line) as tick:
+        chosen = select_frames(
+            potential, training, candidates, arguments.threshold, arguments.threads, tick
+        )
     if not chosen:
         print(f"no candidate exceeds the threshold; {arguments.output} is not written")
         return
-    selected = [images[index] for index in chosen]
+    selected = _take(arguments.candidates, potential, set(chosen))
     write_atoms(arguments.output, selected, arguments.overwrite, potential.species)
-    print(f"{arguments.output}: {len(selected)} of {len(candidates)} candidates")
+    print(f"{arguments.output}: {len(chosen)} of {len(candidates)} candidates")
+
+
+def _stored(path: Path, arguments: argparse.Namespace, potential: MTP) -> StoredFrames:
+    """Read frames into a scratch file, from which they are read again in every pass."""
+    from mtpot.data.stored import store
+
+    frames = (frame for _, frame in iterate_fitting(path, potential))
+    return store(frames, arguments.output.resolve().parent)
+
+
+def _take(path: Path, potential: MTP, chosen: set[int]) -> Iterator[Any]:
+    """Read the file once more, for all that a frame has no place for."""
+    for index, (atoms, _) in enumerate(iterate_fitting(path, potential)):
+        if index in chosen:
+            yield atoms
+
+
+def _line(state: Pass) -> str:
+    return f"{state.seen} of {state.frames} frames, {state.swaps} rows taken"

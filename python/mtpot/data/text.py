@@ -12,7 +12,7 @@ from ase.io.formats import open_with_compression
 from mtpot.errors import FormatError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _LONGEST = 18
@@ -45,10 +45,11 @@ def iterate_lines(path: Path, errors: str = "strict") -> Iterator[str]:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file; .gz, .bz2 and .xz are packed."""
+def write_texts(path: Path, texts: Iterable[str]) -> None:
+    """Write a UTF-8 file piece by piece; .gz, .bz2 and .xz are packed."""
     with open_with_compression(str(path), "wb") as file:
-        file.write(text.encode())
+        for text in texts:
+            file.write(text.encode())
 
 
 def is_count(word: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,13 @@ from ase.io.formats import filetype, ioformats
 from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.cfg import format_cfg, is_column
 from mtpot.data.read import FEATURE, RESERVED, kind
-from mtpot.data.text import write_text
+from mtpot.data.text import write_texts
 from mtpot.errors import InputError
 from mtpot.files import replacing
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mtpot.data.frame import Floats
 
@@ -29,7 +30,7 @@ _MLIP = {"grade": "MV_grade", "grades": "nbh_grades", "charges": "charge"}
 
 def write_atoms(
     path: str | os.PathLike[str],
-    images: Sequence[Atoms],
+    images: Iterable[Atoms],
     overwrite: bool = False,
     species: Sequence[str] = (),
 ) -> None:
@@ -40,8 +41,8 @@ def write_atoms(
     path, overwrite
         Target file, written atomically; refused if it exists, unless `overwrite`.
     images
-        Structures; simple values of ``info`` become features of a .cfg file, and arrays that
-        MLIP knows its columns.
+        Structures, of which .xyz and .cfg files need one in memory at a time; simple values of
+        ``info`` become features of a .cfg file, and arrays that MLIP knows its columns.
     species
         Element of each type, for .cfg files only.
 
@@ -52,9 +53,11 @@ def write_atoms(
     """
     with replacing(path, overwrite) as temporary:
         if kind(Path(path)) == ".cfg":
-            write_text(temporary, _cfg_text(images, species))
+            write_texts(temporary, _cfg_texts(images, species))
+        elif _format(Path(path)) == "extxyz":
+            write_texts(temporary, map(_xyz_text, images))
         else:
-            _write_by_ase(temporary, Path(path), images)
+            _write_by_ase(temporary, Path(path), list(images))
 
 
 def check_format(path: Path) -> None:
@@ -81,14 +84,23 @@ def _write_by_ase(temporary: Path, path: Path, images: Sequence[Atoms]) -> None:
                 f"{path}: a file of this format ({name}) holds one structure, and these are "
                 f"{len(images)}; write .xyz"
             )
-        safe = [_on_one_line(atoms) if name == "extxyz" else atoms for atoms in images]
-        ase.io.write(str(temporary), safe, format=name)
+        ase.io.write(str(temporary), images, format=name)
     except (OSError, InputError):
         raise
     except Exception as error:
         # Each of ASE's writers fails in its own way.
         detail = f"{type(error).__name__}: {error}"
         raise InputError(f"{path}: ASE cannot write this file: {detail}") from error
+
+
+def _xyz_text(atoms: Atoms) -> str:
+    text = StringIO()
+    try:
+        ase.io.write(text, _on_one_line(atoms), format="extxyz")
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise InputError(f"ASE cannot write this structure as .xyz: {detail}") from error
+    return text.getvalue()
 
 
 def _format(path: Path) -> str:
@@ -110,12 +122,12 @@ def _on_one_line(atoms: Atoms) -> Atoms:
     return result
 
 
-def _cfg_text(images: Sequence[Atoms], species: Sequence[str]) -> str:
+def _cfg_texts(images: Iterable[Atoms], species: Sequence[str]) -> Iterator[str]:
     if not species:
         raise InputError("a .cfg file names no elements: give --species, in the order of the types")
-    frames = [frame_from_atoms(atoms) for atoms in images]
-    features = [_features(atoms) for atoms in images]
-    return format_cfg(frames, species, features, [_columns(atoms) for atoms in images])
+    for atoms in images:
+        frame = frame_from_atoms(atoms)
+        yield format_cfg([frame], species, [_features(atoms)], [_columns(atoms)])
 
 
 def _features(atoms: Atoms) -> dict[str, str]:

@@ -15,7 +15,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import atomic_masses, atomic_numbers
 
 from mtpot.errors import InputError, NumericalError
-from mtpot.grading import require_selection
+from mtpot.grading import require_selection, weights_of
 from mtpot.lammps.box import Box, Floats
 from mtpot.lammps.launch import LammpsError, start, words_of
 from mtpot.neighbors import FARTHEST, species_types
@@ -343,7 +343,7 @@ def _named_species(model: MTP) -> tuple[str, ...]:
 
 def _kind_of_grades(model: MTP) -> str:
     """Whether an active set grades "sites" or the "structure"."""
-    return "sites" if require_selection(model).per_site else "structure"
+    return "sites" if weights_of(require_selection(model)).mode == "nbh" else "structure"
 
 
 def _without_results(atoms: Atoms) -> Atoms:

@@ -16,7 +16,7 @@ from mtpot.active.cut.relax import Held, relax_padding, shortest_distance
 from mtpot.active.cut.surroundings import INSIDE, Surroundings, View
 from mtpot.active.select import TRAINING_THRESHOLD
 from mtpot.errors import InputError
-from mtpot.grading import require_selection
+from mtpot.grading import require_selection, weights_of
 from mtpot.neighbors import neighborhoods
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def cut_sites(  # noqa: PLR0913
     NumericalError
         Atoms coincide.
     """
-    if not require_selection(potential).per_site:
+    if weights_of(require_selection(potential)).mode != "nbh":
         raise InputError("only sites can be cut out: train with --active-set nbh")
     if not threshold > 1.0:
         raise InputError(f"the threshold must be above 1, not {threshold}")
