@@ -1,12 +1,15 @@
 """Time of forces inside the engine, without and with grades: python benchmarks/evaluation.py.
 
+From neighbor lists, as simulations have them, and from the vectors of all pairs, as structures are
+graded one by one; all four take turns.
+
 With --members 8, what a committee of so many costs, instead of grades. With potential files as
 arguments, the times of these beside each other, of one species each and of one cutoff, to which
 the crystal is scaled.
 
 864 atoms of a distorted fcc crystal with 42 neighbors inside 5 angstrom, one thread, double
-precision; the neighbor list stands outside the timing. Medians of 30 runs after a warm-up; the
-parameters are random, as the time does not depend on them.
+precision; the neighbor list stands outside the timing. Medians of 30 runs after a warm-up, of the
+processor's time; the parameters are random, as the time does not depend on them.
 """
 
 from __future__ import annotations
@@ -33,16 +36,6 @@ if TYPE_CHECKING:
 RUNS = 30
 
 
-def median_time(work: Callable[[], object]) -> float:
-    """Median over the runs, in seconds, after a warm-up."""
-    times = []
-    for _ in range(RUNS + 1):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
-
-
 def row(level: int, atoms: Atoms) -> str:
     """Measure one level and return its line of the table."""
     made = random_potential(level)
@@ -50,19 +43,23 @@ def row(level: int, atoms: Atoms) -> str:
     found = VerletList(made.cutoff, skin=0.0)
     found.update(np.zeros(len(atoms), np.int32), frame)
     active = _core.ActiveSet(len(made.parameters))
-    rows = _core.Design(made.core).rows(neighborhoods(made, ["Al"] * len(atoms), *frame))
-    active.select(rows, 1.001)
+    around = neighborhoods(made, ["Al"] * len(atoms), *frame)
+    active.select(_core.Design(made.core).rows(around), 1.001)
     evaluator, grader = _core.Evaluator(made.core), _core.Grader(made.core, active)
-
-    def time_of(evaluator: _core.ListEvaluator) -> float:
-        arrays = found.lists, found.positions, found.types
-        return median_time(lambda: evaluator.evaluate(*arrays, threads=1))
-
-    forces = time_of(_core.ListEvaluator(evaluator))
-    grades = time_of(_core.ListEvaluator(evaluator, grader))
-    scale = 1e6 / len(atoms)
+    alone, together = _core.ListEvaluator(evaluator), _core.ListEvaluator(evaluator, grader)
+    arrays = found.lists, found.positions, found.types
+    work: list[Callable[[], object]] = [
+        lambda: alone.evaluate(*arrays, threads=1),
+        lambda: together.evaluate(*arrays, threads=1),
+        lambda: evaluator.evaluate(around, 1),
+        lambda: grader.grades(around, 1),
+    ]
+    times = [[seconds(each) for each in work] for _ in range(RUNS + 1)]
+    columns = [statistics.median(column) for column in zip(*times[1:], strict=True)]
     neighbors = found.lists.entry_count / len(atoms)
-    return f"| {level} | {neighbors:.1f} | {scale * forces:.2f} | {scale * grades:.2f} |"
+    cells = " | ".join(f"{1e6 * column / len(atoms):.2f}" for column in columns)
+    ratios = f"{columns[1] / columns[0]:.2f} | {columns[3] / columns[2]:.2f}"
+    return f"| {level} | {neighbors:.1f} | {cells} | {ratios} |"
 
 
 def committee_row(level: int, members: int, atoms: Atoms) -> str:
@@ -98,9 +95,9 @@ def committee_row(level: int, members: int, atoms: Atoms) -> str:
 
 def seconds(work: Callable[[], object]) -> float:
     """Time of one call."""
-    start = time.perf_counter()
+    start = time.process_time()
     work()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def crystal(symbol: str, cutoff: float) -> Atoms:
@@ -150,7 +147,11 @@ def main() -> None:
         for level in (12, 16, 20, 24):
             print(committee_row(level, arguments.members, atoms), flush=True)
         return
-    print("| level | neighbors | energies and forces | with grades |\n|---:|---:|---:|---:|")
+    print(
+        "| level | neighbors | lists: forces | with grades | pairs: forces | grades alone "
+        "| with grades / forces | grades alone / forces |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     for level in (8, 12, 16, 20, 24):
         print(row(level, atoms), flush=True)
 
