@@ -20,6 +20,7 @@ start = ["copper.xyz"]
 output = "run"
 initial = 2
 labels-per-iteration = 2
+workers = 2
 threads = 1
 [label]
 function = "labels.py:label"

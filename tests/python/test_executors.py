@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,14 +14,14 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from mtpot.active import tasks
-from mtpot.active.driver import Run
+from mtpot.active.driver import Run, only_driver
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.labelers import label_of, prepare_label
 from mtpot.active.settings import LearnSettings
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 LABELS = """
 import os, time
@@ -53,6 +55,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def needs(executor: str) -> None:
     if executor != "processes":
         pytest.importorskip({"parsl": "parsl", "dask": "distributed"}[executor])
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.time() + 120.0
+    while not condition():
+        assert time.time() < deadline
+        time.sleep(0.05)
 
 
 def prepared(place: Path, function: str, count: int) -> list[Path]:
@@ -101,16 +110,33 @@ def test_a_worker_that_is_killed_is_replaced_and_its_task_done_once(
     (later / "go").touch()
     with EXECUTORS[executor](1, "", place / "run") as pool:
         first = pool.submit(tasks.run, str(slow))
-        deadline = time.time() + 60.0
-        while not (slow / "worker").exists():
-            assert time.time() < deadline
-            time.sleep(0.05)
+        wait_for((slow / "worker").exists)
         os.kill(int((slow / "worker").read_text()), signal.SIGKILL)
         (slow / "go").touch()
         outcomes = dict(run_of(place, pool).tasks([slow, later]))
         first.exception()
     assert [outcome.end for outcome in outcomes.values()] == ["done", "done"]
     assert (slow / "count").read_text() == "x"
+
+
+@pytest.mark.parametrize("executor", ["parsl", "dask"])
+def test_a_driver_that_is_killed_does_not_keep_others_out(executor: str, place: Path) -> None:
+    """Its workers may outlive it for a while, but its lock does not."""
+    needs(executor)
+    driver = get_context("spawn").Process(target=drive, args=(executor, str(place)))
+    driver.start()
+    wait_for((place / "started").exists)
+    driver.kill()
+    driver.join()
+    with only_driver(place):
+        pass
+
+
+def drive(executor: str, place: str) -> None:
+    with only_driver(Path(place)), EXECUTORS[executor](1, "", Path(place, "run")) as pool:
+        pool.submit(os.getpid).result()
+        Path(place, "started").touch()
+        time.sleep(1000)
 
 
 @pytest.mark.parametrize("executor", ["processes", "parsl"])

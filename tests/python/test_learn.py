@@ -23,6 +23,7 @@ from mtpot import MTPCalculator
 from mtpot.active import tasks
 from mtpot.active.driver import Run, WaitingForLabels
 from mtpot.active.labelers import label_in
+from mtpot.active.loop import _take_exploration
 from mtpot.active.settings import LearnSettings
 from mtpot.active.store import Store, digest_of
 from mtpot.cli import main
@@ -428,6 +429,14 @@ def test_a_larger_share_of_failures_may_be_allowed(place: Path) -> None:
     run = run_of(place, {"function": "labels.py:fails", "max-failures": 1.0}, 6)
     run.label_all()
     assert run.store.counts()["set-aside"] == 6
+
+
+def test_a_grade_that_is_no_number_does_not_end_the_learning(place: Path) -> None:
+    """A simulation that broke without a candidate is not one that knows everything."""
+    run = run_of(place, {"function": "labels.py:label"}, 0)
+    broken = tasks.Outcome("done", found={"ended": "break", "candidates": 0})
+    with pytest.raises(MtpotError, match=r"000/md stopped .* in explored"):
+        _take_exploration(run, "000/md", Path("explored"), broken)
 
 
 def test_calculations_elsewhere_are_waited_for_and_said_where(place: Path) -> None:

@@ -99,4 +99,4 @@ EXECUTORS: dict[str, Callable[[int, str, Path], AbstractContextManager[Any]]] = 
     "parsl": parsl,
     "dask": dask,
 }
-"""By the value of the setting `executor`; made from workers, setup and the folder of the run."""
+"""By the value of `executor`; made for a number of workers, a setup and the folder of a run."""

@@ -224,6 +224,8 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
             discard(folder)
             raise MtpotError(f"exploration {name} failed, in {folder}: {outcome.reason}")
         found = {"ended": "failed", "candidates": candidates, "reason": outcome.reason}
+    if found["ended"] == "break" and not found["candidates"]:
+        raise MtpotError(f"exploration {name} stopped without a structure to label, in {folder}")
     run.store.record("exploration", name, {**found, "seconds": outcome.seconds})
     length = (
         f"{found['picoseconds']:g} ps"

@@ -6,7 +6,7 @@ fields of the record are the keys of that table.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import MISSING, asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from mtpot.active.explorers import lammps, md, neb, pool, random_search, relax
 from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Watch
 from mtpot.active.tasks import Outcome, is_prepared, prepare
 from mtpot.errors import InputError
-from mtpot.train.option import parse_values, spelled
+from mtpot.train.option import options_in, parse_values, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,9 @@ def explorer_of(table: Mapping[str, Any], where: str = "[[explore]]") -> Explore
     record = EXPLORERS[engine]
     rest = {key: value for key, value in table.items() if key != "engine"}
     keys = spelled(record, rest, f"{where} {engine}", "mlp learn --template")
+    for name, _, default in options_in(record):
+        if default is MISSING and name not in keys:
+            raise InputError(f"{where} {engine}: there is no {name.replace('_', '-')}")
     explorer: Explorer = record(
         **parse_values(record, keys, lambda key: f"{where} {engine}: {key}")
     )

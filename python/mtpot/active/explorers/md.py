@@ -87,7 +87,7 @@ class MolecularDynamics(Conditions):
             atoms,
             step,
             temperature_K=temperature,
-            externalstress=-variant["pressure"] * units.GPa,
+            externalstress=variant["pressure"] * units.GPa,  # of a scalar, that is the pressure
             ttime=25.0 * units.fs,
             pfactor=(75.0 * units.fs) ** 2 * 100.0 * units.GPa,
         )
