@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mtpot.active.driver import Run
     from mtpot.active.explorers import Explorer
     from mtpot.active.settings import LearnSettings
+    from mtpot.active.store import Store
     from mtpot.active.tasks import Outcome
 
 Phase = Literal["label", "train", "explore", "select", "finished"]
@@ -65,6 +66,13 @@ def learn(run: Run) -> None:
         if position.phase == "finished":
             return
         _PHASES[position.phase](run, position.iteration)
+
+
+def explore_again(store: Store) -> None:
+    """Let a run that has explored do so again, in another iteration."""
+    position = store.fact("position")
+    if position is not None and position[1] in ("explore", "select", "finished"):
+        store.set_fact("position", (position[0] + 1, "train"))
 
 
 def begin(run: Run) -> None:

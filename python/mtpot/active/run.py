@@ -14,7 +14,7 @@ from mtpot.active.driver import DATABASE, Run, only_driver
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.explorers import explorers_of
 from mtpot.active.labelers import labeler_of, prepare_label
-from mtpot.active.loop import learn, read_starts
+from mtpot.active.loop import explore_again, learn, read_starts
 from mtpot.active.store import Store
 from mtpot.errors import InputError, MtpotError
 
@@ -28,6 +28,8 @@ MODES: dict[str, Callable[[Run], None]] = {"iterations": learn}
 
 _FIXED = ("label", "start", "data", "mode")
 """Settings that make a run what it is; all others may change on the way."""
+_SOUGHT = ("explore", "select_threshold", "break_threshold")
+"""Settings that say what is looked for: once they change, what was found before is no answer."""
 _FREE = ("timeout", "fallback", "max_failures", "max-failures", "poll", "max_atoms", "max-atoms")
 """Keys of [label] that change no label."""
 
@@ -64,13 +66,17 @@ def _open(settings: LearnSettings, tell: Callable[[str], None]) -> Iterator[Stor
     store = Store(settings.output / DATABASE)
     now = json.loads(json.dumps(settings.as_dict()))
     before = store.fact("settings")
-    if before is not None:
-        _compare(before, now, tell)
-    store.set_fact("settings", now)
+    changed = [] if before is None else _compare(before, now, tell)
+    with store.transaction():
+        store.set_fact("settings", now)
+        if settings.mode == "iterations" and set(changed) & set(_SOUGHT):
+            explore_again(store)
     yield store
 
 
-def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], None]) -> None:
+def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], None]) -> list[str]:
+    """Tell what has changed, and return its names."""
+    changed = []
     for name in sorted({*before, *now}):
         old, new = before.get(name), now.get(name)
         if name == "label":
@@ -83,6 +89,8 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
                 "would not belong together. Give what it had, or another --output"
             )
         tell(f"{name}: {json.dumps(old)} is now {json.dumps(new)}")
+        changed.append(name)
+    return changed
 
 
 def _without_free(label: Any) -> dict[str, Any]:
