@@ -105,6 +105,20 @@ def test_a_finished_run_stays_finished(finished: Path) -> None:
     assert (potentials(finished), calls(finished)) == before
 
 
+def test_a_finished_run_goes_on_when_it_is_asked_for_more(finished: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path, SETTINGS.replace("time = 0.05", "time = 0.06"))
+    shutil.copytree(finished / "run", folder / "run")
+    code, words = learn(folder, "--resume")
+    assert code == 0, words
+    before, after = (
+        Store(each / "run" / "learn.db").events("exploration") for each in (finished, folder)
+    )
+    assert list(after)[: len(before)] == list(before)
+    assert [after[name]["picoseconds"] for name in (list(before)[-1], list(after)[-1])] == (
+        pytest.approx([0.05, 0.06])
+    )
+
+
 # --- kill -9 ---
 
 
@@ -156,7 +170,7 @@ def check_same(folder: Path, whole: Path) -> None:
         assert (one.state, one.origin, one.attempts) == ("done", other.origin, 1)
         assert one.atoms.get_potential_energy() == other.atoms.get_potential_energy()
     for kind in ("label", "training", "exploration", "selection"):
-        assert list(found.events(kind)) == list(expected.events(kind))
+        assert sorted(found.events(kind)) == sorted(expected.events(kind))
     assert found.fact("position") == expected.fact("position")
     assert potentials(folder) == potentials(whole)
 
