@@ -13,6 +13,7 @@ from mtpot.active import tasks
 from mtpot.active.driver import DATABASE, Run, only_driver
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.explorers import explorers_of
+from mtpot.active.hull import learning as hull
 from mtpot.active.labelers import labeler_of, prepare_label
 from mtpot.active.loop import learn, read_starts
 from mtpot.active.store import Store
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from mtpot.active.settings import LearnSettings
 
-MODES: dict[str, Callable[[Run], None]] = {"iterations": learn}
+MODES: dict[str, Callable[[Run], None]] = {"iterations": learn, "hull": hull.learn}
 """Ways of learning, by the setting `mode`; each goes on from where the store says it is."""
+CHECKS: dict[str, Callable[[LearnSettings], None]] = {"hull": hull.check}
+"""What some of them refuse besides, before anything is calculated."""
 
 _FIXED = ("label", "start", "data", "mode")
 """Settings that make a run what it is; all others may change on the way."""
@@ -108,6 +111,8 @@ def look(settings: LearnSettings) -> None:
             f"start: a structure of {largest} atoms cannot be labeled, [label] max-atoms is "
             f"{settings.plan().max_atoms}; give a small cell and repeat it in [[explore]]"
         )
+    if settings.mode in CHECKS:
+        CHECKS[settings.mode](settings)
 
 
 def _check_elements(settings: LearnSettings, elements: set[str]) -> None:
