@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.filters import UnitCellFilter
 from ase.io import write
-from ase.optimize import LBFGS
+from ase.optimize import BFGS
 
 from mtpot.active.explorers.collect import Broken, Collector
 from mtpot.calculator import MTPCalculator
@@ -141,7 +141,7 @@ def relax_all(  # noqa: PLR0913 - of keywords
         atoms.calc = calculator
         path = _Path(collector, atoms, steps)
         moved: Any = UnitCellFilter(atoms) if cell and atoms.pbc.all() else atoms
-        ended, reason = path.follow(LBFGS(moved, logfile=os.devnull), force, most_steps)
+        ended, reason = path.follow(BFGS(moved, logfile=os.devnull), force, most_steps)
         image = _bare(atoms)
         image.info = {"number": index, "ended": ended, "steps": path.steps, "largest": path.largest}
         image.info |= {"reason": reason} if ended == "failed" else {"potential_energy": path.energy}

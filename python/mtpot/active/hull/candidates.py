@@ -153,10 +153,11 @@ def elements_in(structures: Iterable[Atoms]) -> tuple[str, ...]:
 def _with_info(candidate: Candidate) -> Atoms:
     image: Atoms = candidate.atoms.copy()
     image.calc = None
-    image.info = {f"{_PREFIX}{name}": getattr(candidate, name) for name in _KINDS}
+    known = {f"{_PREFIX}{name}": getattr(candidate, name) for name in _KINDS}
+    image.info = {name: value for name, value in known.items() if value != ""}
     return image
 
 
 def _from_info(atoms: Atoms) -> Candidate:
-    known = {name: kind(atoms.info.pop(f"{_PREFIX}{name}")) for name, kind in _KINDS.items()}
+    known = {name: kind(atoms.info.pop(f"{_PREFIX}{name}", "")) for name, kind in _KINDS.items()}
     return Candidate(atoms=atoms, **known)
