@@ -34,6 +34,8 @@ RELAXED = "relaxed.xyz"
 ENDS = ("relaxed", "unfinished", "break", "failed")
 """How a relaxation can end: forces are small, steps are used up, the potential does not know the
 structure, or there are no sound forces or cells."""
+GROWTH = 1.2
+"""Of the grade along a relaxation, after which another structure is kept."""
 MOST_SWELLING = 3.0
 """Factor by which a volume may grow or shrink; beyond, a cell explodes or collapses."""
 
@@ -134,7 +136,7 @@ def relax_all(  # noqa: PLR0913 - of keywords
         Not one could be relaxed; says why the last one could not.
     """
     calculator = MTPCalculator(potential)
-    collector = Collector(watch, folder)
+    collector = Collector(watch, folder, GROWTH)
     (folder / RELAXED).unlink(missing_ok=True)
     steps, ends = 0, set()
     for index, atoms in enumerate(images):
@@ -158,6 +160,7 @@ class _Path:
 
     def __init__(self, collector: Collector, atoms: Atoms, before: int) -> None:
         self._collector = collector
+        collector.begin_path()
         self._atoms = atoms
         self._before = before
         self._volume = atoms.cell.volume
@@ -179,8 +182,9 @@ class _Path:
     def _look(self, optimizer: Optimizer) -> None:
         results = self._atoms.calc.results
         self.steps, self.energy = optimizer.nsteps, float(results["energy"])
-        self.largest = max(self.largest, results["grade"])
-        self._collector.look(self._atoms, results["grade"], float(self._before + self.steps))
+        grade, time = float(results["grade"]), float(self._before + self.steps)
+        self.largest = max(self.largest, grade)
+        self._collector.look(self._atoms, grade, time)
         swelling = self._atoms.cell.volume / self._volume if self._volume else 1.0
         if not 1.0 / MOST_SWELLING < swelling < MOST_SWELLING:
             raise NumericalError(f"the volume changed to {swelling:.2g} of what it was")
