@@ -31,7 +31,7 @@ from mtpot.errors import InputError, MtpotError
 from mtpot.potential import MTP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
@@ -64,11 +64,16 @@ def learn(run: Run) -> None:
     if run.store.fact("position") is None:
         begin(run)
     _go_back(run)
+    advance(run, _PHASES)
+
+
+def advance(run: Run, phases: Mapping[Phase, Callable[[Run, int], None]]) -> None:
+    """Do one phase after the other until the run is finished; each says which is the next."""
     while True:
         position = Position(*run.store.fact("position"))
         if position.phase == "finished":
             return
-        _PHASES[position.phase](run, position.iteration)
+        phases[position.phase](run, position.iteration)
 
 
 def begin(run: Run) -> None:
@@ -82,13 +87,19 @@ def begin(run: Run) -> None:
     with store.transaction():
         for frame in known:
             store.add(atoms_from_frame(frame), state="done", origin="data")
-        for atoms in starts:
-            store.add(atoms, state="queued", origin="start")
-            copies = disturbed(atoms, settings.initial, settings.displacement, settings.strain, rng)
-            for copy in copies:
-                store.add(copy, state="queued", origin="displaced")
+        queue_with_copies(run, starts, rng)
         store.set_fact("species", list(given or found))
         store.set_fact("position", (0, "label"))
+
+
+def queue_with_copies(run: Run, starts: Iterable[Atoms], rng: np.random.Generator) -> None:
+    """Ask for labels of structures and of copies out of place."""
+    settings, store = run.settings, run.store
+    for atoms in starts:
+        store.add(atoms, state="queued", origin="start")
+        copies = disturbed(atoms, settings.initial, settings.displacement, settings.strain, rng)
+        for copy in copies:
+            store.add(copy, state="queued", origin="displaced")
 
 
 _EXPLORING = ("explore", "select_threshold", "break_threshold", "seed")
@@ -141,14 +152,16 @@ def read_starts(settings: LearnSettings) -> list[Atoms]:
     return starts
 
 
-def _label(run: Run, iteration: int) -> None:
+def label(run: Run, iteration: int) -> None:
+    """Label what is queued: the phase before training."""
     run.label_all()
     if not run.store.counts()["done"]:
         raise MtpotError("no structure could be labeled; mlp learn --status shows why")
     run.store.set_fact("position", (iteration, "train"))
 
 
-def _train(run: Run, iteration: int) -> None:
+def train(run: Run, iteration: int) -> None:
+    """Train on all labels: the phase before exploring."""
     train_on_labels(run, iteration)
     content = run.store.events("training")[f"{iteration:03d}"]
     errors = content["errors"]
@@ -242,13 +255,18 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
 
 
 def _select(run: Run, iteration: int) -> None:
+    if not select(run, iteration):
+        run.store.set_fact("position", (iteration, "finished"))
+        run.tell(f"finished after iteration {iteration}: nothing extrapolates any more")
+
+
+def select(run: Run, iteration: int) -> bool:
+    """Choose what is labeled next; False if exploring has found nothing that extrapolates."""
     store = run.store
     candidates = list(_candidates(run, iteration))
     if not candidates:
-        store.set_fact("position", (iteration, "finished"))
-        run.tell(f"finished after iteration {iteration}: nothing extrapolates any more")
-        return
-    room = _room(run, iteration)
+        return False
+    room = room_for_labels(run, iteration, "structures still extrapolate")
     potential = MTP.load(run.folder / "trainings" / f"{iteration:03d}" / GRADED)
     chosen = _chosen(run, potential, candidates)
     affordable = [each for one in chosen for each in _affordable(run, potential, one)][:room]
@@ -267,21 +285,30 @@ def _select(run: Run, iteration: int) -> None:
         store.record("selection", f"{iteration:03d}", content)
         store.set_fact("position", (iteration + 1, "label"))
     run.tell(f"iteration {iteration + 1}: {count} of {len(candidates)} candidates selected")
+    return True
 
 
-def _room(run: Run, iteration: int) -> int:
-    """How many structures may still be labeled in the next iteration."""
+def room_for_labels(run: Run, iteration: int, why: str) -> int:
+    """Return how many structures the next iteration may label.
+
+    Raises
+    ------
+    MtpotError
+        None, since the run's budget is used up; `why` says what it is missing for.
+    """
     settings, counts = run.settings, run.store.counts()
-    left = settings.max_labels - counts["done"] - counts["set-aside"]
-    last = iteration + 1 >= settings.max_iterations
-    for name, used_up in (("max-labels", left <= 0), ("max-iterations", last)):
-        if used_up:
-            value = getattr(settings, name.replace("-", "_"))
-            raise MtpotError(
-                f"{name} {value} is used up, and structures still extrapolate: raise it, and go "
-                "on with --resume"
-            )
-    return min(left, settings.labels_per_iteration)
+    room = settings.max_labels - sum(counts[each] for each in ("done", "set-aside"))
+    if room <= 0:
+        raise MtpotError(
+            f"max-labels {settings.max_labels} are used up, and {why}: raise it, and go on with "
+            "--resume"
+        )
+    if iteration + 1 >= settings.max_iterations:
+        raise MtpotError(
+            f"max-iterations {settings.max_iterations} are done, and {why}: raise it, and go on "
+            "with --resume"
+        )
+    return min(room, settings.labels_per_iteration)
 
 
 class _Candidate(NamedTuple):
@@ -328,4 +355,9 @@ def _candidates(run: Run, iteration: int) -> Iterator[_Candidate]:
             yield _Candidate(atoms, folder.name, float(atoms.info["grade"]))
 
 
-_PHASES = {"label": _label, "train": _train, "explore": _explore, "select": _select}
+_PHASES: Mapping[Phase, Callable[[Run, int], None]] = {
+    "label": label,
+    "train": train,
+    "explore": _explore,
+    "select": _select,
+}

@@ -13,6 +13,7 @@ from mtpot.active import on_the_fly, tasks
 from mtpot.active.driver import DATABASE, Run, only_driver
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.explorers import explorers_of
+from mtpot.active.hull import learning as hull
 from mtpot.active.labelers import labeler_of, prepare_label
 from mtpot.active.loop import learn, read_starts
 from mtpot.active.report import write_report
@@ -27,8 +28,14 @@ if TYPE_CHECKING:
 MODES: dict[str, Callable[[Run], None]] = {
     "iterations": learn,
     "on-the-fly": on_the_fly.learn,
+    "hull": hull.learn,
 }
 """Ways of learning, by the setting `mode`; each goes on from where the store says it is."""
+CHECKS: dict[str, Callable[[LearnSettings], object]] = {
+    "on-the-fly": on_the_fly.simulation_of,
+    "hull": hull.check,
+}
+"""What some of them refuse besides, before anything is calculated."""
 
 _FIXED = ("label", "start", "data", "mode")
 """Settings that make a run what it is; all others may change on the way."""
@@ -133,8 +140,8 @@ def look(settings: LearnSettings) -> None:
     labeler_of(settings.label).check()
     for explorer in explorers_of(settings):
         explorer.check()
-    if settings.mode == "on-the-fly":
-        on_the_fly.simulation_of(settings)
+    if settings.mode in CHECKS:
+        CHECKS[settings.mode](settings)
     elements = {symbol for atoms in starts for symbol in atoms.symbols}
     _check_elements(settings, elements)
     largest = max(len(atoms) for atoms in starts)

@@ -1,7 +1,8 @@
 """Settings of a learning run: a TOML file whose plain keys are flags of `mlp learn` as well.
 
-Beside them stand the tables [label] (where labels come from), [train] (the settings of `mlp train`)
-and one [[explore]] for each simulation that the potential is to be reliable for.
+Beside them stand the tables [label] (where labels come from), [train] (the settings of
+`mlp train`), [hull] (how candidates for a convex hull are screened) and one [[explore]] for each
+simulation that the potential is to be reliable for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpot.active.executors import EXECUTORS
+from mtpot.active.hull.settings import HullSettings, hull_settings
 from mtpot.active.plan import Plan, plan_of
 from mtpot.errors import InputError
 from mtpot.train.option import about, parse_values, read_table, spelled
@@ -24,6 +26,9 @@ _NOT_TRAINED = (
     "data", "test", "output", "overwrite", "resume", "start", "validation", "stream", "active_set"
 )  # fmt: skip
 """Settings of training that the loop sets itself, or has no use for."""
+
+_HIGHER, _HIGHEST = 4, 32
+"""Levels of the second stage of a hull above those of the first, and the last that there is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,11 +136,26 @@ class LearnSettings:
     )
     label: Table = field(default_factory=dict, metadata=about("label", "", dict))
     train: Table = field(default_factory=dict, metadata=about("train", "", dict))
+    hull: Table = field(default_factory=dict, metadata=about("hull", "", dict))
     explore: tuple[Table, ...] = field(default=(), metadata=about("explore", "", tuple))
 
     def plan(self) -> Plan:
         """Return how calculations are tried, and when they are given up."""
         return plan_of(self.label)
+
+    def screening(self) -> HullSettings:
+        """Return how candidates for the convex hull are screened."""
+        return hull_settings(self.hull)
+
+    def second_stage(self) -> LearnSettings:
+        """Return the settings of the second stage of screening, which trains another potential."""
+        changes = {key.replace("-", "_"): value for key, value in self.screening().train.items()}
+        first = self.training((), self.output).level
+        changes.setdefault("level", min(first + _HIGHER, _HIGHEST))
+        kept = {
+            key: each for key, each in self.train.items() if key.replace("-", "_") not in changes
+        }
+        return replace(self, train=kept | changes)
 
     def training(self, species: tuple[str, ...], output: Path) -> TrainSettings:
         """Return the settings of one training.
@@ -158,7 +178,7 @@ class LearnSettings:
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
 
 
-TABLES = ("label", "train", "explore")
+TABLES = ("label", "train", "hull", "explore")
 
 
 def load_settings(path: Path | None, flags: Mapping[str, Any]) -> LearnSettings:
@@ -189,7 +209,7 @@ def load_settings(path: Path | None, flags: Mapping[str, Any]) -> LearnSettings:
 
 
 def _check_tables(tables: Mapping[str, Any]) -> None:
-    for name in ("label", "train"):
+    for name in ("label", "train", "hull"):
         if not isinstance(tables.get(name, {}), dict):
             raise InputError(f"{name}: expected a table, [{name}]")
     several = tables.get("explore", [])
@@ -208,6 +228,7 @@ def _check_sense(settings: LearnSettings) -> None:
         raise InputError("there is no [[explore]] table: say what the potential is to be used for")
     settings.plan()
     settings.training((), settings.output)
+    settings.second_stage().training((), settings.output)
 
 
 def _plain(value: Any) -> Any:

@@ -126,6 +126,11 @@ class Store:
                 pairs["grade"] = float(grade)
             return int(self._database.write(atoms, key_value_pairs=pairs | {"attempts": 0}))
 
+    def number_of(self, atoms: Atoms) -> int:
+        """Return the number of a structure that the run has."""
+        with self.transaction():
+            return int(self._database.get(digest=digest_of(atoms)).id)
+
     def update(
         self,
         number: int,

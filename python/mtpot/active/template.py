@@ -7,6 +7,7 @@ from dataclasses import MISSING
 from typing import TYPE_CHECKING
 
 from mtpot.active.explorers import EXPLORERS
+from mtpot.active.hull.settings import HullSettings
 from mtpot.active.plan import Plan
 from mtpot.active.settings import TABLES, LearnSettings
 from mtpot.train.option import NOTHING, options_in, template_lines, toml
@@ -51,6 +52,11 @@ level = 12
 cutoff = 5.0
 """
 
+_HULL = """
+# --- for mode = "hull" alone ---
+[hull]
+"""
+
 _EXPLORE = """
 # --- what the potential is to be used for; several tables are explored side by side ---
 [[explore]]
@@ -67,7 +73,11 @@ def template() -> str:
     return (
         "\n".join([_HEAD.rstrip(), *_plain_keys(), _LABEL.rstrip(), *_plan_keys()])
         + "\n"
-        + (f"{_SETTINGS}{_EXPLORE}\n" + "\n".join(_engines()) + "\n")
+        + f"{_SETTINGS}{_HULL}"
+        + "\n".join(_hull_keys())
+        + f"\n{_EXPLORE}\n"
+        + "\n".join(_engines())
+        + "\n"
     )
 
 
@@ -86,6 +96,11 @@ def _plan_keys() -> Iterator[str]:
     for name, option, default in options_in(Plan):
         if name != "fallback":
             yield from template_lines(name, option, default)
+
+
+def _hull_keys() -> Iterator[str]:
+    for name, option, default in options_in(HullSettings):
+        yield from template_lines(name, option, default)
 
 
 def _engines() -> Iterator[str]:

@@ -19,13 +19,30 @@ class Broken(Exception):  # noqa: N818 - a reason to stop, not an error
 
 
 class Collector:
-    """Looks at structures, keeps those above the lower threshold and stops above the upper one."""
+    """Looks at structures, keeps those above the lower threshold and stops above the upper one.
 
-    def __init__(self, watch: Watch, folder: Path) -> None:
+    Parameters
+    ----------
+    watch
+        The thresholds.
+    folder
+        Where structures are kept.
+    growth
+        Once one is kept, others of the same path are only if their grade is so many times that of
+        the last: what is a small step away and hardly less known is much like it.
+    """
+
+    def __init__(self, watch: Watch, folder: Path, growth: float = 0.0) -> None:
         self._watch = watch
+        self._growth = growth
+        self._last = 0.0
         self._path = folder / CANDIDATES
         self._grades: list[tuple[float, float]] = []
         self._kept = 0
+
+    def begin_path(self) -> None:
+        """Forget what was kept last: what comes now has nothing to do with it."""
+        self._last = 0.0
 
     def look(self, atoms: Atoms, grade: float, time: float) -> None:
         """Take a structure with its grade at a time (ps, or step).
@@ -36,12 +53,13 @@ class Collector:
             The grade exceeds the upper threshold.
         """
         self._grades.append((time, grade))
-        if grade > self._watch.select:
+        if grade > max(self._watch.select, self._growth * self._last):
             image = atoms.copy()
             image.calc = None
             image.info["grade"] = grade
             write(self._path, image, format="extxyz", append=True)
             self._kept += 1
+            self._last = grade
         if not grade <= self._watch.stop:
             raise Broken
 

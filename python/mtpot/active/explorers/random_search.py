@@ -20,7 +20,7 @@ from mtpot.train.option import about
 from mtpot.train.parsers import integer, number, parse_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mtpot.active.explorers.common import Exploration, Watch
@@ -96,6 +96,17 @@ class RandomSearch:
         return relax_all(
             found, potential, watch, folder, force=self.force, most_steps=self.most_steps, cell=True
         )
+
+    def images(
+        self,
+        starts: Sequence[Atoms],  # noqa: ARG002 - not needed here
+        species: tuple[str, ...],  # noqa: ARG002
+        seed: int,
+    ) -> Iterator[Atoms]:
+        """Yield the structures of all compositions."""
+        rng = np.random.default_rng(seed)
+        for formula in self.compositions:
+            yield from self._structures(formula, rng)
 
     def _structures(self, formula: str, rng: np.random.Generator) -> Iterator[Atoms]:
         for _ in range(self.count):

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ase.filters import FrechetCellFilter
+import numpy as np
+from ase.filters import UnitCellFilter
 from ase.io import write
-from ase.optimize import FIRE
+from ase.optimize import BFGS
 
 from mtpot.active.explorers.collect import Broken, Collector
 from mtpot.calculator import MTPCalculator
 from mtpot.data.read import iterate_atoms
 from mtpot.data.sets import find_files
-from mtpot.errors import InputError
+from mtpot.errors import InputError, MtpotError, NumericalError
 from mtpot.potential import MTP
 from mtpot.train.option import about
 from mtpot.train.parsers import integer, number, parse_paths, parse_switch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
+    from ase.optimize.optimize import Optimizer
 
     from mtpot.active.explorers.common import Exploration, Watch
 
 RELAXED = "relaxed.xyz"
-"""File in a task's folder for the structures whose relaxation came to its end."""
+"""File in a task's folder for the structures as their relaxations left them."""
+ENDS = ("relaxed", "unfinished", "break", "failed")
+"""How a relaxation can end: forces are small, steps are used up, the potential does not know the
+structure, or there are no sound forces or cells."""
+GROWTH = 1.2
+"""Of the grade along a relaxation, after which another structure is kept."""
+MOST_SWELLING = 3.0
+"""Factor by which a volume may grow or shrink; beyond, a cell explodes or collapses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,11 +85,11 @@ class Relaxation:
         potential: Path,
         watch: Watch,
         variant: Mapping[str, Any],  # noqa: ARG002 - there is one
-        seed: int,  # noqa: ARG002 - nothing is random
+        seed: int,
         folder: Path,
     ) -> Exploration:
         """Relax one after the other; one that extrapolates too far does not keep the rest."""
-        images = self._structures(start, MTP.load(potential).species)
+        images = self.images([start], MTP.load(potential).species, seed)
         return relax_all(
             images,
             potential,
@@ -90,14 +100,18 @@ class Relaxation:
             cell=self.cell,
         )
 
-    def _structures(self, start: Atoms, species: tuple[str, ...]) -> Iterator[Atoms]:
+    def images(
+        self,
+        starts: Sequence[Atoms],
+        species: tuple[str, ...],
+        seed: int,  # noqa: ARG002 - nothing is random
+    ) -> Iterator[Atoms]:
+        """Yield what there is to relax; `species` are for files that name none."""
         if not self.structures:
-            yield start.copy()
+            yield from map(_bare, starts)
         for path in find_files(self.structures):
             for atoms, _ in iterate_atoms(path, species):
-                bare = atoms.copy()
-                bare.calc = None
-                yield bare
+                yield _bare(atoms)
 
 
 def relax_all(  # noqa: PLR0913 - of keywords
@@ -110,41 +124,73 @@ def relax_all(  # noqa: PLR0913 - of keywords
     most_steps: int,
     cell: bool,
 ) -> Exploration:
-    """Relax structures one after the other; one that extrapolates too far does not keep the rest.
+    """Relax structures one after the other; one that cannot be relaxed does not keep the rest.
 
-    Those whose relaxation came to its end stand in `RELAXED`, with their energy, their number and
-    whether their forces are below `force`.
+    All of them stand in `RELAXED` as their relaxations left them. In `info` are `number`, their
+    place from 0; `ended`, one of `ENDS`; `reason` if it failed; `steps`; `largest`, the largest
+    grade on the way; and `potential_energy`, eV, unless it failed.
+
+    Raises
+    ------
+    MtpotError
+        Not one could be relaxed; says why the last one could not.
     """
     calculator = MTPCalculator(potential)
-    collector = Collector(watch, folder)
+    collector = Collector(watch, folder, GROWTH)
     (folder / RELAXED).unlink(missing_ok=True)
-    steps, broken = 0, False
+    steps, ends = 0, set()
     for index, atoms in enumerate(images):
-        atoms.info["number"] = index
         atoms.calc = calculator
-        moved = FrechetCellFilter(atoms) if cell and atoms.pbc.all() else atoms
-        optimizer = FIRE(moved, logfile=None)
-        optimizer.attach(_looking(collector, atoms, calculator, steps, optimizer))
+        path = _Path(collector, atoms, steps)
+        moved: Any = UnitCellFilter(atoms) if cell and atoms.pbc.all() else atoms
+        ended, reason = path.follow(BFGS(moved, logfile=os.devnull), force, most_steps)
+        image = _bare(atoms)
+        image.info = {"number": index, "ended": ended, "steps": path.steps, "largest": path.largest}
+        image.info |= {"reason": reason} if ended == "failed" else {"potential_energy": path.energy}
+        write(folder / RELAXED, image, format="extxyz", append=True)
+        steps += path.steps
+        ends.add(ended)
+    if ends == {"failed"}:
+        raise MtpotError(f"nothing could be relaxed: {reason}")
+    return collector.found("break" in ends, steps)
+
+
+class _Path:
+    """The way of one relaxation."""
+
+    def __init__(self, collector: Collector, atoms: Atoms, before: int) -> None:
+        self._collector = collector
+        collector.begin_path()
+        self._atoms = atoms
+        self._before = before
+        self._volume = atoms.cell.volume
+        self.steps = 0
+        self.largest = 0.0
+        self.energy = float("nan")
+
+    def follow(self, optimizer: Optimizer, force: float, most_steps: int) -> tuple[str, str]:
+        """Go to the end, and return one of `ENDS`, and the reason if it is a failure."""
+        optimizer.attach(self._look, optimizer=optimizer)
         try:
             converged = optimizer.run(fmax=force, steps=most_steps)
-            write(folder / RELAXED, _relaxed(atoms, converged), format="extxyz", append=True)
         except Broken:
-            broken = True
-        steps += optimizer.nsteps
-    return collector.found(broken, steps)
+            return "break", ""
+        except (MtpotError, ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            return "failed", str(error).partition("\n")[0] or type(error).__name__
+        return ("relaxed" if converged else "unfinished"), ""
+
+    def _look(self, optimizer: Optimizer) -> None:
+        results = self._atoms.calc.results
+        self.steps, self.energy = optimizer.nsteps, float(results["energy"])
+        grade, time = float(results["grade"]), float(self._before + self.steps)
+        self.largest = max(self.largest, grade)
+        self._collector.look(self._atoms, grade, time)
+        swelling = self._atoms.cell.volume / self._volume if self._volume else 1.0
+        if not 1.0 / MOST_SWELLING < swelling < MOST_SWELLING:
+            raise NumericalError(f"the volume changed to {swelling:.2g} of what it was")
 
 
-def _looking(
-    collector: Collector, atoms: Atoms, calculator: MTPCalculator, steps: int, optimizer: FIRE
-) -> Callable[[], None]:
-    def look() -> None:
-        collector.look(atoms, calculator.results["grade"], float(steps + optimizer.nsteps))
-
-    return look
-
-
-def _relaxed(atoms: Atoms, converged: bool) -> Atoms:
+def _bare(atoms: Atoms) -> Atoms:
     image: Atoms = atoms.copy()
-    image.info["energy"] = float(atoms.get_potential_energy())
-    image.info["relaxed"] = bool(converged)
+    image.calc = None
     return image

@@ -1,0 +1,110 @@
+"""Relax every candidate by the calculator itself, and compare its hull with that of a run.
+
+    python direct.py candidates.xyz cupd
+
+The run calls the calculator for few structures; this shows what it saves, and that it has found
+the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.calculators.emt import EMT
+from ase.filters import UnitCellFilter
+from ase.io import read
+from ase.optimize import BFGS
+
+from mtpot.active.hull.candidates import elements_in
+from mtpot.active.hull.geometry import (
+    ON_HULL,
+    count_elements,
+    energies_above_hull,
+    formation_energies,
+)
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+NEAR = 0.003
+"""eV/atom above the hull: the run was asked to calculate what is no higher."""
+
+
+def main() -> None:
+    """Relax, compare, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("candidates", type=Path, help="file that the run began with")
+    parser.add_argument("run", type=Path, help="folder of the run")
+    options = parser.parse_args()
+    structures = read(options.candidates, ":")
+    with (options.run / "hull.csv").open() as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: int(row["candidate"]))
+    started = time.perf_counter()
+    calls = sum(relax(atoms) for atoms in structures)
+    print(f"{len(structures)} relaxed by {calls} calls in {time.perf_counter() - started:.0f} s")
+    elements = elements_in(structures)
+    counts = count_elements(structures, elements)
+    energies = np.array([atoms.get_potential_energy() for atoms in structures])
+    formation = formation_energies(counts, energies, elements)
+    above = energies_above_hull(counts, formation)
+    compare_hulls(rows, structures, formation, above)
+    compare_energies(rows, formation, above)
+
+
+def relax(atoms: Atoms) -> int:
+    """Relax positions and cell; return how many calls it took."""
+    atoms.calc = EMT()
+    optimizer = BFGS(UnitCellFilter(atoms), logfile=os.devnull)
+    optimizer.run(fmax=0.005, steps=500)
+    return optimizer.nsteps + 1
+
+
+def compare_hulls(
+    rows: list[dict[str, str]], structures: list[Atoms], formation: Floats, above: Floats
+) -> None:
+    """Print the members of both hulls by composition."""
+    run = {
+        structures[int(row["candidate"]) - 1].symbols.formula.reduce()[0]: row["formation_label"]
+        for row in rows
+        if row["above_label"] and float(row["above_label"]) <= ON_HULL
+    }
+    print("on the hull  formation energy (eV/atom), that of the run")
+    for place in np.flatnonzero(above <= ON_HULL):
+        formula = structures[place].symbols.formula.reduce()[0]
+        print(f"{formula!s:12s} {formation[place]:9.4f} {run.pop(formula, 'missing'):>10s}")
+    for formula, energy in run.items():
+        print(f"{formula!s:12s} {'-':>9s} {energy:>10s}")
+
+
+def compare_energies(rows: list[dict[str, str]], formation: Floats, above: Floats) -> None:
+    """Print how far formation energies of the run are from those of direct relaxation."""
+    for kind, name, stage in (
+        ("label", "labels near the hull", "2"),
+        ("potential", "potential of the first stage", "1"),
+        ("potential", "potential of the second stage", "2"),
+    ):
+        errors = [
+            1e3 * abs(float(row[f"formation_{kind}"]) - energy)
+            for row, energy in zip(rows, formation, strict=True)
+            if row[f"formation_{kind}"] and row["stage"] == stage
+        ]
+        print(
+            f"{name}: {len(errors)} candidates, {np.median(errors):.2f} meV/atom apart in the "
+            f"median, {max(errors):.2f} at most"
+        )
+    near = above <= NEAR
+    missed = sum(not row["row"] for row, each in zip(rows, near, strict=True) if each)
+    print(f"within {1e3 * NEAR:g} meV/atom of the hull: {near.sum()}, not calculated: {missed}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Relaxation while learning: thousands of candidate structures, and their convex hull."""
