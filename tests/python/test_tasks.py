@@ -238,7 +238,7 @@ def test_an_orphan_that_hangs_is_ended_and_the_task_done_again(tmp_path: Path) -
     killed_driver(folder)
     orphan = child_of(folder)
     (folder / "again").touch()
-    assert tasks.run(str(folder), timeout=20.0).end == "done"
+    assert tasks.run(str(folder), timeout=8.0).end == "done"
     assert not is_alive(orphan)
 
 
