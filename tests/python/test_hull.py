@@ -44,7 +44,7 @@ from mtpot.active.hull.relaxing import BATCH
 from mtpot.active.hull.twins import twins_of
 from mtpot.active.settings import load_settings
 from mtpot.active.store import Store
-from mtpot.active.worker import KINDS
+from mtpot.active.worker import do
 from mtpot.errors import InputError, MtpotError
 
 SETTINGS = """
@@ -178,7 +178,7 @@ def in_process(folder: str, *_) -> tasks.Outcome:
     place = tasks.Path(folder)
     content = tasks.content_of(place)
     try:
-        return KINDS[content["kind"]](place, content)
+        return do(place, content)
     except Exception as error:
         return tasks.Outcome("failed", f"{type(error).__name__}: {error}")
 

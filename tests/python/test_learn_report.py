@@ -158,21 +158,22 @@ def test_every_figure_of_a_whole_run_is_drawn(learned: Learned) -> None:
 
 def test_a_finished_run_says_so(learned: Learned) -> None:
     lead = learned.finished.texts["p"][0]
-    assert lead.startswith("Finished: in iteration 2 nothing extrapolated")
+    iteration = Store(learned.folder / "learn.db").fact("position")[0]
+    assert lead.startswith(f"Finished: in iteration {iteration} nothing extrapolated")
     assert not learned.finished.all("aside")
 
 
 def test_a_run_that_stopped_says_why(learned: Learned) -> None:
     page = learned.stopped
     assert page.texts["p"][0].startswith("Not finished: the run stands in iteration 0, selecting")
-    assert any("max-labels 4 is used up" in text for text in page.texts["li"])
+    assert any("max-labels 4 are used up" in text for text in page.texts["li"])
     assert facts(page)["calculations"] == "4"
 
 
 def test_errors_are_of_the_potential_that_gave_the_grade(learned: Learned) -> None:
     found = judged(History(Store(learned.folder / "learn.db")))
     rows = list(ase.db.connect(learned.folder / "learn.db").select("iteration>0", sort="id"))
-    assert len(found) == len(rows) > 1
+    assert len(found) == len(rows) > 0
     for each, row in zip(found, rows, strict=True):
         path = learned.folder / f"trainings/{row.iteration - 1:03d}/potential.almtp"
         atoms = row.toatoms()

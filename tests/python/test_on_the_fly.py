@@ -39,6 +39,7 @@ from mtpot.active.training import GRADED
 from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.files import make_folder
+from mtpot.grading import weights_of
 from mtpot.train.growing import GrowingFit
 from mtpot.train.loss import Problem, Weights
 from mtpot.train.loss import labeled_frames as with_weights
@@ -185,7 +186,7 @@ def test_extended_active_set_knows_the_new_frames_and_those_that_held_rows(train
     refitted = MTP(trained.core.with_parameters(1.01 * trained.parameters))
     selection = build_selection(trained, known, mode, 1)
     extended = MTP(refitted.core, extend_selection(refitted, selection, new, 1))
-    assert extended.selection.per_site is (mode == "nbh")
+    assert weights_of(extended.selection).mode == mode
     for grades in grade_frames(extended, new, 1):
         assert grades.frame <= TRAINING_THRESHOLD + 1e-8
 

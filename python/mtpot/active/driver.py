@@ -173,8 +173,7 @@ class Run:
         self._check_failures(folder, outcome)
 
     def _check_failures(self, folder: Path, outcome: Outcome) -> None:
-        counts = self.store.counts()
-        bad, all_of_them = counts["set-aside"], counts["set-aside"] + counts["done"]
+        all_of_them, bad = self.store.calculated()
         limit = self.settings.plan().max_failures
         if bad and (bad == all_of_them == 1 or all_of_them >= _FEW) and bad > limit * all_of_them:
             raise MtpotError(

@@ -263,8 +263,11 @@ def _select(run: Run, iteration: int) -> None:
 def select(run: Run, iteration: int) -> bool:
     """Choose what is labeled next; False if exploring has found nothing that extrapolates."""
     store = run.store
-    candidates = list(_candidates(run, iteration))
+    found = list(_candidates(run, iteration))
+    candidates = [each for each in found if not store.has(each.atoms)]
     if not candidates:
+        if found:
+            run.tell(f"warning: {len(found)} structures that extrapolate were tried and set aside")
         return False
     room = room_for_labels(run, iteration, "structures still extrapolate")
     potential = MTP.load(run.folder / "trainings" / f"{iteration:03d}" / GRADED)
@@ -296,8 +299,8 @@ def room_for_labels(run: Run, iteration: int, why: str) -> int:
     MtpotError
         None, since the run's budget is used up; `why` says what it is missing for.
     """
-    settings, counts = run.settings, run.store.counts()
-    room = settings.max_labels - sum(counts[each] for each in ("done", "set-aside"))
+    settings = run.settings
+    room = settings.max_labels - run.store.calculated()[0]
     if room <= 0:
         raise MtpotError(
             f"max-labels {settings.max_labels} are used up, and {why}: raise it, and go on with "
@@ -320,14 +323,15 @@ class _Candidate(NamedTuple):
 
 
 def _chosen(run: Run, potential: MTP, candidates: list[_Candidate]) -> list[_Candidate]:
-    """Return the candidates that are worth a label, the largest grade first; at least one."""
+    """Return the candidates worth a label, at least one: the largest grade of sound ones first."""
     settings = run.settings
     frames = [frame_from_atoms(each.atoms, each.origin) for each in candidates]
     indexes = select_frames(
         potential, labeled_frames(run.store), frames, settings.select_threshold, settings.threads
     )
     chosen = [candidates[index] for index in indexes] or candidates
-    chosen.sort(key=lambda each: -each.grade)
+    # Above the upper threshold the forces that led there are not to be trusted.
+    chosen.sort(key=lambda each: (each.grade > settings.break_threshold, -each.grade))
     return chosen[: settings.labels_per_iteration if indexes else 1]
 
 

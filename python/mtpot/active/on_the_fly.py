@@ -262,8 +262,8 @@ class _Stretch:
 
     def _ask(self, grade: float) -> bool:
         """Queue the structure; False if it has been tried before, and was set aside."""
-        counts, most = self._store.counts(), self._settings.max_labels
-        if counts["done"] + counts["set-aside"] >= most:
+        most = self._settings.max_labels
+        if self._store.calculated()[0] >= most:
             raise MtpotError(
                 f"max-labels {most} are used up after {self._time:g} ps, and a structure "
                 "extrapolates: raise it, and go on with --resume"

@@ -60,6 +60,8 @@ def work(settings: LearnSettings, tell: Callable[[str], None], *, resume: bool =
             f"{settings.output} holds a learning run: --resume goes on with it; or choose another "
             "--output"
         )
+    if resume and not path.exists():
+        raise InputError(f"{settings.output} holds no learning run: begin one without --resume")
     look(settings)
     with only_driver(settings.output), _open(settings, tell) as store, _reported(store, tell):
         make = EXECUTORS[settings.executor]
@@ -137,7 +139,9 @@ def look(settings: LearnSettings) -> None:
         A program, file or setting is missing or does not fit; names it.
     """
     starts = read_starts(settings)
-    labeler_of(settings.label).check()
+    plan = settings.plan()
+    for attempt in range(1, plan.attempts + 1):
+        labeler_of(plan.table(settings.label, attempt)).check()
     for explorer in explorers_of(settings):
         explorer.check()
     if settings.mode in CHECKS:

@@ -23,7 +23,8 @@ from mtpot.train.settings import Settings as TrainSettings
 Table = Mapping[str, Any]
 
 _NOT_TRAINED = (
-    "data", "test", "output", "overwrite", "resume", "start", "validation", "stream", "active_set"
+    "data", "test", "output", "overwrite", "resume", "start", "validation", "stream", "active_set",
+    "threads"
 )  # fmt: skip
 """Settings of training that the loop sets itself, or has no use for."""
 

@@ -118,6 +118,9 @@ class Store:
     ) -> int | None:
         """Add a structure and return its number; None if the run has it already."""
         digest = digest_of(atoms)
+        if state != "done":  # predictions of a potential would look like labels
+            atoms = atoms.copy()
+            atoms.calc = None
         with self.transaction():
             if self._database.count(digest=digest):
                 return None
@@ -159,6 +162,21 @@ class Store:
         """Count the structures of every state."""
         with self.transaction():
             return {state: self._database.count(state=state) for state in STATES}
+
+    def has(self, atoms: Atoms) -> bool:
+        """Whether the run has a structure, labeled or not."""
+        with self.transaction():
+            return bool(self._database.count(digest=digest_of(atoms)))
+
+    def calculated(self) -> tuple[int, int]:
+        """Count the structures whose calculations have ended, and those of them set aside.
+
+        Frames that were labeled before the run are none of them.
+        """
+        with self.transaction():
+            given = self._database.count(state="done", origin="data")
+        counts = self.counts()
+        return counts["done"] + counts["set-aside"] - given, counts["set-aside"]
 
     def set_fact(self, name: str, value: Any) -> None:
         """Keep what JSON can hold under a name."""

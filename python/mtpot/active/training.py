@@ -48,7 +48,7 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
     settings = run.settings.training(tuple(species), folder)
     fresh = len(frames) >= GROWTH * begun_anew(run, name)
     if not fresh:
-        settings = replace(settings, start=_kept(run.folder / POTENTIAL, folder))
+        settings = replace(settings, start=_kept(_last_of_these(run, name), folder))
     checkpoint = _checkpoint(folder / "checkpoint", facts_of(settings.as_dict(), frames, []))
     result = train(settings, frames, checkpoint=checkpoint)
     selection = build_selection(result.potential, frames, "nbh", settings.threads)
@@ -105,6 +105,14 @@ def begun_anew(run: Run, name: str = "") -> int:
     events = run.store.events("training").items()
     earlier = (event for each, event in events if each != name and event["settings"] == now)
     return max((event["frames"] for event in earlier if event["fresh"]), default=0)
+
+
+def _last_of_these(run: Run, name: str) -> Path:
+    """Potential of the last training with these settings, but for the one of this name."""
+    now = dict(run.settings.train)
+    events = run.store.events("training").items()
+    last = [each for each, event in events if each != name and event["settings"] == now][-1]
+    return run.folder / "trainings" / last / GRADED
 
 
 def _kept(start: Path, folder: Path) -> Path:

@@ -8,8 +8,12 @@ import time
 import traceback
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mtpot.active.tasks import Outcome, content_of, finish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KINDS = {
     "label": ("mtpot.active.labelers", "label_in"),
@@ -20,6 +24,13 @@ KINDS = {
 Its module is imported when it is needed: a process for every calculation should start soon."""
 
 
+def do(folder: Path, content: Mapping[str, Any]) -> Outcome:
+    """Do the task of a folder in this process."""
+    module, name = KINDS[content["kind"]]
+    outcome: Outcome = getattr(import_module(module), name)(folder, content)
+    return outcome
+
+
 def main() -> None:
     """Do the task and write its result."""
     folder = Path(sys.argv[1]).absolute()
@@ -27,8 +38,7 @@ def main() -> None:
     os.chdir(content["place"])
     started = time.perf_counter()
     try:
-        module, name = KINDS[content["kind"]]
-        outcome = getattr(import_module(module), name)(folder, content)
+        outcome = do(folder, content)
     except Exception as error:
         traceback.print_exc()
         outcome = Outcome("failed", f"{type(error).__name__}: {error}")

@@ -15,6 +15,7 @@ explorations.
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.check:
         runs.check(settings, _tell)
     else:
+        # A batch system's end of time is as good a reason to stop as Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         runs.work(settings, _tell, resume=arguments.resume)
     return 0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
+from mtpot.errors import InputError
 from mtpot.train.option import about
 from mtpot.train.parsers import choice, integer, number, numbers, parse_repeat
 
@@ -89,6 +90,19 @@ class Conditions:
             "[N, N, N]",
         ),
     )
+
+    def check_sense(self, where: str) -> None:
+        """Refuse keys that have no use in an ensemble.
+
+        Raises
+        ------
+        InputError
+            Names the key.
+        """
+        if self.ensemble == "nve" and self.final_temperature is not None:
+            raise InputError(f"{where}: final-temperature needs a thermostat: ensemble nvt or npt")
+        if self.ensemble != "npt" and self.pressure != (0.0,):
+            raise InputError(f"{where}: pressure needs a barostat: ensemble npt")
 
     @property
     def interval(self) -> int:

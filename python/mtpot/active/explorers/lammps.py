@@ -66,6 +66,13 @@ class Lammps(Conditions):
         """Refuse a missing input file, and a LAMMPS that is not there."""
         if self.input is not None and not self.input.exists():
             raise InputError(f"[[explore]] lammps: input {self.input}: no such file")
+        if self.input is not None and "${pair}" not in self.input.read_text(errors="replace"):
+            raise InputError(
+                f"[[explore]] lammps: input {self.input}: nothing is graded without "
+                "`pair_style ${pair}`"
+            )
+        if self.input is None:
+            self.check_sense("[[explore]] lammps")
         start_lammps().close()
 
     def variants(self) -> list[tuple[str, Mapping[str, Any]]]:
@@ -99,7 +106,7 @@ class Lammps(Conditions):
                     raise
                 ended = "break"
             _convert_dump()
-        return self._found(ended, folder)
+        return self._found(ended, folder, atoms)
 
     def _run(
         self, atoms: Atoms, potential: Path, pair: str, variant: Mapping[str, Any], seed: int
@@ -159,12 +166,23 @@ class Lammps(Conditions):
         with closing(start_lammps(["-log", "log.lammps"])) as instance, words_of(instance):
             for name, value in values.items():
                 instance.command(f"variable {name} string '{value}'")
-            instance.file(str(file))
+            try:
+                instance.file(str(file))
+            finally:  # also when the upper threshold has ended it
+                step, length = (instance.extract_global(name) for name in ("ntimestep", "dt"))
+                grade = instance.extract_pair("extrapolation_max")
+                if grade is not None:
+                    steps = round(step * length / (1e-3 * self.timestep))
+                    Path(GRADES).write_text(f"{steps} {grade!r}\n")
 
-    def _found(self, ended: Literal["complete", "break"], folder: Path) -> Exploration:
+    def _found(
+        self, ended: Literal["complete", "break"], folder: Path, start: Atoms
+    ) -> Exploration:
         """Read what LAMMPS has written."""
-        candidates = _thin_candidates(folder / CANDIDATES)
+        candidates = _thin_candidates(folder / CANDIDATES, start)
         steps, grades = _grades(folder / GRADES)
+        if not grades and not candidates:
+            raise InputError("no grade was looked at: does the input have `pair_style ${pair}`?")
         for atoms in candidates:
             grades.append((int(atoms.info["step"]), float(atoms.info["grade"])))
         series = sorted({(1e-3 * self.timestep * step, grade) for step, grade in grades})
@@ -203,10 +221,35 @@ def _grades(path: Path) -> tuple[int, list[tuple[int, float]]]:
     return (pairs[-1][0] if pairs else 0), pairs
 
 
-def _thin_candidates(path: Path) -> list[Atoms]:
+def _thin_candidates(path: Path, start: Atoms) -> list[Atoms]:
     """Keep evenly chosen candidates, the last one among them, in the file; return them."""
     images = list(iread(path, format="extxyz")) if path.exists() else []
     if len(images) > _MOST:
         images = [images[k] for k in np.linspace(0, len(images) - 1, _MOST).round().astype(int)]
+    for image in images:
+        _complete(image, start)
+    if images:
         write(path, images, format="extxyz")
     return images
+
+
+def _complete(image: Atoms, start: Atoms) -> None:
+    """Give a structure of LAMMPS what LAMMPS does not know: vacuum, magnetic moments, charges.
+
+    In directions without periodicity its box encloses the atoms tightly. They get the vector of the
+    start, longer by as much as the atoms have spread.
+    """
+    if len(image) == len(start) and (image.numbers == start.numbers).all():
+        for name in ("initial_magmoms", "initial_charges", "tags"):
+            if start.has(name):
+                image.set_array(name, start.arrays[name])
+    for axis in np.flatnonzero(~start.pbc):
+        length = start.cell.lengths()[axis]
+        if length == 0.0:
+            image.cell[axis] = 0.0
+            continue
+        direction = image.cell[axis] / np.linalg.norm(image.cell[axis])
+        spread = [np.ptp(each.positions @ along) for each, along in (
+            (image, direction), (start, start.cell[axis] / length)
+        )]  # fmt: skip
+        image.cell[axis] = direction * (length + max(0.0, spread[0] - spread[1]))

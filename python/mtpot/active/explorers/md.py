@@ -32,7 +32,8 @@ class MolecularDynamics(Conditions):
     """NVT by Langevin's, NPT by Melchionna's equations."""
 
     def check(self) -> None:
-        """All of it comes with ASE."""
+        """Refuse keys without use; all of it comes with ASE."""
+        self.check_sense("[[explore]] md")
 
     def variants(self) -> list[tuple[str, Mapping[str, Any]]]:
         """One for each temperature and pressure."""

@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from contextlib import chdir
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,7 @@ from ase.calculators.genericfileio import GenericFileIOCalculator
 from mtpot.active.imported import imported
 from mtpot.active.labelers.common import LabelError, with_label
 from mtpot.active.labelers.matching import order_in
+from mtpot.active.tasks import LOG
 from mtpot.data.atoms import is_unconverged
 from mtpot.data.programs import force_consistent, recognize
 from mtpot.errors import InputError
@@ -41,6 +43,9 @@ ALIASES = {
     "gpaw": "gpaw:GPAW",
 }
 """Calculators that come with their programs, by the names that are used for them."""
+
+_ADMISSIONS = {"dftpy": "Not converged"}
+"""Words by which a calculator that raises nothing says that it did not converge."""
 
 _FILES = ("pseudo_dir", "pp_paths")
 _OF_THE_SHELL = (".", "cd", "eval", "exec", "export", "module", "source", "ulimit")
@@ -119,9 +124,21 @@ class AseLabeler:
             except Exception as error:
                 raise LabelError(_why(error, folder, atoms)) from error
         check_outputs(folder, atoms)
+        self._check_words(folder)
         if order_in(moved, atoms) is None:
             raise LabelError("the calculation has moved the atoms")
         return with_label(atoms, force_consistent(moved).calc.results)
+
+    def _check_words(self, folder: Path) -> None:
+        """Refuse what a program that runs in this process has only printed a warning of."""
+        sys.stdout.flush()
+        words = _ADMISSIONS.get(self.name.lower())
+        if (
+            words
+            and (folder / LOG).exists()
+            and words in (folder / LOG).read_text(errors="replace")
+        ):
+            raise LabelError(f"{self.name} printed {words!r}")
 
     def _made_profile(self) -> Any:
         name = f"{self._class.__name__}Profile"
@@ -188,7 +205,7 @@ def check_outputs(folder: Path, atoms: Atoms) -> None:
             raise LabelError(f"{path.name} has no complete calculation")
         if is_unconverged(images[-1].info):
             raise LabelError(f"{path.name}: the electrons did not converge")
-        if order_in(images[-1], atoms) is None:
+        if order_in(images[-1], atoms, may_turn=True) is None:
             raise LabelError(f"{path.name} is the output of another structure")
 
 

@@ -108,7 +108,7 @@ def _collected(job: Path) -> Atoms | None:
         outputs = [found for path, found in outputs_in(job) if _has_ended(path)]
         if (job / LABELED).exists():
             outputs.insert(0, list(iread(job / LABELED, format="extxyz")))
-    except (LabelError, ValueError):
+    except (LabelError, ValueError, OSError):  # OSError: half an extended XYZ file
         return None
     return next((found[-1] for found in outputs if found and _is_complete(found[-1])), None)
 
@@ -133,7 +133,8 @@ def _results_of(found: Atoms) -> dict[str, Any]:
 
 def _results(found: Atoms, atoms: Atoms, job: Path) -> dict[str, Any]:
     """Return its results, if it is the structure that was asked for."""
-    order = order_in(found, atoms)
+    # What programs write themselves has forces along the axes of their inputs.
+    order = order_in(found, atoms, may_turn=not (job / LABELED).exists())
     if order is None:
         raise LabelError(f"{job}: the output is that of another structure")
     results = _results_of(found)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from contextlib import chdir
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from ase import Atoms
 
 from mtpot.active.imported import imported
@@ -53,6 +54,12 @@ class FunctionLabeler:
         results = returned if isinstance(returned, dict) else getattr(calculator, "results", None)
         if not results:
             raise LabelError(f"{self._name} returned no results, but {type(returned).__name__}")
-        if isinstance(returned, Atoms) and order_in(returned, atoms) is None:
-            raise LabelError(f"{self._name} returned another structure than it was given")
-        return with_label(atoms, dict(results))
+        results = dict(results)
+        if isinstance(returned, Atoms):
+            order = order_in(returned, atoms)
+            if order is None:
+                raise LabelError(f"{self._name} returned another structure than it was given")
+            forces = np.asarray(results.get("forces", ()))
+            if forces.shape == (len(atoms), 3):
+                results["forces"] = forces[order]
+        return with_label(atoms, results)

@@ -17,10 +17,11 @@ _STRETCHED = 1e-2
 """Angstrom; programs print cells with fewer digits."""
 
 
-def order_in(found: Atoms, atoms: Atoms) -> NDArray[np.intp] | None:
+def order_in(found: Atoms, atoms: Atoms, may_turn: bool = False) -> NDArray[np.intp] | None:
     """Return for each atom its index in an output; None if that is of another structure.
 
-    Programs sort atoms by element and wrap them into the cell; some turn a molecule.
+    Programs sort atoms by element and wrap them into the cell. One that may turn a molecule must
+    give its forces along the axes of its input.
     """
     if sorted(found.numbers) != sorted(atoms.numbers):
         return None
@@ -32,7 +33,7 @@ def order_in(found: Atoms, atoms: Atoms) -> NDArray[np.intp] | None:
     near = bool(distances[places, order].max() < _MOVED)
     if near and len(set(order)) == len(atoms) and (found.numbers[order] == atoms.numbers).all():
         return np.asarray(order)
-    return places if _is_turned(found, atoms) else None
+    return places if may_turn and _is_turned(found, atoms) else None
 
 
 def _is_turned(found: Atoms, atoms: Atoms) -> bool:
