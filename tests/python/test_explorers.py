@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from ase.build import bulk
+from ase.build import bulk, fcc111
 from ase.data import covalent_radii
 from ase.geometry import find_mic
 from ase.io import read, write
@@ -19,6 +19,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 import mtpot
 from mtpot import MTP
 from mtpot.active.explorers import CANDIDATES, Watch, candidates_of, explorer_of
+from mtpot.active.explorers.lammps import complete
 from mtpot.active.explorers.random_search import random_structure
 from mtpot.active.explorers.relax import RELAXED
 from mtpot.active.select import grade_frame
@@ -283,3 +284,17 @@ def test_random_search_relaxes_each(tmp_path: Path) -> None:
 def test_what_cannot_work_is_refused(table: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         explorer_of(table).check()
+
+
+def test_candidates_of_a_slab_keep_its_vacuum_and_moments() -> None:
+    start = fcc111("Al", (2, 2, 4), vacuum=9.0)
+    start.pbc = [True, True, False]
+    start.set_initial_magnetic_moments(np.arange(16.0))
+    image = start.copy()
+    del image.arrays["initial_magmoms"]
+    image.positions[-1, 2] += 0.5  # spreads by as much
+    image.cell[2, 2] = np.ptp(image.positions[:, 2])
+    complete(image, start)
+    np.testing.assert_allclose(image.cell[2], [0.0, 0.0, start.cell[2, 2] + 0.5], atol=1e-12)
+    np.testing.assert_array_equal(image.get_initial_magnetic_moments(), np.arange(16.0))
+    np.testing.assert_array_equal(image.cell[:2], start.cell[:2])

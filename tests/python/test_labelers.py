@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import outputs
 import pytest
+from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
@@ -24,6 +25,7 @@ from mtpot.active import tasks
 from mtpot.active.labelers import (
     LABELED,
     STRUCTURE,
+    LabelError,
     label_in,
     label_of,
     labeler_of,
@@ -32,8 +34,6 @@ from mtpot.active.labelers import (
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
     from mtpot.active.tasks import Outcome
 
 
@@ -626,3 +626,43 @@ def test_without_convergence_other_settings_have_inputs_of_their_own(place: Path
     again = job_of(label(atoms, changed, Path("labels/2")))
     assert again != job
     assert "mixing_beta" in (again / "espresso.pwi").read_text()
+
+
+SORTED = """
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+
+def label(atoms):
+    atoms = atoms[[3, 1, 0, 2]]
+    atoms.calc = EMT()
+    atoms.calc = SinglePointCalculator(
+        atoms, energy=atoms.get_potential_energy(), forces=atoms.get_forces()
+    )
+    return atoms
+
+def turned(atoms):
+    atoms.rotate(90, "z")
+    return label(atoms[[2, 1, 3, 0]])
+"""
+
+
+def test_forces_follow_the_order_of_the_atoms_that_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sorts.py").write_text(SORTED)
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.2, seed=1)
+    labeled = labeler_of({"function": "sorts.py:label"}).label(atoms, tmp_path)
+    atoms.calc = EMT()
+    np.testing.assert_allclose(labeled.get_forces(), atoms.get_forces(), atol=1e-10)
+
+
+def test_a_turned_molecule_is_another_structure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sorts.py").write_text(SORTED)
+    atoms = Atoms("Cu4", [[0, 0, 0], [2.3, 0.1, 0], [0, 2.5, 0.2], [0.3, 0.2, 2.4]])
+    with pytest.raises(LabelError, match="another structure"):
+        labeler_of({"function": "sorts.py:turned"}).label(atoms, tmp_path)

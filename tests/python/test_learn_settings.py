@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from mtpot import InputError
@@ -72,6 +73,10 @@ def test_the_template_names_every_engine():
         (TABLES.replace("level = 4", "levle = 4") + EXPLORE, "did you mean level"),
         (TABLES.replace("level = 4", "validation = 0.1") + EXPLORE, "the loop sees to it"),
         ("select-threshold = 10\nbreak-threshold = 2\n" + TABLES + EXPLORE, "must be below"),
+        (TABLES.replace("level = 4", "threads = 1") + EXPLORE, "the loop sees to it"),
+        (TABLES + EXPLORE + "pressure = 1.0\n", "needs a barostat"),
+        (TABLES + EXPLORE + 'ensemble = "nve"\nfinal-temperature = 9.0\n', "needs a thermostat"),
+        (TABLES + "[[label.fallback]]\nsetings = {}\n" + EXPLORE, "unknown key setings"),
         ("selekt-threshold = 3\n" + TABLES + EXPLORE, "did you mean select-threshold"),
         (TABLES.replace("start.xyz", "none.xyz") + EXPLORE, "none.xyz: no such file"),
     ],
@@ -147,3 +152,30 @@ def test_a_finished_run_that_is_gone_on_with_does_nothing(finished):
 def test_a_run_is_not_begun_in_the_folder_of_another(finished):
     with pytest.raises(InputError, match="--resume"):
         runs.work(finished, lambda _: None)
+
+
+def test_a_run_that_is_not_there_cannot_be_gone_on_with(folder):
+    with pytest.raises(InputError, match="holds no learning run"):
+        runs.work(loaded(TABLES + EXPLORE), lambda _: None, resume=True)
+    assert not (folder / "run").exists()
+
+
+def test_frames_that_were_given_are_no_calculations(folder):
+    store = Store(folder / "learn.db")
+    atoms = bulk("Cu", cubic=True)
+    for number, (state, origin) in enumerate(
+        [("done", "data"), ("done", "data"), ("done", "start"), ("set-aside", "displaced")]
+    ):
+        moved = atoms.copy()
+        moved.positions += 0.1 * number
+        store.add(moved, state=state, origin=origin)
+    assert store.calculated() == (2, 1)
+
+
+def test_predictions_of_a_potential_are_not_kept_like_labels(folder):
+    store = Store(folder / "learn.db")
+    atoms = bulk("Cu", cubic=True)
+    atoms.calc = SinglePointCalculator(atoms, energy=1.0)
+    store.add(atoms, state="queued", origin="md")
+    assert store.entries()[0].atoms.calc is None
+    assert store.has(atoms)

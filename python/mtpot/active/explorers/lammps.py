@@ -227,13 +227,13 @@ def _thin_candidates(path: Path, start: Atoms) -> list[Atoms]:
     if len(images) > _MOST:
         images = [images[k] for k in np.linspace(0, len(images) - 1, _MOST).round().astype(int)]
     for image in images:
-        _complete(image, start)
+        complete(image, start)
     if images:
         write(path, images, format="extxyz")
     return images
 
 
-def _complete(image: Atoms, start: Atoms) -> None:
+def complete(image: Atoms, start: Atoms) -> None:
     """Give a structure of LAMMPS what LAMMPS does not know: vacuum, magnetic moments, charges.
 
     In directions without periodicity its box encloses the atoms tightly. They get the vector of the
