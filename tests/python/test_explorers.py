@@ -219,7 +219,7 @@ def test_relaxation_finds_the_crystal(tmp_path: Path) -> None:
     result = explore(tmp_path, start, Watch(NEVER, NEVER), engine="relax", force=0.005)
     relaxed = read(tmp_path / RELAXED)
     assert result.ended == "complete"
-    assert relaxed.info["relaxed"]
+    assert relaxed.info["ended"] == "relaxed"
     assert relaxed.cell.lengths() == pytest.approx(3 * [5.45], abs=0.06)
     gaps = relaxed.get_all_distances(mic=True)[np.triu_indices(8, 1)]
     assert gaps.min() == pytest.approx(relaxed.cell.lengths()[0] * np.sqrt(3) / 4, abs=0.01)
@@ -232,7 +232,9 @@ def test_a_relaxation_that_extrapolates_does_not_keep_the_rest(tmp_path: Path) -
     structures = [str(tmp_path / "two.xyz")]
     result = explore(tmp_path / "task", silicon(), watch, engine="relax", structures=structures)
     assert (result.ended, result.candidates) == ("break", 1)
-    assert [atoms.info["number"] for atoms in read(tmp_path / "task" / RELAXED, ":")] == [1]
+    ends = {a.info["number"]: a.info["ended"] for a in read(tmp_path / "task" / RELAXED, ":")}
+    assert list(ends) == [0, 1]
+    assert (ends[0], ends[1] == "break") == ("break", False)
 
 
 @pytest.mark.parametrize("formula", ["Si3", "Al2Ni", "SiC"])
