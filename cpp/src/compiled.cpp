@@ -390,7 +390,9 @@ CompiledPotential compile_for_evaluation(const Potential& potential) {
 }
 
 CompiledPotential compile_for_cost(const Potential& potential) {
-    return Compiler(potential).for_evaluation(harmonic_shape(potential));
+    const auto shape = harmonic_shape(potential);  // it knows nothing of members
+    Compiler compiler(potential);
+    return shape ? compiler.from_form(*shape, false) : compiler.for_evaluation(shape);
 }
 
 CompiledPotential compile_for_design(const Potential& potential) {
