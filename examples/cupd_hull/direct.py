@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 NEAR = 0.003
 """eV/atom above the hull: the run was asked to calculate what is no higher."""
 
+ELSEWHERE = 3.0
+"""meV/atom: what is farther apart has relaxed to another minimum."""
+
 
 def main() -> None:
     """Relax, compare, and print."""
@@ -73,16 +76,22 @@ def compare_hulls(
 ) -> None:
     """Print the members of both hulls by composition."""
     run = {
-        structures[int(row["candidate"]) - 1].symbols.formula.reduce()[0]: row["formation_label"]
+        formula_of(structures[int(row["candidate"]) - 1]): row["formation_label"]
         for row in rows
         if row["above_label"] and float(row["above_label"]) <= ON_HULL
     }
-    print("on the hull  formation energy (eV/atom), that of the run")
-    for place in np.flatnonzero(above <= ON_HULL):
-        formula = structures[place].symbols.formula.reduce()[0]
-        print(f"{formula!s:12s} {formation[place]:9.4f} {run.pop(formula, 'missing'):>10s}")
-    for formula, energy in run.items():
-        print(f"{formula!s:12s} {'-':>9s} {energy:>10s}")
+    direct = {
+        formula_of(structures[place]): f"{formation[place]:.6f}"
+        for place in np.flatnonzero(above <= ON_HULL)
+    }
+    print("on the hull  formation energy (eV/atom) by direct relaxation and by the run")
+    for formula in sorted({*direct, *run}):
+        print(f"{formula:12s} {direct.get(formula, '-'):>10s} {run.get(formula, '-'):>10s}")
+
+
+def formula_of(atoms: Atoms) -> str:
+    """Return the composition."""
+    return str(atoms.symbols.formula.reduce()[0])
 
 
 def compare_energies(rows: list[dict[str, str]], formation: Floats, above: Floats) -> None:
@@ -92,14 +101,17 @@ def compare_energies(rows: list[dict[str, str]], formation: Floats, above: Float
         ("potential", "potential of the first stage", "1"),
         ("potential", "potential of the second stage", "2"),
     ):
-        errors = [
-            1e3 * abs(float(row[f"formation_{kind}"]) - energy)
+        apart = [
+            1e3 * (float(row[f"formation_{kind}"]) - energy)
             for row, energy in zip(rows, formation, strict=True)
             if row[f"formation_{kind}"] and row["stage"] == stage
         ]
+        same = [abs(each) for each in apart if abs(each) < ELSEWHERE]
+        lower = sum(each <= -ELSEWHERE for each in apart)
         print(
-            f"{name}: {len(errors)} candidates, {np.median(errors):.2f} meV/atom apart in the "
-            f"median, {max(errors):.2f} at most"
+            f"{name}: {len(apart)} candidates; {len(same)} in the same minimum, at most "
+            f"{max(same):.2f} meV/atom apart; {lower} in a lower one, "
+            f"{len(apart) - len(same) - lower} in a higher one"
         )
     near = above <= NEAR
     missed = sum(not row["row"] for row, each in zip(rows, near, strict=True) if each)
