@@ -255,19 +255,21 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
 
 
 def _select(run: Run, iteration: int) -> None:
-    if not select(run, iteration):
-        run.store.set_fact("position", (iteration, "finished"))
-        run.tell(f"finished after iteration {iteration}: nothing extrapolates any more")
+    if select(run, iteration):
+        return
+    run.store.set_fact("position", (iteration, "finished"))
+    left = len(list(_candidates(run, iteration)))
+    why = f"{left} structures that extrapolate were tried and set aside, and no others are left"
+    run.tell(
+        f"finished after iteration {iteration}: {why if left else 'nothing extrapolates any more'}"
+    )
 
 
 def select(run: Run, iteration: int) -> bool:
-    """Choose what is labeled next; False if exploring has found nothing that extrapolates."""
+    """Choose what is labeled next; False if nothing extrapolates that was not tried before."""
     store = run.store
-    found = list(_candidates(run, iteration))
-    candidates = [each for each in found if not store.has(each.atoms)]
+    candidates = [each for each in _candidates(run, iteration) if not store.has(each.atoms)]
     if not candidates:
-        if found:
-            run.tell(f"warning: {len(found)} structures that extrapolate were tried and set aside")
         return False
     room = room_for_labels(run, iteration, "structures still extrapolate")
     potential = MTP.load(run.folder / "trainings" / f"{iteration:03d}" / GRADED)

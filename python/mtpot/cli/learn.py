@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.active.settings import TABLES, LearnSettings, load_settings
-from mtpot.cli.train import add_flag
+from mtpot.cli.train import add_flags
 from mtpot.train.option import options_in
-from mtpot.train.parsers import parse_paths
 
 if TYPE_CHECKING:
     import argparse
+
+    from mtpot.train.option import Option
 
 SUMMARY = "learn a potential actively, calling a quantum-mechanical program where it is needed"
 
@@ -64,16 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write a commented settings file (without FILE: print it) and stop",
     )
-    groups: dict[str, argparse._ArgumentGroup] = {}
-    for name, option, default in options_in(LearnSettings):
-        if name in TABLES:
-            continue
-        if option.section not in groups:
-            groups[option.section] = parser.add_argument_group(option.section)
-        several: dict[str, Any] = (
-            {"nargs": "+", "action": "extend"} if option.parse is parse_paths else {}
-        )
-        add_flag(groups[option.section], name, option, default, **several)
+    add_flags(parser, _flags())
+
+
+def _flags() -> list[tuple[str, Option, Any]]:
+    """Return the plain keys of the settings; tables have no flags."""
+    return [field for field in options_in(LearnSettings) if field[0] not in TABLES]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,8 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report not in (None, _OUTPUT):
         print(f"see {runs.report(arguments.report)}")
         return 0
-    names = [name for name, _, _ in options_in(LearnSettings) if name not in TABLES]
-    flags = {name: getattr(arguments, name) for name in names if name in arguments}
+    flags = {name: getattr(arguments, name) for name, _, _ in _flags() if name in arguments}
     settings = load_settings(arguments.settings, flags)
     if arguments.status:
         print(runs.status(settings), end="")

@@ -80,8 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write a commented settings file (without FILE: print it) and stop",
     )
+    add_flags(parser, options())
+
+
+def add_flags(parser: argparse.ArgumentParser, fields: Iterable[tuple[str, Option, Any]]) -> None:
+    """Add a flag for each field of a record of settings, in groups by section."""
     groups: dict[str, argparse._ArgumentGroup] = {}
-    for name, option, default in options():
+    for name, option, default in fields:
         if option.section not in groups:
             groups[option.section] = parser.add_argument_group(option.section)
         # The shell makes several words of a pattern.
