@@ -77,6 +77,14 @@ def number(low: float, high: float = _INFINITY, *, open_low: bool = False) -> Pa
     return parse
 
 
+def parse_share(value: Any) -> float:
+    """Return a number from 0 to 1, both of which it may be."""
+    result = _float(value)
+    if result is None or not 0.0 <= result <= 1.0:
+        raise ValueError("expected a share, a number from 0 to 1")
+    return result
+
+
 def choice(*names: str) -> Parser:
     """Make a parser of one of `names`."""
 

@@ -53,6 +53,12 @@ def labeler_of(table: Mapping[str, Any]) -> Labeler:
         No key chooses one, or its settings do not fit; names the key.
     """
     table = underscored(table)
+    others = [key for key in LABELERS if key in table and key != "function"]
+    if "function" in table and others:
+        raise InputError(
+            f"[label] has function beside {' and '.join(others)}, and one excludes the other: keep "
+            "the key that says where labels come from"
+        )
     for key, make in LABELERS.items():
         if key in table:
             known = ("calculator", "profile", "settings", key, "max_force", *PLAN_KEYS)
