@@ -177,7 +177,7 @@ def test_a_wrong_name_of_a_pseudopotential_is_refused(place: Path) -> None:
 
 
 UPF_1 = "<PP_INFO>\n</PP_INFO>\n<PP_HEADER>\n   0   Version Number\n  {}     Element\n   NC\n"
-UPF_2 = """<UPF version="2.0.1">\n<PP_INFO>\nelement="Xe"\n</PP_INFO>\n<PP_HEADER generated='by "me"'
+UPF_2 = """<UPF version="2.0.1">\n<PP_INFO>\nelement="Xe"\n</PP_INFO>\n<PP_HEADER generated='"me"'
 author="" element="{}" pseudo_type="NC"/>\n"""
 
 

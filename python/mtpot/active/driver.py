@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from mtpot.active import tasks
 from mtpot.active.labelers import label_of, prepare_label
 from mtpot.active.tasks import Outcome
+from mtpot.active.wording import counted
 from mtpot.errors import InputError, MtpotError
 from mtpot.files import make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from mtpot.active.settings import LearnSettings
@@ -33,7 +34,14 @@ _FEW = 4
 
 
 class WaitingForLabels(MtpotError):  # noqa: N818 - not an error
-    """The run goes on when somebody has run the calculations it has written."""
+    """The run goes on when somebody has run the calculations in `places`."""
+
+    def __init__(self, places: Sequence[Path]) -> None:
+        self.places = places
+        wait = counted(len(places), "calculation", "waits", "wait")
+        super().__init__(
+            f"{wait} in {places[0].parent}: run what is there, then mlp learn --resume goes on"
+        )
 
 
 @contextmanager
@@ -59,6 +67,24 @@ def only_driver(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def holder_of(lock: Path) -> str | None:
+    """Return what a process has written into a file that it holds as a lock; None without one.
+
+    It is taken for as long as it takes to see that it is free.
+    """
+    try:
+        file = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.pread(file, 200, 0).decode(errors="replace").strip()
+    finally:
+        os.close(file)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +195,7 @@ class Run:
             self.store.record("label", name, {**what, "reason": outcome.reason})
         verb = "set aside" if given_up else "to be tried again"
         first = outcome.reason.splitlines()[0] if outcome.reason else outcome.end
-        self.tell(f"label {entry.id}: {verb}: {first}")
+        self.tell(f"label {entry.id}: {verb}: {first} (in {folder})")
         self._check_failures(folder, outcome)
 
     def _check_failures(self, folder: Path, outcome: Outcome) -> None:
@@ -184,10 +210,7 @@ class Run:
     def _wait(self, waiting: list[str]) -> None:
         poll = self.settings.plan().poll
         if poll <= 0.0:
-            raise WaitingForLabels(
-                f"{len(waiting)} calculations wait in {Path(waiting[0]).parent}: run them, then "
-                "mlp learn --resume goes on"
-            )
+            raise WaitingForLabels([Path(place) for place in waiting])
         time.sleep(poll)
 
 

@@ -26,7 +26,7 @@ from mtpot.active.tasks import discard, stop
 from mtpot.active.training import GRADED, labeled_frames, train_on_labels
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.check import elements_of
-from mtpot.data.sets import find_files, read_atoms_of_sets, read_sets
+from mtpot.data.sets import find_files, leave_out, read_atoms_of_sets, read_sets
 from mtpot.errors import InputError, MtpotError
 from mtpot.potential import MTP
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mtpot.active.explorers import Explorer
     from mtpot.active.settings import LearnSettings
     from mtpot.active.tasks import Outcome
+    from mtpot.data.frame import Frame
 
 Phase = Literal["label", "train", "explore", "select", "finished"]
 
@@ -80,7 +81,7 @@ def begin(run: Run) -> None:
     """Enter the starting structures, copies of them and the frames that have labels already."""
     settings, store = run.settings, run.store
     starts = read_starts(settings)
-    known = read_sets(settings.data)
+    known = read_data(settings, run.tell)
     rng = np.random.default_rng(settings.seed)
     given = settings.training((), settings.output).species
     found = elements_of([*(frame_from_atoms(atoms) for atoms in starts), *known])
@@ -150,6 +151,33 @@ def read_starts(settings: LearnSettings) -> list[Atoms]:
         bare.calc = None
         starts.append(bare)
     return starts
+
+
+def read_data(settings: LearnSettings, tell: Callable[[str], None]) -> Sequence[Frame]:
+    """Return the frames that are labeled already.
+
+    As in `mlp train`, those whose electrons did not converge are left out, as are rows of a
+    database without energy, such as those of another run that it has set aside.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or a frame lacks energy or forces; names both.
+    """
+    frames: Sequence[Frame] = read_sets(settings.data)
+    if not frames:
+        return frames
+    frames, left_out = leave_out(frames)
+    for message in left_out:
+        tell(f"data: {message}")
+    for frame in frames:
+        missing = [name for name in ("energy", "forces") if getattr(frame, name) is None]
+        if missing:
+            raise InputError(
+                f"data: {frame.source} has no {' and no '.join(missing)}: take it out, or let the "
+                "run calculate it, as one of its starting structures"
+            )
+    return frames
 
 
 def label(run: Run, iteration: int) -> None:

@@ -214,6 +214,17 @@ class Store:
             query = "DELETE FROM mtpot_events WHERE kind = ? AND name = ?"
             self._connection.execute(query, (kind, name))
 
+    def retry(self, since: int = 0) -> int:
+        """Queue what was set aside, from an iteration on, as if it had never been tried; count it.
+
+        Its log remains.
+        """
+        with self.transaction():
+            aside = [each for each in self.entries("set-aside") if each.iteration >= since]
+            for entry in aside:
+                self.update(entry.id, "queued", attempts=0)
+        return len(aside)
+
     @property
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = self._database.connection

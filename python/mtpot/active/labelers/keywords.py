@@ -65,7 +65,8 @@ def _check_placed(keys: Iterable[str], where: str, known: Sequence[str]) -> None
     namelists = ALL_KEYS["pw"]
     every = [*known, *chain.from_iterable(namelists.values())]
     for key in keys:
-        if key in known or Namelist.search_key(key.lower(), namelists):
+        section = Namelist.search_key(key.lower(), namelists)  # type: ignore[no-untyped-call]
+        if key in known or section:
             continue
         near = difflib.get_close_matches(key.lower(), every, n=1, cutoff=0.75)
         hint = "ASE knows no namelist of pw.x for it; give that, { system = { KEY = ... } }"
