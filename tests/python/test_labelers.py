@@ -152,6 +152,7 @@ def test_tblite() -> None:
         ({"calculator": "emt", "function": "math:pi"}, "function beside calculator, and one excl"),
         ({"exchange": "jobs", "function": "math:pi"}, "function beside exchange"),
         ({"calculator": "emt", "settings": {"asap_cutof": True}}, "did you mean asap_cutoff"),
+        ({"calculator": "emt", "max-force": "large"}, "max-force = 'large': expected a number"),
         ({"calculator": "lj", "settings": {"epsilom": 1.0}}, "did you mean epsilon"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value.replace(" ", "-"),

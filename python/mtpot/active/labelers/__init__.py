@@ -16,7 +16,7 @@ from ase.io import read, write
 
 from mtpot.active.labelers import ase_calculator, exchange, function
 from mtpot.active.labelers.common import Labeler, LabelError, Waiting
-from mtpot.active.labelers.sound import sound_label
+from mtpot.active.labelers.sound import force_limit, sound_label
 from mtpot.active.plan import PLAN_KEYS
 from mtpot.active.tasks import Outcome, is_prepared, prepare
 from mtpot.errors import InputError, MtpotError
@@ -65,6 +65,7 @@ def labeler_of(table: Mapping[str, Any]) -> Labeler:
             if key == "function":
                 known = (key, "max_force", *PLAN_KEYS)
             _refuse_unknown(table, known)
+            force_limit(table)
             return make(table)
     _refuse_unknown(table, (*LABELERS, "profile", "settings", "max_force", *PLAN_KEYS))
     raise InputError(
