@@ -666,3 +666,39 @@ def test_a_turned_molecule_is_another_structure(
     atoms = Atoms("Cu4", [[0, 0, 0], [2.3, 0.1, 0], [0, 2.5, 0.2], [0.3, 0.2, 2.4]])
     with pytest.raises(LabelError, match="another structure"):
         labeler_of({"function": "sorts.py:turned"}).label(atoms, tmp_path)
+
+
+def test_jobs_of_other_pseudopotentials_or_tries_are_others(place: Path) -> None:
+    atoms = silicon()
+    table = record(place, "espresso", atoms) | {"exchange": "jobs"}
+    settings = table["settings"]
+    variants = [
+        table,
+        table | {"settings": settings | {"pseudopotentials": {"Si": "other.UPF"}}},
+        table | {"attempt": 2},
+        table | {"attempt": 3},
+    ]
+    jobs = {job_of(label(atoms, each, Path(f"labels/{k}"))) for k, each in enumerate(variants)}
+    assert len(jobs) == len(variants)
+
+
+def test_runs_share_jobs_only_if_it_is_known_how_they_are_calculated(place: Path) -> None:
+    atoms = silicon()
+    known = record(place, "espresso", atoms) | {"exchange": "jobs"}
+    for table, count in ((known, 1), ({"exchange": "jobs"}, 2)):
+        folders = [Path(run, "labels/000001/1") for run in ("lda", "pbe")]
+        assert len({job_of(label(atoms, table, folder)) for folder in folders}) == count
+        for folder in folders:
+            (folder / tasks.TASK).unlink()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [("out of memory", "out of memory"), ("", "failed")]
+)
+def test_a_job_that_failed_is_not_waited_for(content: str, reason: str) -> None:
+    job = job_of(label(silicon(), {"exchange": "jobs"}))
+    (job / "failed").write_text(content)
+    outcome = label(silicon(), {"exchange": "jobs"})
+    assert outcome.end == "failed"
+    assert str(job) in outcome.reason
+    assert reason in outcome.reason

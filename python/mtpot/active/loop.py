@@ -23,7 +23,7 @@ from mtpot.active.explorers import (
 )
 from mtpot.active.select import grade_frame, select_frames
 from mtpot.active.store import digest_of
-from mtpot.active.tasks import discard, stop
+from mtpot.active.tasks import WORK, discard, stop
 from mtpot.active.training import GRADED, labeled_frames, train_on_labels
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.check import elements_of
@@ -267,7 +267,7 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
     """Record what a simulation has found; one that failed may have found something before."""
     found = dict(outcome.found)
     if outcome.end != "done":
-        candidates = len(candidates_of(folder))
+        candidates = len(candidates_of(folder / WORK))
         if not candidates:
             discard(folder)
             raise MtpotError(f"exploration {name} failed, in {folder}: {outcome.reason}")
@@ -391,7 +391,7 @@ def _affordable(run: Run, potential: MTP, candidate: _Candidate) -> list[_Candid
 def _candidates(run: Run, iteration: int) -> Iterator[_Candidate]:
     """Yield what the simulations of an iteration have collected."""
     for folder in sorted(exploring_folder(run, iteration).iterdir()):
-        for atoms in candidates_of(folder):
+        for atoms in candidates_of(folder / WORK):
             yield _Candidate(atoms, folder.name, float(atoms.info["grade"]))
 
 

@@ -14,7 +14,7 @@ from ase.io import iread, write
 
 from mtpot.active.explorers import lammps, md, neb, pool, random_search, relax
 from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Watch
-from mtpot.active.tasks import WORK, Outcome, begin_work, is_prepared, prepare
+from mtpot.active.tasks import Outcome, begin_work, is_prepared, prepare
 from mtpot.errors import InputError
 from mtpot.train.option import options_in, parse_values, spelled
 
@@ -126,6 +126,6 @@ def explore_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
 
 
 def candidates_of(folder: Path) -> list[Atoms]:
-    """Structures that an exploration has collected."""
-    path = folder / WORK / CANDIDATES
+    """Structures that an exploration has collected in the folder where it worked."""
+    path = folder / CANDIDATES
     return list(iread(path, format="extxyz")) if path.exists() else []

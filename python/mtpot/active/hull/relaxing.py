@@ -133,7 +133,7 @@ def _ends(
     while batches:
         by_folder = {_prepared(run, iteration, name, batch): batch for batch in batches}
         batches = []
-        for folder, outcome in run.tasks(by_folder):
+        for folder, outcome in run.tasks(by_folder, run.settings.exploration_timeout or None):
             batch, ends = by_folder[folder], list(_read_ends(folder))
             yield from zip(batch, ends, strict=False)
             results += len(ends)
