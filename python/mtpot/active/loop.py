@@ -105,7 +105,7 @@ def queue_with_copies(run: Run, starts: Iterable[Atoms], rng: np.random.Generato
             store.add(copy, state="queued", origin="displaced")
 
 
-_EXPLORING = ("explore", "select_threshold", "break_threshold", "seed")
+EXPLORING = ("explore", "select_threshold", "break_threshold", "seed")
 """Settings that what has been explored depends on."""
 
 
@@ -115,18 +115,18 @@ def _go_back(run: Run) -> None:
     iteration, phase = Position(*store.fact("position"))
     name = f"{iteration:03d}"
     with store.transaction():
-        if phase != "label" and changed & {"train", *_EXPLORING}:
+        if phase != "label" and changed & {"train", *EXPLORING}:
             if "train" in changed:
                 shutil.rmtree(run.folder / "trainings" / name, ignore_errors=True)
                 phase = "train"
             elif phase != "train":
                 phase = "explore"
-            _forget_explorations(run, iteration)
+            forget_explorations(run, iteration)
             store.set_fact("position", (iteration, phase))
         store.set_fact("changed", [])
 
 
-def _forget_explorations(run: Run, iteration: int) -> None:
+def forget_explorations(run: Run, iteration: int) -> None:
     """Explore in another folder: processes that are still at work elsewhere keep theirs."""
     place = exploring_folder(run, iteration)
     for folder in place.iterdir() if place.exists() else ():
