@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from mtpot.active import on_the_fly, tasks
-from mtpot.active.driver import LOCK, holder_of
+from mtpot.active.driver import LABELS, LOCK
+from mtpot.active.lock import holder_of
 from mtpot.active.report.history import DOING, History
 from mtpot.active.wording import counted
 
@@ -68,16 +69,16 @@ def states(store: Store) -> str:
 def _running(history: History, settings: LearnSettings) -> Iterator[str]:
     """Name the tasks whose processes hold their locks."""
     iteration, _ = history.position
-    places = [settings.output / "labels" / f"{each.id:06d}" for each in history.in_state("running")]
-    for place in (*places, settings.output / "explorations" / f"{iteration:03d}"):
-        for lock in sorted(place.glob(f"*/{tasks.LOCK}")):
+    labels = [f"{LABELS}/{each.id:06d}/*" for each in history.in_state("running")]
+    for place in (*labels, f"explorations/{iteration:03d}*/*"):
+        for lock in sorted(settings.output.glob(f"{place}/{tasks.LOCK}")):
             if holder_of(lock) is not None:
-                yield f"running: {lock.parent}, for {_since(lock)}"
+                yield f"running: {lock.parent}, for {_since(lock.parent)}"
 
 
-def _since(lock: Path) -> str:
-    """Say how long ago a task began, when its process was entered into its lock."""
-    began = lock.stat().st_mtime
+def _since(folder: Path) -> str:
+    """Say how long ago a task began; nothing else is put into its folder until it ends."""
+    began = folder.stat().st_mtime
     clock = time.strftime("%H:%M:%S", time.localtime(began))
     return f"{max(0.0, time.time() - began):.0f} s (since {clock})"
 
