@@ -100,18 +100,18 @@ def work(
 def try_again(run: Run) -> None:
     """Queue what has been set aside, and let the run label it, whatever it was doing.
 
-    Iterations that were begun are not repeated with another training set: the next one begins. On
-    the fly only what the simulation has met last counts, since it is over what was before.
+    An iteration that was begun is not repeated with another training set: the next one begins. On
+    the fly only what the simulation stands at is of use: it has gone on without the others.
     """
     store = run.store
     iteration, phase = store.fact("position", (0, "label"))
     with store.transaction():
         if run.settings.mode == "on-the-fly":
-            count, position = store.retry(since=iteration), (iteration, "label")
+            count = store.retry(since=iteration) if phase == "label" else 0
         else:
-            count, position = store.retry(), (iteration + (phase != "label"), "label")
-        if count:
-            store.set_fact("position", position)
+            count = store.retry()
+        if count and phase != "label":
+            store.set_fact("position", (iteration + 1, "label"))
     run.tell(f"{counted(count, 'structure')} to be tried again")
 
 
