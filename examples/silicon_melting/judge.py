@@ -40,7 +40,7 @@ def main():
     potential = MTP.load(settings.output / GRADED)
 
     last = sorted((settings.output / "explorations").glob("*/*"))[-1]
-    snapshots = read(last / TRAJECTORY, index=":")
+    snapshots = read(last / tasks.WORK / TRAJECTORY, index=":")
     picked = np.linspace(0, len(snapshots) - 1, arguments.count).round().astype(int)
     table = settings.plan().table(settings.label, 1)
     folders = [

@@ -37,11 +37,11 @@ def label(atoms):
     return atoms
 
 def slow(atoms):
-    with open("count", "a") as file:
+    with open("../count", "a") as file:
         file.write("x")
     Path("part").write_text(str(os.getppid()))
-    os.rename("part", "worker")
-    while not Path("go").exists():
+    os.rename("part", "../worker")
+    while not Path("../go").exists():
         time.sleep(0.05)
     return label(atoms)
 """

@@ -5,10 +5,10 @@ The processes are those of `mtpot.active.worker`; what they do is Python code fr
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtpot.active import tasks
-from mtpot.active.driver import Run
+from mtpot.active.driver import Run, only_driver
 from mtpot.active.settings import LearnSettings
+from mtpot.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,10 +32,10 @@ INTERPRETER = """#!{python}
 import sys
 from types import SimpleNamespace
 from mtpot.active import worker
-from mtpot.active.tasks import Outcome
+from mtpot.active.tasks import Outcome, begin_work
 
 def act(folder, content):
-    names = {{"folder": folder, "Outcome": Outcome}}
+    names = {{"folder": folder, "Outcome": Outcome, "begin_work": begin_work}}
     exec(content["code"], names)
     return names.get("outcome", Outcome("done"))
 
@@ -52,6 +53,15 @@ import os, signal, subprocess, time
 child = subprocess.Popen(["sleep", "1000"])
 (folder / "part").write_text(str(child.pid))
 os.rename(folder / "part", folder / "child")
+"""
+DETACHED = """
+import os, subprocess, time
+if not (folder / "child").exists():
+    (folder / "process").write_text(str(os.getpid()))
+    child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    (folder / "part").write_text(str(child.pid))
+    os.rename(folder / "part", folder / "child")
+    time.sleep(1000)
 """
 
 
@@ -255,17 +265,55 @@ def test_stop_ends_what_runs_and_nothing_else(tmp_path: Path) -> None:
     assert not is_alive(child)
 
 
-@pytest.mark.parametrize("host", ["elsewhere", socket.gethostname()], ids=["other", "this"])
-def test_a_number_of_a_process_means_one_on_its_machine(host: str, tmp_path: Path) -> None:
-    victim = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-    with (tmp_path / tasks.LOCK).open("w") as lock:
-        lock.write(f"{victim.pid} {host}")
-        lock.flush()
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        tasks.stop(tmp_path)
-    assert (victim.poll() is None) is (host == "elsewhere")
-    victim.kill()
-    victim.wait()
+@pytest.mark.parametrize("which", ["this", "other"])
+def test_stop_ends_processes_of_this_task_whoever_started_them(which: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "MTPOT_TASK": str(tmp_path / which)}
+    program = subprocess.Popen(["sleep", "1000"], start_new_session=True, env=environment)
+    tasks.stop(tmp_path / "this")
+    assert (program.poll() is None) is (which == "other")
+    program.kill()
+    program.wait()
+
+
+def test_a_program_that_outlives_driver_and_process_is_ended_before_the_task_begins_again(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "task"
+    task(folder, DETACHED)
+    killed_driver(folder)
+    os.kill(int((folder / "process").read_text()), signal.SIGKILL)
+    program = child_of(folder)
+    assert is_alive(program)
+    assert tasks.run(str(folder)).end == "done"
+    assert not is_alive(program)
+
+
+def test_every_start_has_an_empty_folder_to_work_in(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    code = """
+work = begin_work(folder)
+assert not any(work.iterdir())
+(work / "part").touch()
+outcome = Outcome("waiting")
+"""
+    assert tasks.run(task(folder, code)).end == "waiting"
+    assert tasks.run(str(folder)).end == "waiting"
+    assert [each.name for each in (folder / "work").iterdir()] == ["part"]
+    assert (folder / "work-lost-1/part").exists()
+
+
+def test_a_file_system_without_locks_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    folder = task(tmp_path / "task", "")
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(InputError, match="task/lock cannot be locked: No locks available"):
+        tasks.run(folder)
+    with pytest.raises(InputError, match="cannot be locked"), only_driver(tmp_path):
+        pass
 
 
 class Losing(Executor):

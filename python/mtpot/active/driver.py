@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import time
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.active import tasks
-from mtpot.active.labelers import label_of, prepare_label
+from mtpot.active.labelers import is_label_of, label_of, prepare_label
+from mtpot.active.lock import take_lock
 from mtpot.active.tasks import Outcome
 from mtpot.errors import InputError, MtpotError
 from mtpot.files import make_folder
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from mtpot.active.store import Entry, State, Store
 
 DATABASE, LOCK = "learn.db", "lock"
+LABELS = "labels"
+"""Folder in that of a run with one for each try of each structure, 000012/1."""
 _LOST = 3
 """Times that a task is given to an executor whose workers are lost with it."""
 _FEW = 4
@@ -47,13 +50,11 @@ def only_driver(folder: Path) -> Iterator[None]:
     """
     file = os.open(make_folder(folder) / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not take_lock(file, folder / LOCK):
             who = os.pread(file, 200, 0).decode(errors="replace").strip()
             raise InputError(
                 f"{folder} is being worked on by {who or 'another process'}: wait for it, or end it"
-            ) from None
+            )
         os.ftruncate(file, 0)
         os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield
@@ -87,20 +88,25 @@ class Run:
         threads = max(1, share // settings.workers)
         running: dict[Future[Outcome], Path] = {}
         lost: dict[Path, int] = {}
-        waiting = list(folders)[::-1]
+        again: list[Path] = []
+        rest = iter(folders)
         try:
-            while waiting or running:
-                while waiting and len(running) < settings.workers:
-                    folder = waiting.pop()
+            while True:
+                while len(running) < settings.workers:
+                    folder = again.pop() if again else next(rest, None)
+                    if folder is None:
+                        break
                     given = str(folder.absolute())
                     running[self.pool.submit(tasks.run, given, timeout, threads)] = folder
+                if not running:
+                    return
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
                     folder = running.pop(future)
                     outcome = _outcome(future)
                     if outcome is None and lost.get(folder, 0) < _LOST:
                         lost[folder] = lost.get(folder, 0) + 1
-                        waiting.append(folder)
+                        again.append(folder)
                     else:
                         yield folder, outcome or Outcome("crashed", "its worker was lost")
         finally:
@@ -128,7 +134,8 @@ class Run:
     def _label(self, entries: list[Entry]) -> list[str]:
         """Try each once; return the places of those that run elsewhere."""
         plan = self.settings.plan()
-        by_folder = {self._prepare(entry): entry for entry in entries}
+        taken = set(self.store.events("label"))
+        by_folder = {self._prepare(entry, taken): entry for entry in entries}
         waiting: list[str] = []
         with closing(self.tasks(self._marked(by_folder), plan.timeout)) as ended:
             for folder, outcome in ended:
@@ -138,23 +145,35 @@ class Run:
                     self._take(by_folder[folder], folder, outcome)
         return waiting
 
-    def _prepare(self, entry: Entry) -> Path:
+    def _prepare(self, entry: Entry, taken: set[str]) -> Path:
+        """Write the task of the next try, unless it is there.
+
+        A folder whose result was taken, before the structure was to be tried again, or that has
+        other settings, since those for further tries have changed, is left alone.
+        """
         attempt = entry.attempts + 1
-        folder = self.folder / "labels" / f"{entry.id:06d}" / str(attempt)
         table = self.settings.plan().table(self.settings.label, attempt)
-        return prepare_label(folder, entry.atoms, table)
+        for version in count(1):
+            name = f"{entry.id:06d}/{attempt}" + (f"-{version}" if version > 1 else "")
+            folder = self.folder / LABELS / name
+            if name in taken:
+                continue
+            if not tasks.is_prepared(folder) or is_label_of(folder, table):
+                return prepare_label(folder, entry.atoms, table)
+            tasks.stop(folder)
+        raise AssertionError
 
     def _marked(self, by_folder: dict[Path, Entry]) -> Iterator[Path]:
-        with self.store.transaction():
-            for entry in by_folder.values():
-                self.store.update(entry.id, "running")
-        yield from by_folder
+        """Yield the tasks; whoever takes one begins with it."""
+        for folder, entry in by_folder.items():
+            self.store.update(entry.id, "running")
+            yield folder
 
     def _take(self, entry: Entry, folder: Path, outcome: Outcome) -> None:
         """Record how a calculation ended."""
         attempts = entry.attempts + 1
         what: dict[str, Any] = {"seconds": outcome.seconds, "end": outcome.end, "row": entry.id}
-        name = f"{entry.id:06d}/{attempts}"
+        name = str(folder.relative_to(self.folder / LABELS))
         if outcome.end == "done":
             with self.store.transaction():
                 self.store.update(entry.id, "done", label=label_of(folder), attempts=attempts)

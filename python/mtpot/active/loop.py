@@ -22,6 +22,7 @@ from mtpot.active.explorers import (
     prepare_exploration,
 )
 from mtpot.active.select import grade_frame, select_frames
+from mtpot.active.store import digest_of
 from mtpot.active.tasks import discard, stop
 from mtpot.active.training import GRADED, labeled_frames, train_on_labels
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from mtpot.active.driver import Run
     from mtpot.active.explorers import Explorer
     from mtpot.active.settings import LearnSettings
+    from mtpot.active.store import Store
     from mtpot.active.tasks import Outcome
 
 Phase = Literal["label", "train", "explore", "select", "finished"]
@@ -61,7 +63,7 @@ def learn(run: Run) -> None:
     MtpotError
         The run cannot go on: too many failures, or its budget is used up.
     """
-    if run.store.fact("position") is None:
+    if not begun(run):
         begin(run)
     _go_back(run)
     advance(run, _PHASES)
@@ -88,6 +90,7 @@ def begin(run: Run) -> None:
         for frame in known:
             store.add(atoms_from_frame(frame), state="done", origin="data")
         queue_with_copies(run, starts, rng)
+        store.set_fact("starts", [store.number_of(atoms) for atoms in starts])
         store.set_fact("species", list(given or found))
         store.set_fact("position", (0, "label"))
 
@@ -118,19 +121,33 @@ def _go_back(run: Run) -> None:
                 phase = "train"
             elif phase != "train":
                 phase = "explore"
-            _forget_explorations(run, name)
+            _forget_explorations(run, iteration)
             store.set_fact("position", (iteration, phase))
         store.set_fact("changed", [])
 
 
-def _forget_explorations(run: Run, iteration: str) -> None:
-    place = run.folder / "explorations" / iteration
+def _forget_explorations(run: Run, iteration: int) -> None:
+    """Explore in another folder: processes that are still at work elsewhere keep theirs."""
+    place = exploring_folder(run, iteration)
     for folder in place.iterdir() if place.exists() else ():
         stop(folder)
-    shutil.rmtree(place, ignore_errors=True)
+    run.store.set_fact("generation", (iteration, _generation(run, iteration) + 1))
     for name in run.store.events("exploration"):
-        if name.startswith(f"{iteration}/"):
+        if name.startswith(f"{iteration:03d}/"):
             run.store.forget("exploration", name)
+
+
+def exploring_folder(run: Run, iteration: int) -> Path:
+    """Return the folder for the explorations of an iteration, with the settings of now."""
+    generation = _generation(run, iteration)
+    name = f"{iteration:03d}" + (f"-{generation + 1}" if generation else "")
+    return run.folder / "explorations" / name
+
+
+def _generation(run: Run, iteration: int) -> int:
+    """Return how often the explorations of an iteration were begun again."""
+    latest, times = run.store.fact("generation", (iteration, 0))
+    return int(times) if latest == iteration else 0
 
 
 def read_starts(settings: LearnSettings) -> list[Atoms]:
@@ -150,6 +167,23 @@ def read_starts(settings: LearnSettings) -> list[Atoms]:
         bare.calc = None
         starts.append(bare)
     return starts
+
+
+def starts_of(store: Store) -> list[Atoms]:
+    """Return the structures that simulations begin with, as they were when the run began."""
+    return [store.structure(number) for number in store.fact("starts")]
+
+
+def begun(run: Run) -> bool:
+    """Whether the run has begun; tells if files of starting structures are others by now."""
+    if run.store.fact("position") is None:
+        return False
+    paths = find_files(run.settings.start)
+    if all(path.exists() for path in paths):
+        now, then = read_starts(run.settings), starts_of(run.store)
+        if [digest_of(atoms) for atoms in now] != [digest_of(atoms) for atoms in then]:
+            run.tell("start: the files have changed; the run goes on from what it began with")
+    return True
 
 
 def label(run: Run, iteration: int) -> None:
@@ -183,7 +217,7 @@ class _Planned(NamedTuple):
 def _explorations(run: Run, iteration: int) -> Iterator[_Planned]:
     """Prepare every simulation from every starting structure."""
     settings = run.settings
-    starts = read_starts(settings)
+    starts = starts_of(run.store)
     potential = run.folder / "trainings" / f"{iteration:03d}" / GRADED
     index = 0
     for table, explorer in zip(settings.explore, explorers_of(settings), strict=True):
@@ -191,7 +225,7 @@ def _explorations(run: Run, iteration: int) -> Iterator[_Planned]:
             for number, start in enumerate(_starts_of(explorer, starts)):
                 name = variant_name if len(starts) == 1 else f"{variant_name}-{number}"
                 name = f"{index:02d}-{name}"
-                folder = run.folder / "explorations" / f"{iteration:03d}" / name
+                folder = exploring_folder(run, iteration) / name
                 seeds = np.random.SeedSequence([settings.seed, iteration, index])
                 index += 1
                 yield _Planned(
@@ -222,7 +256,8 @@ def watch_of(settings: LearnSettings, explorer: Explorer) -> Watch:
 
 def _explore(run: Run, iteration: int) -> None:
     planned = {each.folder: each for each in _explorations(run, iteration)}
-    with closing(run.tasks(planned)) as ended:
+    timeout = run.settings.exploration_timeout or None
+    with closing(run.tasks(planned, timeout)) as ended:
         for folder, outcome in ended:
             _take_exploration(run, f"{iteration:03d}/{planned[folder].name}", folder, outcome)
     run.store.set_fact("position", (iteration, "select"))
@@ -355,8 +390,7 @@ def _affordable(run: Run, potential: MTP, candidate: _Candidate) -> list[_Candid
 
 def _candidates(run: Run, iteration: int) -> Iterator[_Candidate]:
     """Yield what the simulations of an iteration have collected."""
-    place = run.folder / "explorations" / f"{iteration:03d}"
-    for folder in sorted(place.iterdir()):
+    for folder in sorted(exploring_folder(run, iteration).iterdir()):
         for atoms in candidates_of(folder):
             yield _Candidate(atoms, folder.name, float(atoms.info["grade"]))
 

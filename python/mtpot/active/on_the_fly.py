@@ -12,8 +12,10 @@ that was killed goes on from the state kept last, along the same trajectory.
 
 from __future__ import annotations
 
+import json
 import math
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from mtpot.active.explorers.common import thinned
 from mtpot.active.explorers.dynamics import heated
 from mtpot.active.explorers.kept import restore, state_of
 from mtpot.active.explorers.md import MolecularDynamics
-from mtpot.active.loop import Position, begin, read_starts
+from mtpot.active.loop import Position, begin, begun, read_starts, starts_of
 from mtpot.active.select import extend_selection
 from mtpot.active.training import GRADED, GROWTH, begun_anew, keep, labeled_frames, train_on_labels
 from mtpot.calculator import MTPCalculator
@@ -35,6 +37,8 @@ from mtpot.train.growing import GrowingFit
 from mtpot.train.solvers import SOLVERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mtpot.active.driver import Run
     from mtpot.active.settings import LearnSettings
     from mtpot.data.frame import Frame
@@ -47,6 +51,8 @@ BLOCK = 100
 """Looks at the grade from one kept state to the next."""
 _RECORDED = 20
 """Of these looks."""
+_MAY_CHANGE = ("time", "every", "snapshots")
+"""Keys of [[explore]] that may be others when a run goes on."""
 
 
 def learn(run: Run) -> None:
@@ -61,7 +67,7 @@ def learn(run: Run) -> None:
         is used up.
     """
     simulation = simulation_of(run.settings)
-    if run.store.fact("position") is None:
+    if not begun(run):
         begin(run)
     _OnTheFly(run, simulation).go_on()
 
@@ -214,6 +220,10 @@ class _OnTheFly:
         _Stretch(self._run, self._simulation, self._potential(last), iteration).run()
 
 
+_Place = tuple[int, dict[str, Any]]
+"""Step and state of the simulation."""
+
+
 class _Stretch:
     """The simulation from the state kept last to the next label, or to its end."""
 
@@ -226,13 +236,15 @@ class _Stretch:
         ((_, self._variant),) = simulation.variants()
         self._looks: list[tuple[float, float, float]] = []  # time in ps, grade, temperature in K
         seed = int(np.random.SeedSequence([self._settings.seed, 0, 0]).generate_state(1)[0])
-        (start,) = read_starts(self._settings)
+        (start,) = starts_of(self._store)
         self._atoms = heated(start, simulation, self._variant["temperature"], seed)
         self._atoms.calc = MTPCalculator(potential, threads=self._settings.threads or None)
         self._dynamics = simulation.dynamics(self._atoms, self._variant, seed)
         self._step = 0
+        self._sound: _Place | None = None  # where the grade was last in bounds
         kept = self._store.fact(SIMULATION)
         if kept is not None:
+            _check_same(kept["table"], simulation)
             self._step = kept["step"]
             restore(self._dynamics, kept["state"])
 
@@ -252,6 +264,8 @@ class _Stretch:
         self._looks.append((self._time, grade, float(self._atoms.get_temperature())))
         if not grade <= self._settings.select_threshold and self._ask(grade):
             return True
+        if grade <= self._settings.break_threshold:
+            self._sound = self._step, state_of(self._dynamics)
         if self._step < self._simulation.steps:
             return False
         self._keep()
@@ -261,7 +275,11 @@ class _Stretch:
         return True
 
     def _ask(self, grade: float) -> bool:
-        """Queue the structure; False if it has been tried before, and was set aside."""
+        """Queue the structure; False if it has been tried before, and was set aside.
+
+        Above the upper threshold the steps that led to it are not to be trusted: the simulation
+        goes on from where it was before them.
+        """
         most = self._settings.max_labels
         if self._store.calculated()[0] >= most:
             raise MtpotError(
@@ -276,7 +294,9 @@ class _Stretch:
             )
             if number is None:
                 return False
-            self._keep(labeled=True)
+            self._keep(
+                self._sound if grade > self._settings.break_threshold else None, labeled=True
+            )
             self._store.set_fact("position", (iteration, "label"))
         self._run.tell(f"{self._time:g} ps: grade {grade:.3g}, structure {number} needs a label")
         return True
@@ -286,16 +306,20 @@ class _Stretch:
         """In ps."""
         return 1e-3 * self._simulation.timestep * self._step
 
-    def _keep(self, labeled: bool = False) -> None:
-        """Keep the state, and record what has been seen since the last."""
-        state = state_of(self._dynamics)
+    def _keep(self, place: _Place | None = None, labeled: bool = False) -> None:
+        """Keep the state, or an earlier one, and record what has been seen since the last."""
+        step, state = place or (self._step, state_of(self._dynamics))
         seen: dict[str, Any] = {"looks": thinned(self._looks, _RECORDED)}
         if not labeled:
             seen |= {name: state[name] for name in ("positions", "cell")}
+        kept = {
+            "step": step,
+            "time": 1e-3 * self._simulation.timestep * step,
+            "state": state,
+            "table": _what_it_is(self._simulation),
+        }
         with self._store.transaction():
-            self._store.set_fact(
-                SIMULATION, {"step": self._step, "time": self._time, "state": state}
-            )
+            self._store.set_fact(SIMULATION, kept)
             self._store.record("md", f"{self._iteration:03d}/{self._step:09d}", seen)
         self._looks.clear()
 
@@ -315,3 +339,22 @@ class _Stretch:
                 ]
                 images.append(image)
         write(self._run.folder / TRAJECTORY, images, format="extxyz")
+
+
+def _what_it_is(simulation: MolecularDynamics) -> dict[str, Any]:
+    """Return the keys that cannot change while it is under way."""
+    keys = {key: value for key, value in asdict(simulation).items() if key not in _MAY_CHANGE}
+    if simulation.final_temperature is not None:
+        keys["time"] = simulation.time  # of which the heating rate is made
+    return dict(json.loads(json.dumps(keys)))
+
+
+def _check_same(before: Mapping[str, Any], simulation: MolecularDynamics) -> None:
+    now = _what_it_is(simulation)
+    for key in sorted({*before, *now}):
+        old, new = before.get(key), now.get(key)
+        if old != new:
+            raise InputError(
+                f"[[explore]] {key.replace('_', '-')} was {old} when the simulation began, and is "
+                f"{new} now: give what it was, or another --output"
+            )

@@ -72,13 +72,19 @@ class Plan:
         return 1 + max(1, len(self.fallback))
 
     def table(self, label: Mapping[str, Any], attempt: int) -> dict[str, Any]:
-        """Return the table [label] for a try, counted from 1."""
-        table = {key: value for key, value in label.items() if key != "fallback"}
-        return (
-            _merged(table, self.fallback[attempt - 2]) if attempt > 1 and self.fallback else table
-        )
+        """Return what a labeler has to know for a try, counted from 1: the table without a plan.
+
+        The number of the try stands in it from the second.
+        """
+        table = {key: value for key, value in underscored(label).items() if key not in PLAN_KEYS}
+        if attempt == 1:
+            return table
+        changes = underscored(self.fallback[attempt - 2]) if self.fallback else {}
+        return _merged(table, changes) | {ATTEMPT: attempt}
 
 
+ATTEMPT = "attempt"
+"""Key of the number of a try."""
 PLAN_KEYS = tuple(Plan.__dataclass_fields__)
 
 
@@ -90,9 +96,13 @@ def plan_of(table: Mapping[str, Any]) -> Plan:
     InputError
         A value is of the wrong kind; names the key.
     """
-    keys = {key.replace("-", "_"): value for key, value in table.items()}
-    known = {key: value for key, value in keys.items() if key in PLAN_KEYS}
+    known = {key: value for key, value in underscored(table).items() if key in PLAN_KEYS}
     return Plan(**parse_values(Plan, known, lambda key: f"[label] {key.replace('_', '-')}"))
+
+
+def underscored(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table of the settings with the names of its keys as Python has them."""
+    return {key.replace("-", "_"): value for key, value in table.items()}
 
 
 def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

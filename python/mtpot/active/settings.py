@@ -135,6 +135,15 @@ class LearnSettings:
             "work", "threads of training; of a worker, its share of them; 0: all", integer(0)
         ),
     )
+    exploration_timeout: float = field(
+        default=0.0,
+        metadata=about(
+            "work",
+            "seconds after which an exploration is ended; what it has found until then counts; "
+            "0: never",
+            number(0.0),
+        ),
+    )
     label: Table = field(default_factory=dict, metadata=about("label", "", dict))
     train: Table = field(default_factory=dict, metadata=about("train", "", dict))
     hull: Table = field(default_factory=dict, metadata=about("hull", "", dict))

@@ -140,6 +140,13 @@ class Store:
         with self.transaction():
             return int(self._database.get(digest=digest_of(atoms)).id)
 
+    def structure(self, number: int) -> Atoms:
+        """Return a structure by its number, without its label."""
+        with self.transaction():
+            atoms: Atoms = self._database.get(id=number).toatoms()
+        atoms.calc = None
+        return atoms
+
     def update(
         self,
         number: int,

@@ -4,33 +4,44 @@ A task is a folder with `task.json` (what to do) and structures. `run` starts a 
 waits, and returns what `result.json` says, which the process writes last. So a task can be given to
 any executor as the name of its folder; one that is given twice, or again after a crash of whoever
 waited for it, is done once: the process locks the folder, and a result that is there is taken.
+
+The process and its programs write below `work`, which is new for every start. Their environment
+names the task, by which they are found and ended, whoever has started them and is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import psutil
+
+from mtpot.active.lock import take_lock
 from mtpot.files import make_folder, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TASK, RESULT, LOG, LOCK = "task.json", "result.json", "log.txt", "lock"
+WORK = "work"
+"""Folder in that of a task for what its process and its programs write."""
+_MARK = "MTPOT_TASK"
+"""Variable of the environment that holds the task's folder."""
 _TAIL = 2000
 """Characters of a log that a message shows."""
 _GRACE = 1.0
 """Seconds between asking a process to end and ending it."""
+_PATIENCE = 10.0
+"""Seconds in which what was ended has let go of its lock, if it ran on this machine."""
 
 End = Literal["done", "failed", "waiting", "crashed", "hung"]
 
@@ -71,6 +82,20 @@ def content_of(folder: Path) -> dict[str, Any]:
     return content
 
 
+def begin_work(folder: Path) -> Path:
+    """Return an empty folder below that of the task for what its process and its programs write.
+
+    What an earlier process has left is moved away; programs of it that run elsewhere go on writing
+    there.
+    """
+    work = folder / WORK
+    if work.exists() and any(work.iterdir()):
+        places = (folder / f"{WORK}-lost-{number}" for number in count(1))
+        work.rename(next(place for place in places if not place.exists()))
+    work.mkdir(exist_ok=True)
+    return work
+
+
 def finish(folder: Path, outcome: Outcome) -> None:
     """Write the result of a task: the last that its process does."""
     write_atomic(folder / RESULT, json.dumps(asdict(outcome)), overwrite=True)
@@ -93,30 +118,32 @@ def run(folder: str, timeout: float | None = None, threads: int = 0) -> Outcome:
     threads
         For OpenMP in the process, unless the environment says otherwise; 0: all.
     """
-    place = Path(folder)
+    place = Path(folder).absolute()
     with _locked(place / LOCK, timeout) as lock:
+        if lock is None:
+            return Outcome("hung", f"a process on another machine has not let go of {place}")
         done = _result(place)
         if done is not None and done.end != "waiting":
             return done
         (place / RESULT).unlink(missing_ok=True)
+        stop(place)  # programs of a process that was killed together with whoever waited for it
         started = time.time()
-        with (place / LOG).open("ab") as log:
+        with (place / LOG).open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, with a folder of ours
-                [sys.executable, "-m", "mtpot.active.worker", folder],
+                [sys.executable, "-m", "mtpot.active.worker", str(place)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(threads),
+                env=_environment(threads) | {_MARK: str(place)},
                 start_new_session=True,
                 pass_fds=[lock],  # held as long as the process lives, whatever becomes of this one
             )
-        os.pwrite(lock, f"{process.pid} {socket.gethostname()}".encode(), 0)
         try:
             code: int | None = process.wait(timeout)
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            _end(process.pid)  # also the programs that a process leaves behind when it crashes
+            stop(place)  # also the programs that a process leaves behind when it crashes
             process.wait()
     seconds = time.time() - started
     done = _result(place)
@@ -128,16 +155,38 @@ def run(folder: str, timeout: float | None = None, threads: int = 0) -> Outcome:
 
 
 def stop(folder: Path) -> None:
-    """End the process of a task on this machine, with all that it has started."""
-    try:
-        with (folder / LOCK).open("r+b") as file:
-            if _is_free(file.fileno()):
-                return
-            number, _, host = file.read().decode().partition(" ")
-    except OSError:
-        return
-    if number and host == socket.gethostname():
-        _end(int(number))
+    """End the processes of a task that run on this machine, and all that they have started.
+
+    They are asked first: `mpirun` can end what it has started elsewhere only then.
+    """
+    asked = time.time()
+    for process in _processes_of(folder):
+        _signal(process, signal.SIGTERM)
+    while left := _processes_of(folder):
+        waited = time.time() - asked
+        if waited > _PATIENCE:  # the system itself cannot end it
+            return
+        if waited > _GRACE:
+            for process in left:
+                _signal(process, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _processes_of(folder: Path) -> list[psutil.Process]:
+    """Return the processes of a task that run on this machine."""
+    name = str(folder.absolute())
+    found = psutil.process_iter(["environ", "status"])
+    return [
+        process
+        for process in found
+        if (process.info["environ"] or {}).get(_MARK) == name
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.Error):
+        process.send_signal(number)
 
 
 def last_words(folder: Path) -> str:
@@ -149,28 +198,24 @@ def last_words(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, timeout: float | None) -> Iterator[int]:
-    """Hold the lock of a task; what still holds it after `timeout` is ended."""
+def _locked(path: Path, timeout: float | None) -> Iterator[int | None]:
+    """Hold the lock of a task; what still holds it after `timeout` is ended.
+
+    None if that is of no use: it runs on another machine.
+    """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    deadline = time.time() + (timeout or float("inf"))
+    begun = time.time()
     try:
-        while not _is_free(file):
-            if time.time() > deadline:
+        while not (taken := take_lock(file, path)):
+            waited = time.time() - begun - (timeout or float("inf"))
+            if waited > _PATIENCE:
+                break
+            if waited > 0.0:
                 stop(path.parent)
             time.sleep(0.2)
-        os.ftruncate(file, 0)  # who held it before is nobody to end
-        yield file
+        yield file if taken else None
     finally:
         os.close(file)
-
-
-def _is_free(file: int) -> bool:
-    """Take the lock, if nobody has it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _result(folder: Path) -> Outcome | None:
@@ -185,17 +230,6 @@ def _environment(threads: int) -> dict[str, str]:
     count = str(threads or os.cpu_count() or 1)
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return dict.fromkeys(names, count) | dict(os.environ)
-
-
-def _end(process: int) -> None:
-    """End a process, which leads a session, and the programs it has started.
-
-    `mpirun` can end what it has started elsewhere only if it is asked first.
-    """
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process, signal.SIGTERM)
-        time.sleep(_GRACE)
-        os.killpg(process, signal.SIGKILL)
 
 
 def _ending(code: int) -> str:

@@ -14,7 +14,7 @@ from ase.io import iread, write
 
 from mtpot.active.explorers import lammps, md, neb, pool, random_search, relax
 from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Watch
-from mtpot.active.tasks import Outcome, is_prepared, prepare
+from mtpot.active.tasks import WORK, Outcome, begin_work, is_prepared, prepare
 from mtpot.errors import InputError
 from mtpot.train.option import options_in, parse_values, spelled
 
@@ -114,19 +114,18 @@ def prepare_exploration(  # noqa: PLR0913 - a task has as many parts
 
 def explore_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
     """Explore as a task says; runs in a process of its own."""
-    (folder / CANDIDATES).unlink(missing_ok=True)  # of an attempt that was killed
     found = explorer_of(content["explore"]).explore(
         next(iread(folder / START, format="extxyz")),
         Path(content["potential"]),
         Watch(**content["watch"]),
         content["variant"],
         content["seed"],
-        folder,
+        begin_work(folder),
     )
     return Outcome("done", found=asdict(found))
 
 
 def candidates_of(folder: Path) -> list[Atoms]:
     """Structures that an exploration has collected."""
-    path = folder / CANDIDATES
+    path = folder / WORK / CANDIDATES
     return list(iread(path, format="extxyz")) if path.exists() else []

@@ -14,6 +14,7 @@ from ase.io.extxyz import XYZError
 from mtpot.active.explorers import Watch, explorers_of, prepare_exploration
 from mtpot.active.explorers.relax import RELAXED
 from mtpot.active.hull.candidates import Candidate, read_candidates, write_candidates
+from mtpot.active.tasks import WORK
 from mtpot.active.training import GRADED
 from mtpot.errors import MtpotError
 from mtpot.files import make_folder, replacing
@@ -189,7 +190,7 @@ def _prepared(run: Run, iteration: int, name: str, batch: Sequence[Candidate]) -
 
 def _read_ends(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield what a batch has left; the last structure may be cut off, if its process was ended."""
-    path = folder / RELAXED
+    path = folder / WORK / RELAXED
     if not path.exists():
         return
     images = iread(path, format="extxyz")

@@ -9,16 +9,17 @@ program first. Nothing else makes a label.
 from __future__ import annotations
 
 import difflib
+import json
 from typing import TYPE_CHECKING, Any
 
 from ase import Atoms
 from ase.io import read, write
 
 from mtpot.active.labelers import ase_calculator, exchange, function
-from mtpot.active.labelers.common import Labeler, LabelError, Waiting
+from mtpot.active.labelers.common import LABELED, STRUCTURE, Labeler, LabelError, Waiting
 from mtpot.active.labelers.sound import sound_label
-from mtpot.active.plan import PLAN_KEYS
-from mtpot.active.tasks import Outcome, is_prepared, prepare
+from mtpot.active.plan import ATTEMPT, PLAN_KEYS, underscored
+from mtpot.active.tasks import Outcome, begin_work, content_of, is_prepared, prepare
 from mtpot.errors import InputError, MtpotError
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ __all__ = [
     "LabelError",
     "Labeler",
     "Waiting",
+    "is_label_of",
     "label_in",
+    "label_of",
     "labeler_of",
     "prepare_label",
 ]
@@ -40,8 +43,6 @@ LABELERS: dict[str, Callable[[Mapping[str, Any]], Labeler]] = {
     "calculator": ase_calculator.AseLabeler,
     "function": function.FunctionLabeler,
 }
-
-STRUCTURE, LABELED = "structure.extxyz", "label.extxyz"
 
 
 def labeler_of(table: Mapping[str, Any]) -> Labeler:
@@ -55,20 +56,13 @@ def labeler_of(table: Mapping[str, Any]) -> Labeler:
     table = underscored(table)
     for key, make in LABELERS.items():
         if key in table:
-            known = ("calculator", "profile", "settings", key, "max_force", *PLAN_KEYS)
-            if key == "function":
-                known = (key, "max_force", *PLAN_KEYS)
-            _refuse_unknown(table, known)
+            known = ("calculator", "profile", "settings", key) if key != "function" else (key,)
+            _refuse_unknown(table, (*known, "max_force", ATTEMPT, *PLAN_KEYS))
             return make(table)
     _refuse_unknown(table, (*LABELERS, "profile", "settings", "max_force", *PLAN_KEYS))
     raise InputError(
         f"[label] names none of {', '.join(sorted(LABELERS))}: mlp learn --template shows them"
     )
-
-
-def underscored(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table of the settings with the names of its keys as Python has them."""
-    return {key.replace("-", "_"): value for key, value in table.items()}
 
 
 def _refuse_unknown(table: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -90,12 +84,17 @@ def prepare_label(folder: Path, atoms: Atoms, table: Mapping[str, Any]) -> Path:
     return prepare(folder, "label", {"label": dict(table)})
 
 
+def is_label_of(folder: Path, table: Mapping[str, Any]) -> bool:
+    """Whether a task that was prepared has this table."""
+    return bool(content_of(folder)["label"] == json.loads(json.dumps(dict(table))))
+
+
 def label_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
     """Label the structure of a task; runs in a process of its own."""
     atoms = _one(folder / STRUCTURE)
     try:
         table = underscored(content["label"])
-        labeled = labeler_of(table).label(atoms, folder)
+        labeled = labeler_of(table).label(atoms, begin_work(folder))
         sound_label(atoms, labeled, table)
     except Waiting as reason:
         return Outcome("waiting", str(reason))

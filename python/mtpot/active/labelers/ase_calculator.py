@@ -132,12 +132,8 @@ class AseLabeler:
     def _check_words(self, folder: Path) -> None:
         """Refuse what a program that runs in this process has only printed a warning of."""
         sys.stdout.flush()
-        words = _ADMISSIONS.get(self.name.lower())
-        if (
-            words
-            and (folder / LOG).exists()
-            and words in (folder / LOG).read_text(errors="replace")
-        ):
+        words, log = _ADMISSIONS.get(self.name.lower()), folder.parent / LOG
+        if words and log.exists() and words in log.read_text(errors="replace"):
             raise LabelError(f"{self.name} printed {words!r}")
 
     def _made_profile(self) -> Any:

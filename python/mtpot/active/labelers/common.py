@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
+STRUCTURE, LABELED = "structure.extxyz", "label.extxyz"
+"""Files of a structure that is to be labeled, and of the same with its label."""
+
+
 class LabelError(Exception):
     """A calculation that gave no label: it did not converge, crashed, or gave what cannot be."""
 
@@ -34,6 +38,8 @@ class Labeler(Protocol):
 
     def label(self, atoms: Atoms, folder: Path) -> Atoms:
         """Return the structure with energy, forces and, where it is defined, stress.
+
+        Whatever is written goes to the folder, which is empty.
 
         Raises
         ------

@@ -5,7 +5,8 @@ exchange = "jobs"                # a folder; each structure gets one below it
 calculator = "espresso"          # writes the inputs; without it there is structure.extxyz alone
 settings = { ... }
 
-In each folder there appears an output of the program, or label.extxyz with energy and forces.
+In each folder there appears an output of the program, or label.extxyz with energy and forces; or a
+file `failed`, with a reason if there is one, where there will be none.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from ase.calculators.calculator import FileIOCalculator
 from ase.io import iread, write
 
 from mtpot.active.labelers.ase_calculator import AseLabeler, outputs_in
-from mtpot.active.labelers.common import LabelError, Waiting, with_label
+from mtpot.active.labelers.common import LABELED, STRUCTURE, LabelError, Waiting, with_label
 from mtpot.active.labelers.matching import order_in
+from mtpot.active.plan import ATTEMPT
 from mtpot.active.store import digest_of
 from mtpot.data.atoms import is_unconverged
 from mtpot.errors import InputError
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-STRUCTURE, LABELED = "structure.extxyz", "label.extxyz"
+FAILED = "failed"
+"""File by which who runs the calculations says that one will give no results."""
+_DEPTH = 3
+"""Of the folder of a calculation, RUN/labels/000012/1/work, in that of its run."""
 _TAIL = 1 << 16
 _LAST_WORDS = (
     b"JOB DONE",  # Quantum ESPRESSO
@@ -48,7 +53,10 @@ class ExchangeLabeler:
     def __init__(self, table: Mapping[str, Any]) -> None:
         self._place = Path(table["exchange"])
         self._writer = AseLabeler(table) if "calculator" in table else None
-        self._settings = json.dumps(table.get("settings", {}), sort_keys=True)
+        # Whoever asks for the same in the same way, in this run or another, finds it there.
+        asked = {key: value for key, value in table.items() if key not in ("exchange", "max_force")}
+        self._asked = json.dumps(asked, sort_keys=True)
+        self._attempt = int(table.get(ATTEMPT, 1))
 
     def check(self) -> None:
         """Refuse a place that is no folder, and a calculator that writes no inputs."""
@@ -59,23 +67,31 @@ class ExchangeLabeler:
                 f"[label] calculator {self._writer.name} has no input files: leave it out"
             )
 
-    def label(self, atoms: Atoms, folder: Path) -> Atoms:  # noqa: ARG002 - the labelers' signature
+    def label(self, atoms: Atoms, folder: Path) -> Atoms:
         """Collect the results of a structure; write its inputs if that has not been done."""
-        job = self._place.absolute() / self._name_of(atoms)
+        job = self._place.absolute() / self._name_of(atoms, folder)
         if not (job / STRUCTURE).exists():
             self._write(atoms, job)
         found = _collected(job)
+        if found is None and (job / FAILED).exists():
+            reason = (job / FAILED).read_text(errors="replace").strip()
+            raise LabelError(f"{job}: {reason or 'it failed'}")
         if found is None:
             raise Waiting(str(job))
         if is_unconverged(found.info):
             raise LabelError(f"{job}: the electrons did not converge")
         return with_label(atoms, _results(found, atoms, job))
 
-    def _name_of(self, atoms: Atoms) -> str:
-        """Return a name for the structure with the settings of this try."""
-        settings = hashlib.sha256(self._settings.encode()).hexdigest()
-        digest = hashlib.sha256(f"{digest_of(atoms)} {settings}".encode()).hexdigest()[:12]
-        return f"{atoms.get_chemical_formula()}-{digest}"
+    def _name_of(self, atoms: Atoms, folder: Path) -> str:
+        """Return a name for the structure with all that it is calculated by.
+
+        Without a calculator that is not known: each run has its own.
+        """
+        whose = "" if self._writer else str(folder.absolute().parents[_DEPTH])
+        text = f"{digest_of(atoms)} {self._asked} {whose}"
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        again = f"-{self._attempt}" if self._attempt > 1 else ""
+        return f"{atoms.get_chemical_formula()}-{digest}{again}"
 
     def _write(self, atoms: Atoms, job: Path) -> None:
         job.mkdir(parents=True, exist_ok=True)
