@@ -46,7 +46,7 @@ CREATE INDEX mtpot_numbers_of ON number_key_values (id);
 CREATE INDEX mtpot_keys_of ON keys (id);
 CREATE INDEX mtpot_species_of ON species (id);
 """
-"""The last five keep ASE from reading whole tables: to find a value, and to replace those of a row."""
+"""The indexes spare ASE whole tables when it looks for a value, or replaces those of a row."""
 
 
 @dataclass(frozen=True, slots=True)
