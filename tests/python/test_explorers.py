@@ -300,3 +300,25 @@ def test_candidates_of_a_slab_keep_its_vacuum_and_moments() -> None:
     np.testing.assert_allclose(image.cell[2], [0.0, 0.0, start.cell[2, 2] + 0.5], atol=1e-12)
     np.testing.assert_array_equal(image.get_initial_magnetic_moments(), np.arange(16.0))
     np.testing.assert_array_equal(image.cell[:2], start.cell[:2])
+
+
+@pytest.mark.parametrize("lost", ["newline", "number", "column", "atom", "comment", "count"])
+def test_a_structure_that_was_being_written_is_left_out(lost: str, tmp_path: Path) -> None:
+    (tmp_path / WORK).mkdir()
+    path = tmp_path / WORK / CANDIDATES
+    atoms = bulk("Cu", cubic=True)
+    atoms.info["grade"] = 3.5
+    write(path, [atoms, atoms], format="extxyz")
+    content = path.read_bytes()
+    half = content[: len(content) // 2]
+    lines = half.splitlines(keepends=True)
+    torn = {
+        "newline": half[:-1],
+        "number": half[:-3],
+        "column": half[: -len(lines[-1].split()[-1]) - 2],
+        "atom": b"".join(lines[:-1]),
+        "comment": b"".join(lines[:1]) + lines[1][:20],
+        "count": lines[0][:1],
+    }
+    path.write_bytes(half + torn[lost])
+    assert len(list(candidates_of(tmp_path))) == 1
