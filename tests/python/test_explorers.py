@@ -304,8 +304,7 @@ def test_candidates_of_a_slab_keep_its_vacuum_and_moments() -> None:
 
 @pytest.mark.parametrize("lost", ["newline", "number", "column", "atom", "comment", "count"])
 def test_a_structure_that_was_being_written_is_left_out(lost: str, tmp_path: Path) -> None:
-    (tmp_path / WORK).mkdir()
-    path = tmp_path / WORK / CANDIDATES
+    path = tmp_path / CANDIDATES
     atoms = bulk("Cu", cubic=True)
     atoms.info["grade"] = 3.5
     write(path, [atoms, atoms], format="extxyz")

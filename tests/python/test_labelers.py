@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import outputs
 import pytest
-from ase import Atoms
+from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
@@ -666,3 +666,119 @@ def test_a_turned_molecule_is_another_structure(
     atoms = Atoms("Cu4", [[0, 0, 0], [2.3, 0.1, 0], [0, 2.5, 0.2], [0.3, 0.2, 2.4]])
     with pytest.raises(LabelError, match="another structure"):
         labeler_of({"function": "sorts.py:turned"}).label(atoms, tmp_path)
+
+
+def test_jobs_of_other_pseudopotentials_or_tries_are_others(place: Path) -> None:
+    atoms = silicon()
+    table = record(place, "espresso", atoms) | {"exchange": "jobs"}
+    settings = table["settings"]
+    variants = [
+        table,
+        table | {"settings": settings | {"pseudopotentials": {"Si": "other.UPF"}}},
+        table | {"attempt": 2},
+        table | {"attempt": 3},
+    ]
+    jobs = {job_of(label(atoms, each, Path(f"labels/{k}"))) for k, each in enumerate(variants)}
+    assert len(jobs) == len(variants)
+
+
+def test_runs_share_jobs_only_if_it_is_known_how_they_are_calculated(place: Path) -> None:
+    atoms = silicon()
+    known = record(place, "espresso", atoms) | {"exchange": "jobs"}
+    for table, count in ((known, 1), ({"exchange": "jobs"}, 2)):
+        folders = [Path(run, "labels/000001/1") for run in ("lda", "pbe")]
+        assert len({job_of(label(atoms, table, folder)) for folder in folders}) == count
+        for folder in folders:
+            (folder / tasks.TASK).unlink()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [("out of memory", "out of memory"), ("", "failed")]
+)
+def test_a_job_that_failed_is_not_waited_for(content: str, reason: str) -> None:
+    job = job_of(label(silicon(), {"exchange": "jobs"}))
+    (job / "failed").write_text(content)
+    outcome = label(silicon(), {"exchange": "jobs"})
+    assert outcome.end == "failed"
+    assert str(job) in outcome.reason
+    assert reason in outcome.reason
+
+
+# --- orbital-free DFT, for real ---
+
+DFTPY = {
+    "calculator": "dftpy",
+    "settings": {
+        "config": {
+            "GRID": {"spacing": 0.3},
+            "KEDF": {"kedf": "WT"},
+            "PP": {"Al": "al.recpot"},
+            "OPT": {"econv": 1e-7},
+        }
+    },
+}
+
+
+def write_empty_core(path: Path, charge: int = 3, radius: float = 1.115) -> None:
+    """Write the local pseudopotential of an empty core (Ashcroft 1966), cut off smoothly."""
+    count, largest = 3000, 60.0  # 1/angstrom
+    wave = np.linspace(0.0, largest, count) * units.Bohr
+    values = np.full(count, 2.0 * np.pi * charge * radius**2)
+    values[1:] = -4.0 * np.pi * charge / wave[1:] ** 2 * np.cos(radius * wave[1:])
+    values *= np.exp(-((wave / 8.0) ** 6)) * units.Hartree * units.Bohr**3
+    rows = "\n".join(" ".join(f"{each:.15e}" for each in row) for row in values.reshape(-1, 3))
+    path.write_text(f"START COMMENT\nempty core\nEND COMMENT\n3 5\n{largest}\n{rows}\n1000\n")
+
+
+def aluminum() -> Atoms:
+    atoms = bulk("Al", cubic=True)
+    atoms.rattle(0.1, seed=0)
+    return atoms
+
+
+def test_forces_and_stresses_of_dftpy_are_derivatives_of_its_energies(place: Path) -> None:
+    pytest.importorskip("dftpy")
+    write_empty_core(place / "al.recpot")
+    labeler_of(DFTPY).check()
+    energies = []
+    for step in (-0.01, 0.01):
+        atoms = aluminum()
+        atoms.positions[1, 2] += step
+        folder = Path(f"labels/{step}")
+        assert label(atoms, DFTPY, folder).end == "done"
+        energies.append(results_of(folder)["energy"])
+    assert label(aluminum(), DFTPY).end == "done"
+    results = results_of()
+    assert results["forces"][1, 2] == pytest.approx(-np.diff(energies)[0] / 0.02, rel=0.02)
+    assert results["stress"].shape == (6,)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"GIRD": {"spacing": 0.3}}, "did you mean GRID"),
+        ({"GRID": {"spaceing": 0.3}}, "did you mean spacing"),
+        ({"PP": {"Al": "none.recpot"}}, "none.recpot: no such file"),
+        ({"GRID": {"spacing": "wide"}}, "wide"),
+    ],
+    ids=["section", "key", "file", "value"],
+)
+def test_settings_of_dftpy_that_it_would_pass_over_are_refused(
+    change: dict[str, Any], words: str, place: Path
+) -> None:
+    pytest.importorskip("dftpy")
+    write_empty_core(place / "al.recpot")
+    settings = {"config": DFTPY["settings"]["config"] | change}
+    with pytest.raises(InputError, match=words):
+        labeler_of(DFTPY | {"settings": settings}).check()
+
+
+def test_dftpy_that_does_not_converge_gives_no_label(place: Path) -> None:
+    """In a process of its own, whose log has its words."""
+    pytest.importorskip("dftpy")
+    write_empty_core(place / "al.recpot")
+    config = DFTPY["settings"]["config"] | {"OPT": {"maxiter": 3}}
+    folder = prepare_label(Path("labels/1"), aluminum(), DFTPY | {"settings": {"config": config}})
+    outcome = tasks.run(str(folder), None, 1)
+    assert outcome.end == "failed"
+    assert "not converged" in outcome.reason

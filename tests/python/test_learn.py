@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,16 @@ def test_a_finished_run_goes_on_when_it_is_asked_for_more(finished: Path, tmp_pa
         before[name]["picoseconds"] for name in earlier
     ]
     assert after[last]["picoseconds"] == pytest.approx(0.06)
+
+
+def test_an_exploration_that_takes_too_long_is_ended(finished: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path, SETTINGS.replace("time = 0.05", "time = 5000.0"))
+    shutil.copytree(finished / "run", folder / "run")
+    code, words = learn(folder, "--resume", "--exploration-timeout", "5")
+    assert code == 1
+    assert "failed" in words
+    assert "no result after 5 s" in words
+    assert not workers_of(folder)
 
 
 # --- kill -9 ---
@@ -371,6 +382,7 @@ class Here(Executor):
 
 
 FUNCTIONS = """
+from dataclasses import replace
 from pathlib import Path
 from ase.calculators.emt import EMT
 
@@ -444,6 +456,32 @@ def test_a_larger_share_of_failures_may_be_allowed(place: Path) -> None:
     run = run_of(place, {"function": "labels.py:fails", "max-failures": 1.0}, 6)
     run.label_all()
     assert run.store.counts()["set-aside"] == 6
+
+
+def test_further_tries_take_the_settings_of_now(place: Path) -> None:
+    """Their tasks were written before the run was stopped and the settings were changed."""
+    fallback = [{"function": "labels.py:fails"}]
+    run = run_of(place, {"function": "labels.py:wide", "fallback": fallback}, 8)
+    entry = replace(run.store.entries()[-1], attempts=1)
+    old = run._prepare(entry, set())
+    label = {"function": "labels.py:wide", "fallback": [{"function": "labels.py:label"}]}
+    changed = replace(run, settings=replace(run.settings, label=label))
+    changed.label_all()
+    assert run.store.counts()["done"] == 8
+    names = [name for name in run.store.events("label") if name.startswith(f"{entry.id:06d}")]
+    assert names == [f"{entry.id:06d}/1", f"{entry.id:06d}/2-2"]
+    assert tasks.content_of(old)["label"]["function"] == "labels.py:fails"
+
+
+def test_what_is_tried_again_has_folders_of_its_own(place: Path) -> None:
+    run = run_of(place, {"function": "labels.py:wide", "max-failures": 1.0}, 7)
+    run.label_all()
+    (aside,) = run.store.entries("set-aside")
+    (place / "labels.py").write_text(FUNCTIONS.replace("> 4.0", "> 9.0"))
+    run.store.update(aside.id, "queued", attempts=0)
+    run.label_all()
+    assert run.store.counts()["done"] == 7
+    assert (place / f"run/labels/{aside.id:06d}/1-2/label.extxyz").exists()
 
 
 def test_a_grade_that_is_no_number_does_not_end_the_learning(place: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import Executor, Future
 from contextlib import chdir, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +48,7 @@ from mtpot.train.loss import labeled_frames as with_weights
 from mtpot.train.settings import Settings
 from mtpot.train.trainer import train
 
-THRESHOLD = 3.0
+THRESHOLD, BREAK = 3.0, 10.0
 RIDGE = 1e-7  # the normal equations square a condition number, and QR does not
 
 
@@ -354,18 +356,55 @@ def test_what_was_labeled_is_known_afterwards(finished):
             assert grade <= TRAINING_THRESHOLD + 1e-6
 
 
-def test_no_look_is_above_the_threshold_but_the_last_of_a_stretch(finished):
-    store = Store(finished / DATABASE)
+def stretches(finished):
+    """Looks (time, grade, temperature) from one label to the next."""
     looks = {}
-    for name, seen in store.events("md").items():
+    for name, seen in Store(finished / DATABASE).events("md").items():
         looks.setdefault(name[:3], []).extend(seen["looks"])
-    times = [look[0] for stretch in looks.values() for look in stretch]
-    assert times == sorted(times)
-    last = max(looks)
-    for name, stretch in looks.items():
-        grades = [look[1] for look in stretch]
-        assert max(grades[:-1], default=0.0) <= THRESHOLD
-        assert (grades[-1] > THRESHOLD) is (name != last)
+    return [looks[name] for name in sorted(looks)]
+
+
+def test_no_look_is_above_the_threshold_but_the_last_of_a_stretch(finished):
+    *labeled, last = ([grade for _, grade, _ in looks] for looks in stretches(finished))
+    for grades in labeled:
+        assert max(grades[:-1], default=0.0) <= THRESHOLD < grades[-1]
+    assert max(last) <= THRESHOLD
+
+
+def test_simulation_goes_on_from_a_label_or_from_where_its_grade_was_in_bounds(finished):
+    looks = stretches(finished)
+    for (*before, (end, grade, _)), ((begin, *_), *_) in pairwise(looks):
+        assert before or grade <= BREAK
+        assert begin == (end if grade <= BREAK else before[-1][0])
+    assert any(stretch[-1][1] > BREAK for stretch in looks)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [("timestep = 2.0", "timestep"), ("ensemble = 'npt'", "ensemble"), ("time = 1.0", "time")],
+)
+def test_what_a_simulation_is_cannot_change_under_way(tmp_path, line, key):
+    with pytest.raises(MtpotError, match="max-labels"):
+        learned(tmp_path, threshold="1.1", plain="max-labels = 4")
+    text = (tmp_path / "settings.toml").read_text()
+    text = re.sub(rf"(?m)^{key} = .*\n", "", text) + line
+    (tmp_path / "settings.toml").write_text(text)
+    settings = load_settings(tmp_path / "settings.toml", {"max_labels": 9})
+    with chdir(tmp_path), pytest.raises(InputError, match=f"explore]] {key} was"):
+        learn(Run(settings, Store(Path("run") / DATABASE), InThisProcess(), print))
+
+
+def test_simulation_begins_with_what_the_start_was_when_the_run_began(tmp_path):
+    with pytest.raises(MtpotError, match="max-labels"):
+        learned(tmp_path, threshold="1.1", plain="max-labels = 4")
+    write(tmp_path / "start.xyz", bulk("Cu", cubic=True, a=4.2).repeat(2))
+    settings = load_settings(tmp_path / "settings.toml", {"max_labels": 5})
+    words = []
+    with chdir(tmp_path), pytest.raises(MtpotError, match="max-labels"):
+        learn(Run(settings, Store(Path("run") / DATABASE), InThisProcess(), words.append))
+    assert "start: the files have changed; the run goes on from what it began with" in words
+    volumes = [entry.atoms.get_volume() for entry in Store(tmp_path / "run" / DATABASE).entries()]
+    assert volumes[-1] == pytest.approx(volumes[0])  # nvt, at the volume of the beginning
 
 
 def test_potential_is_trained_anew_only_when_the_set_has_grown_by_half(finished):

@@ -14,6 +14,7 @@ import numpy as np
 from mtpot.active.cut import NoCellError, cut_sites
 from mtpot.active.explorers import candidates_of
 from mtpot.active.select import grade_frame, select_frames
+from mtpot.active.tasks import WORK
 from mtpot.active.training import labeled_frames
 from mtpot.data import stored
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
@@ -63,7 +64,7 @@ class Part(NamedTuple):
 def collected(explorations: Path) -> Iterator[tuple[Candidate, Atoms]]:
     """Read what the explorations in a folder have collected, one structure after the other."""
     for folder in sorted(explorations.iterdir()):
-        for number, atoms in enumerate(candidates_of(folder)):
+        for number, atoms in enumerate(candidates_of(folder / WORK)):
             yield Candidate(folder.name, number, len(atoms), float(atoms.info["grade"])), atoms
 
 

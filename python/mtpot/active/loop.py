@@ -22,7 +22,7 @@ from mtpot.active.explorers import (
     prepare_exploration,
 )
 from mtpot.active.store import digest_of
-from mtpot.active.tasks import discard, stop
+from mtpot.active.tasks import WORK, discard, stop
 from mtpot.active.training import GRADED, train_on_labels
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.check import elements_of
@@ -106,7 +106,7 @@ def queue_with_copies(run: Run, starts: Iterable[Atoms], rng: np.random.Generato
             store.add(copy, state="queued", origin="displaced")
 
 
-_EXPLORING = ("explore", "select_threshold", "break_threshold", "seed")
+EXPLORING = ("explore", "select_threshold", "break_threshold", "seed")
 """Settings that what has been explored depends on."""
 
 
@@ -116,18 +116,18 @@ def _go_back(run: Run) -> None:
     iteration, phase = Position(*store.fact("position"))
     name = f"{iteration:03d}"
     with store.transaction():
-        if phase != "label" and changed & {"train", *_EXPLORING}:
+        if phase != "label" and changed & {"train", *EXPLORING}:
             if "train" in changed:
                 shutil.rmtree(run.folder / "trainings" / name, ignore_errors=True)
                 phase = "train"
             elif phase != "train":
                 phase = "explore"
-            _forget_explorations(run, iteration)
+            forget_explorations(run, iteration)
             store.set_fact("position", (iteration, phase))
         store.set_fact("changed", [])
 
 
-def _forget_explorations(run: Run, iteration: int) -> None:
+def forget_explorations(run: Run, iteration: int) -> None:
     """Explore in another folder: processes that are still at work elsewhere keep theirs."""
     place = exploring_folder(run, iteration)
     for folder in place.iterdir() if place.exists() else ():
@@ -268,7 +268,7 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
     """Record what a simulation has found; one that failed may have found something before."""
     found = dict(outcome.found)
     if outcome.end != "done":
-        candidates = sum(1 for _ in candidates_of(folder))
+        candidates = sum(1 for _ in candidates_of(folder / WORK))
         if not candidates:
             discard(folder)
             raise MtpotError(f"exploration {name} failed, in {folder}: {outcome.reason}")

@@ -14,7 +14,7 @@ from ase.io import iread, write
 
 from mtpot.active.explorers import lammps, md, neb, pool, random_search, relax
 from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Watch
-from mtpot.active.tasks import WORK, Outcome, begin_work, is_prepared, prepare
+from mtpot.active.tasks import Outcome, begin_work, is_prepared, prepare
 from mtpot.errors import InputError
 from mtpot.train.option import options_in, parse_values, spelled
 
@@ -126,11 +126,11 @@ def explore_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
 
 
 def candidates_of(folder: Path) -> Iterator[Atoms]:
-    """Read the structures that an exploration has collected, one after the other.
+    """Read the structures that an exploration has collected where it worked, one after the other.
 
     One that was being written when the exploration was ended is left out.
     """
-    path = folder / WORK / CANDIDATES
+    path = folder / CANDIDATES
     if path.exists():
         yield from iread(path, f":{_count_whole(path)}", format="extxyz")
 

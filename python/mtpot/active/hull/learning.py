@@ -60,6 +60,9 @@ def learn(run: Run) -> None:
     """
     if run.store.fact("position") is None:
         _begin(run)
+    if set(run.store.fact("changed", [])) & set(loop.EXPLORING):
+        loop.forget_explorations(run, run.store.fact("position")[0])
+        run.store.set_fact("changed", [])
     loop.advance(
         run,
         {

@@ -14,6 +14,7 @@ from ase.io.extxyz import XYZError
 from mtpot.active.explorers import Watch, explorers_of, prepare_exploration
 from mtpot.active.explorers.relax import RELAXED
 from mtpot.active.hull.candidates import Candidate, read_candidates, write_candidates
+from mtpot.active.loop import exploring_folder
 from mtpot.active.tasks import WORK
 from mtpot.active.training import GRADED
 from mtpot.errors import MtpotError
@@ -133,7 +134,7 @@ def _ends(
     while batches:
         by_folder = {_prepared(run, iteration, name, batch): batch for batch in batches}
         batches = []
-        for folder, outcome in run.tasks(by_folder):
+        for folder, outcome in run.tasks(by_folder, run.settings.exploration_timeout or None):
             batch, ends = by_folder[folder], list(_read_ends(folder))
             yield from zip(batch, ends, strict=False)
             results += len(ends)
@@ -164,8 +165,7 @@ def _batches(candidates: Sequence[Candidate], size: int) -> Iterator[list[Candid
 
 def _prepared(run: Run, iteration: int, name: str, batch: Sequence[Candidate]) -> Path:
     """Write the task of relaxing a batch, in a folder that its first candidate names."""
-    place = run.folder / "explorations" / f"{iteration:03d}"
-    folder = make_folder(place / f"{name}-{batch[0].number:06d}")
+    folder = make_folder(exploring_folder(run, iteration) / f"{name}-{batch[0].number:06d}")
     with replacing(folder / BATCH, overwrite=True) as temporary:
         write(temporary, [each.atoms for each in batch], format="extxyz")
     settings = run.settings

@@ -25,6 +25,7 @@ from ase.calculators.genericfileio import GenericFileIOCalculator
 from mtpot.active.imported import imported
 from mtpot.active.labelers.common import LabelError, with_label
 from mtpot.active.labelers.matching import order_in
+from mtpot.active.labelers.orbital_free import completed
 from mtpot.active.tasks import LOG
 from mtpot.data.atoms import is_unconverged
 from mtpot.data.programs import force_consistent, recognize
@@ -44,7 +45,10 @@ ALIASES = {
 }
 """Calculators that come with their programs, by the names that are used for them."""
 
-_ADMISSIONS = {"dftpy": "Not converged"}
+_COMPLETED = {"dftpy": completed}
+"""Functions of settings and place that bring settings into the form of a calculator."""
+
+_ADMISSIONS = {"dftpy": "not converged"}
 """Words by which a calculator that raises nothing says that it did not converge."""
 
 _FILES = ("pseudo_dir", "pp_paths")
@@ -67,6 +71,8 @@ class AseLabeler:
         self._place = Path.cwd()
         self._class = _class_of(self.name)
         self._settings = dict(table.get("settings", {}))
+        if self.name.lower() in _COMPLETED:
+            self._settings = _COMPLETED[self.name.lower()](self._settings, self._place)
         self._profile = dict(table.get("profile", {}))
 
     def check(self) -> None:
@@ -133,7 +139,7 @@ class AseLabeler:
         """Refuse what a program that runs in this process has only printed a warning of."""
         sys.stdout.flush()
         words, log = _ADMISSIONS.get(self.name.lower()), folder.parent / LOG
-        if words and log.exists() and words in log.read_text(errors="replace"):
+        if words and log.exists() and words in log.read_text(errors="replace").lower():
             raise LabelError(f"{self.name} printed {words!r}")
 
     def _made_profile(self) -> Any:
