@@ -6,19 +6,21 @@ is, selecting passes over frames in a scratch file, and those that are taken are
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mtpot.active.cut import NoCellError, cut_sites
-from mtpot.active.explorers import candidates_of
+from mtpot.active.cut.surroundings import least_neighborhood
+from mtpot.active.explorers import candidates_of, explorers_of
 from mtpot.active.select import grade_frame, select_frames
 from mtpot.active.tasks import WORK
 from mtpot.active.training import labeled_frames
 from mtpot.data import stored
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
-from mtpot.errors import MtpotError
+from mtpot.errors import InputError, MtpotError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +30,31 @@ if TYPE_CHECKING:
 
     from mtpot.active.cut import Cut
     from mtpot.active.driver import Run
+    from mtpot.active.settings import LearnSettings
     from mtpot.data.frame import Frame
     from mtpot.potential import MTP
+
+
+def check_room(settings: LearnSettings, starts: Sequence[Atoms]) -> None:
+    """Refuse simulations of large structures whose neighborhoods no calculation can hold.
+
+    Raises
+    ------
+    InputError
+        Names the table.
+    """
+    most, cutoff = settings.plan().max_atoms, settings.training((), settings.output).cutoff
+    for number, explorer in enumerate(explorers_of(settings), start=1):
+        repeat = getattr(explorer, "repeat", (1, 1, 1))
+        for start in starts:
+            count = len(start) * math.prod(repeat)
+            needed = least_neighborhood(start, repeat, cutoff) if count > most else 0
+            if needed > most:
+                raise InputError(
+                    f"[[explore]] {number} simulates {count} atoms, of which neighborhoods are to "
+                    f"be labeled, and these have {needed} atoms and more; [label] max-atoms is "
+                    f"{most}: raise it to at least twice as many as a neighborhood has"
+                )
 
 
 class Candidate(NamedTuple):
