@@ -75,7 +75,7 @@ def learn(place, *flags: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("name", "script", "program"),
     [
-        ("silicon_melting", ["make_start.py"], "pw.x"),
+        pytest.param("silicon_melting", ["make_start.py"], "pw.x", marks=pytest.mark.slow),
         ("cupd_hull", ["make_candidates.py", "Cu", "Pd"], sys.executable),
     ],
 )
