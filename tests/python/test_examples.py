@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -61,3 +62,38 @@ def test_examples_explain_their_flags(repository, name, flags):
     printed = subprocess.run(line, capture_output=True, text=True, check=True).stdout
     for flag in (*flags, "--output"):
         assert re.search(rf"{flag} {flag[2:].upper()}\s+\w", printed)
+
+
+# --- mlp learn ---
+
+
+def learn(place, *flags: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "mtpot.cli", "learn", *flags]
+    return subprocess.run(line, cwd=place, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "program"),
+    [
+        pytest.param("silicon_melting", ["make_start.py"], "pw.x", marks=pytest.mark.slow),
+        ("cupd_hull", ["make_candidates.py", "Cu", "Pd"], sys.executable),
+    ],
+)
+def test_all_that_a_learning_example_needs_is_there(repository, tmp_path, name, script, program):
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    shutil.copytree(repository / "examples" / name, tmp_path / name)
+    subprocess.run([sys.executable, *script], cwd=tmp_path / name, check=True)
+    checked = learn(tmp_path / name, "settings.toml", "--check")
+    assert checked.returncode == 0, checked.stderr
+    assert "the labeler works" in checked.stdout
+
+
+def test_lithium_is_learned_on_the_fly_until_its_labels_are_used_up(repository, tmp_path):
+    settings = ("examples/lithium/settings.toml", "--output", str(tmp_path / "run"))
+    assert learn(repository, *settings, "--check").returncode == 0
+    ended = learn(repository, *settings, "--max-labels", "6")
+    assert ended.returncode == 1
+    assert "refitted to 6 frames" in ended.stdout
+    assert "max-labels 6 are used up" in ended.stderr
+    assert (tmp_path / "run" / "potential.almtp").exists()

@@ -74,7 +74,7 @@ def test_lammps_and_ase_run_the_same_trajectory(tmp_path: Path) -> None:
         result = explore(tmp_path / engine, silicon(600.0), watch, **table)
         assert (result.ended, result.steps, result.candidates) == ("complete", 20, 5)
         assert result.picoseconds == pytest.approx(0.02)
-        found[engine] = candidates_of(tmp_path / engine)
+        found[engine] = list(candidates_of(tmp_path / engine))
     moved = found["md"][-1].positions - found["md"][0].positions
     assert np.abs(moved).max() > 0.03
     for one, other in zip(found["lammps"], found["md"], strict=True):
@@ -88,7 +88,7 @@ def test_candidates_are_those_above_the_threshold(engine: str, tmp_path: Path) -
     every = explore(tmp_path / "every", silicon(), Watch(ALWAYS, NEVER, 5), **table)
     middle = float(np.median([grade for _, grade in every.grades]))
     result = explore(tmp_path / "some", silicon(), Watch(middle, NEVER, 5), **table)
-    images = candidates_of(tmp_path / "some")
+    images = list(candidates_of(tmp_path / "some"))
     assert 0 < len(images) == result.candidates < every.candidates
     assert result.largest == pytest.approx(max(grade for _, grade in every.grades))
     for atoms in images:
@@ -124,7 +124,7 @@ def test_pressure_makes_a_cell_smaller(engine: str, tmp_path: Path) -> None:
         table = {"engine": engine, "ensemble": "npt", "pressure": [-10, 10], "repeat": 2}
         table |= {"time": 0.1, "every": 50}
         explore(tmp_path / str(which), silicon(), Watch(ALWAYS, NEVER, 50), which=which, **table)
-        volumes.append(candidates_of(tmp_path / str(which))[-1].get_volume() / 8)
+        volumes.append(list(candidates_of(tmp_path / str(which)))[-1].get_volume() / 8)
     assert volumes[0] > bulk("Si", cubic=True).get_volume() > volumes[1]
 
 
@@ -132,7 +132,7 @@ def test_pressure_makes_a_cell_smaller(engine: str, tmp_path: Path) -> None:
 def test_a_ramp_ends_at_its_final_temperature(engine: str, tmp_path: Path) -> None:
     table = {"engine": engine, "temperature": 100.0, "final-temperature": 1500.0, "repeat": 2}
     explore(tmp_path, silicon(), Watch(ALWAYS, NEVER, 50), time=1.0, every=50, **table)
-    images = candidates_of(tmp_path)
+    images = list(candidates_of(tmp_path))
     spread = [np.std(apart(atoms, images[0])) for atoms in images]
     assert np.mean(spread[-5:]) > 1.5 * np.mean(spread[3:8])
 
@@ -168,7 +168,7 @@ def test_an_input_file_of_the_user_runs_as_it_stands(tmp_path: Path) -> None:
     explore(tmp_path / "ours", silicon(600.0), watch, **table)
     result = explore(tmp_path / "theirs", silicon(600.0), watch, **table, input=str(file))
     assert (result.ended, result.candidates) == ("complete", 5)
-    ours, theirs = (candidates_of(tmp_path / name)[-1] for name in ("ours", "theirs"))
+    ours, theirs = (list(candidates_of(tmp_path / name))[-1] for name in ("ours", "theirs"))
     np.testing.assert_allclose(theirs.positions, ours.positions, atol=1e-5)
 
 
@@ -265,7 +265,7 @@ def test_random_search_relaxes_each(tmp_path: Path) -> None:
     images = read(tmp_path / RELAXED, ":")
     assert [len(atoms) for atoms in images] == [4, 4, 4]
     assert result.steps <= 6
-    assert result.candidates == len(candidates_of(tmp_path)) >= 3
+    assert result.candidates == len(list(candidates_of(tmp_path))) >= 3
 
 
 @pytest.mark.parametrize(
@@ -300,3 +300,24 @@ def test_candidates_of_a_slab_keep_its_vacuum_and_moments() -> None:
     np.testing.assert_allclose(image.cell[2], [0.0, 0.0, start.cell[2, 2] + 0.5], atol=1e-12)
     np.testing.assert_array_equal(image.get_initial_magnetic_moments(), np.arange(16.0))
     np.testing.assert_array_equal(image.cell[:2], start.cell[:2])
+
+
+@pytest.mark.parametrize("lost", ["newline", "number", "column", "atom", "comment", "count"])
+def test_a_structure_that_was_being_written_is_left_out(lost: str, tmp_path: Path) -> None:
+    path = tmp_path / CANDIDATES
+    atoms = bulk("Cu", cubic=True)
+    atoms.info["grade"] = 3.5
+    write(path, [atoms, atoms], format="extxyz")
+    content = path.read_bytes()
+    half = content[: len(content) // 2]
+    lines = half.splitlines(keepends=True)
+    torn = {
+        "newline": half[:-1],
+        "number": half[:-3],
+        "column": half[: -len(lines[-1].split()[-1]) - 2],
+        "atom": b"".join(lines[:-1]),
+        "comment": b"".join(lines[:1]) + lines[1][:20],
+        "count": lines[0][:1],
+    }
+    path.write_bytes(half + torn[lost])
+    assert len(list(candidates_of(tmp_path))) == 1

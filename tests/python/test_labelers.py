@@ -22,6 +22,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from ase.units import Bohr, Hartree
 
+from mtpot import MTPCalculator, potential_path
 from mtpot.active import tasks
 from mtpot.active.labelers import (
     LABELED,
@@ -809,6 +810,16 @@ def test_a_job_that_failed_is_not_waited_for(content: str, reason: str) -> None:
     assert outcome.end == "failed"
     assert str(job) in outcome.reason
     assert reason in outcome.reason
+
+
+def test_files_among_the_settings_of_a_class_are_relative_to_the_run(place: Path) -> None:
+    shutil.copy(potential_path("silicon"), place / "stand_in.mtp")
+    table = {"calculator": "mtpot:MTPCalculator", "settings": {"potential": "stand_in.mtp"}}
+    labeler_of(table).check()
+    atoms = bulk("Si")
+    assert label(atoms, table).end == "done"
+    atoms.calc = MTPCalculator("stand_in.mtp")
+    assert results_of()["energy"] == pytest.approx(atoms.get_potential_energy())
 
 
 # --- orbital-free DFT, for real ---

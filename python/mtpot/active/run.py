@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.active import on_the_fly, tasks
+from mtpot.active.choice import check_room
 from mtpot.active.driver import DATABASE, Run, only_driver
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.explorers import explorers_of
@@ -199,6 +200,7 @@ def look(settings: LearnSettings) -> None:
             f"start: a structure of {largest} atoms cannot be labeled, [label] max-atoms is "
             f"{settings.plan().max_atoms}; give a small cell and repeat it in [[explore]]"
         )
+    check_room(settings, starts)
 
 
 def _check_elements(settings: LearnSettings, elements: set[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpot.elements import SYMBOLS
+from mtpot.errors import InputError
 
 Parser = Callable[[Any], Any]
 
@@ -199,6 +200,20 @@ def parse_table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("expected a table, { name = value, ... }")
     return value
+
+
+def parse_active_set(value: Any) -> str:
+    """Return "nbh", "cfg", "none" or weights of rows, "energy=1,force=0.01", also from a table."""
+    from mtpot.grading import rows_named  # noqa: PLC0415 - not for every --help
+
+    if isinstance(value, dict):
+        value = ",".join(f"{kind}={weight}" for kind, weight in value.items())
+    if value != "none":
+        try:
+            rows_named(str(value))
+        except InputError as error:
+            raise ValueError(str(error)) from error
+    return str(value)
 
 
 def parse_names(value: Any) -> tuple[str, ...]:

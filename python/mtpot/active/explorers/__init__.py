@@ -19,7 +19,7 @@ from mtpot.errors import InputError
 from mtpot.train.option import options_in, parse_values, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ase import Atoms
 
@@ -125,7 +125,23 @@ def explore_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
     return Outcome("done", found=asdict(found))
 
 
-def candidates_of(folder: Path) -> list[Atoms]:
-    """Structures that an exploration has collected in the folder where it worked."""
+def candidates_of(folder: Path) -> Iterator[Atoms]:
+    """Read the structures that an exploration has collected where it worked, one after the other.
+
+    One that was being written when the exploration was ended is left out.
+    """
     path = folder / CANDIDATES
-    return list(iread(path, format="extxyz")) if path.exists() else []
+    if path.exists():
+        yield from iread(path, f":{_count_whole(path)}", format="extxyz")
+
+
+def _count_whole(path: Path) -> int:
+    """Count the structures that are there to the end of their last line."""
+    whole = 0
+    with path.open("rb") as file:
+        while (head := file.readline()).strip():
+            lines = [b"", *(file.readline() for _ in range(int(head) + 1))]
+            if not lines[-1].endswith(b"\n"):
+                break
+            whole += 1
+    return whole

@@ -113,8 +113,11 @@ class AseLabeler:
     def label(self, atoms: Atoms, folder: Path) -> Atoms:
         """Calculate in the folder, and look into what the program has written."""
         moved = atoms.copy()  # if the program relaxes, its results are those of other positions
+        if ":" in self.name:  # files among its settings are relative to the folder of the run
+            moved.calc = self.calculator()
         with chdir(folder):
-            moved.calc = self.calculator()  # some start their program here
+            if moved.calc is None:
+                moved.calc = self.calculator()  # some start their program here
             try:
                 moved.get_potential_energy()
                 moved.get_forces()
