@@ -250,6 +250,26 @@ def test_a_key_that_reaches_pw_is_taken(settings: dict, place: Path) -> None:
     labeler_of(espresso_table({}, **settings)).check()
 
 
+OWN = """
+from ase.calculators.emt import EMT
+
+class Own(EMT):
+    default_parameters = {"asap_cutoff": False, "cutoff": 3.0}
+
+    def __init__(self, cutof=None, **keywords):
+        self.cutofff = keywords.pop("cutofff", None)
+        EMT.__init__(self, **keywords)
+"""
+
+
+def test_keywords_that_a_calculator_takes_out_are_no_mistakes(place: Path) -> None:
+    (place / "own.py").write_text(OWN)
+    table = {"calculator": "own.py:Own", "settings": {"cutof": 1.0, "cutofff": 2.0, "mine": 3}}
+    labeler_of(table).check()
+    with pytest.raises(InputError, match="cutoof: did you mean cutoff"):
+        labeler_of({"calculator": "own.py:Own", "settings": {"cutoof": 1.0}}).check()
+
+
 @pytest.mark.parametrize("command", ["cd . && sh", "A=1 sh", "export A=1; sh"])
 def test_a_command_may_be_one_of_the_shell(command: str) -> None:
     labeler_of({"calculator": "vasp", "settings": {"command": command}}).check()
