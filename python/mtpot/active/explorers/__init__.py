@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ase.io import iread, write
 
 from mtpot.active.explorers import lammps, md, neb, pool, random_search, relax
-from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Watch
+from mtpot.active.explorers.candidates import candidates_of
+from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Relaxer, Watch
 from mtpot.active.tasks import Outcome, begin_work, is_prepared, prepare
 from mtpot.errors import InputError
 from mtpot.train.option import options_in, parse_values, spelled
@@ -30,7 +31,9 @@ __all__ = [
     "EXPLORERS",
     "Exploration",
     "Explorer",
+    "Relaxer",
     "Watch",
+    "candidates_of",
     "explore_in",
     "explorer_of",
     "explorers_of",
@@ -66,7 +69,7 @@ def explorer_of(table: Mapping[str, Any], where: str = "[[explore]]") -> Explore
         if default is MISSING and name not in keys:
             raise InputError(f"{where} {engine}: there is no {name.replace('_', '-')}")
     explorer: Explorer = record(
-        **parse_values(record, keys, lambda key: f"{where} {engine}: {key}")
+        **parse_values(record, keys, lambda key: f"{where} {engine}: {key.replace('_', '-')}")
     )
     return explorer
 
@@ -123,9 +126,3 @@ def explore_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
         begin_work(folder),
     )
     return Outcome("done", found=asdict(found))
-
-
-def candidates_of(folder: Path) -> list[Atoms]:
-    """Structures that an exploration has collected in the folder where it worked."""
-    path = folder / CANDIDATES
-    return list(iread(path, format="extxyz")) if path.exists() else []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ase.io import write
 
+from mtpot.active.explorers.candidates import thin
 from mtpot.active.explorers.common import CANDIDATES, Exploration, Watch, thinned
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ class Collector:
         self._last = 0.0
         self._path = folder / CANDIDATES
         self._grades: list[tuple[float, float]] = []
-        self._kept = 0
 
     def begin_path(self) -> None:
         """Forget what was kept last: what comes now has nothing to do with it."""
@@ -58,7 +58,6 @@ class Collector:
             image.calc = None
             image.info["grade"] = grade
             write(self._path, image, format="extxyz", append=True)
-            self._kept += 1
             self._last = grade
         if not grade <= self._watch.stop:
             raise Broken
@@ -70,6 +69,6 @@ class Collector:
             steps=steps,
             picoseconds=picoseconds,
             largest=max((grade for _, grade in self._grades), default=0.0),
-            candidates=self._kept,
+            candidates=thin(self._path),
             grades=thinned(self._grades),
         )
