@@ -148,10 +148,10 @@ def look(settings: LearnSettings) -> None:
     plan = settings.plan()
     for attempt in range(1, plan.attempts + 1):
         labeler_of(plan.table(settings.label, attempt)).check()
-    for explorer in explorers_of(settings):
-        explorer.check(starts)
     if settings.mode in CHECKS:
         CHECKS[settings.mode](settings)
+    for explorer in explorers_of(settings):
+        explorer.check(starts)
     _check_elements(settings, starts)
     largest = max(len(atoms) for atoms in starts)
     if largest > settings.plan().max_atoms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ase.io import write
@@ -50,8 +51,9 @@ class Collector:
         Raises
         ------
         Broken
-            The grade exceeds the upper threshold.
+            The grade exceeds the upper threshold, or is no number.
         """
+        grade = grade if grade >= 0.0 else math.inf  # as the pair style of LAMMPS has it
         self._grades.append((time, grade))
         if grade > max(self._watch.select, self._growth * self._last):
             image = atoms.copy()
@@ -59,7 +61,7 @@ class Collector:
             image.info["grade"] = grade
             write(self._path, image, format="extxyz", append=True)
             self._last = grade
-        if not grade <= self._watch.stop:
+        if grade > self._watch.stop:
             raise Broken
 
     def found(self, broken: bool, steps: int, picoseconds: float = 0.0) -> Exploration:

@@ -74,8 +74,8 @@ class Lammps(Conditions):
         default=None,
         metadata=about(
             "explore",
-            "input file of your own: it has `pair_style ${pair}` and reads ${data} (by read_data); "
-            "there are ${temperature}, ${pressure} (bar) and ${seed} besides",
+            "input file of your own: it has `pair_style ${pair}` and `read_data ${data}`; there "
+            "are ${temperature}, ${pressure} (bar) and ${seed} besides",
             parse_path,
             "FILE",
             '"in.melt"',

@@ -118,9 +118,9 @@ class MolecularDynamics(Conditions):
 
 def _turn_upright(atoms: Atoms) -> None:
     """Turn cell, positions and momenta so that the cell is upper triangular."""
-    cell, turn = atoms.cell.standard_form("upper")  # turned cell @ turn = cell
-    if np.array_equal(cell, atoms.cell):
+    if not np.tril(atoms.cell.array, -1).any():
         return
+    cell, turn = atoms.cell.standard_form("upper")  # the cell as it is: cell @ turn
     momenta = atoms.get_momenta() @ turn.T
     atoms.set_cell(cell, apply_constraint=False)
     atoms.set_positions(atoms.positions @ turn.T, apply_constraint=False)
