@@ -14,7 +14,7 @@ from ase.io import read
 from mtpot import MTP
 from mtpot.active import tasks
 from mtpot.active.driver import DATABASE
-from mtpot.active.explorers.common import TRAJECTORY
+from mtpot.active.explorers.common import SNAPSHOTS
 from mtpot.active.labelers import label_of, prepare_label
 from mtpot.active.settings import load_settings
 from mtpot.active.store import Store
@@ -40,7 +40,7 @@ def main():
     potential = MTP.load(settings.output / GRADED)
 
     last = sorted((settings.output / "explorations").glob("*/*"))[-1]
-    snapshots = read(last / tasks.WORK / TRAJECTORY, index=":")
+    snapshots = read(last / tasks.WORK / SNAPSHOTS, index=":")
     picked = np.linspace(0, len(snapshots) - 1, arguments.count).round().astype(int)
     table = settings.plan().table(settings.label, 1)
     folders = [

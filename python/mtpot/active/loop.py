@@ -272,14 +272,12 @@ def _explorations(run: Run, iteration: int) -> Iterator[_Planned]:
 
 def _starts_of(explorer: Explorer, starts: Sequence[Atoms]) -> Sequence[Atoms]:
     """One of the starts is enough for an explorer that brings its own structures."""
-    own = getattr(explorer, "structures", ()) or getattr(explorer, "compositions", ())
-    return starts[:1] if own else starts
+    return starts[:1] if explorer.brings_structures else starts
 
 
 def watch_of(settings: LearnSettings, explorer: Explorer) -> Watch:
     """Return the thresholds, and how often an explorer looks."""
-    every = getattr(explorer, "every", 1)
-    return Watch(settings.select_threshold, settings.break_threshold, every)
+    return Watch(settings.select_threshold, settings.break_threshold, explorer.every)
 
 
 def _explore(run: Run, iteration: int) -> None:

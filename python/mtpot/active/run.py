@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,15 @@ from mtpot.active.status import states, status_of
 from mtpot.active.store import Store
 from mtpot.active.wording import counted
 from mtpot.data import check_format, write_atoms
+from mtpot.data.atoms import frame_from_atoms
+from mtpot.data.check import elements_of
 from mtpot.data.read import iterate_atoms
+from mtpot.data.sets import iterate_sets
 from mtpot.errors import InputError, MtpotError
 from mtpot.files import check_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ase import Atoms
 
@@ -188,12 +192,11 @@ def look(settings: LearnSettings) -> None:
     plan = settings.plan()
     for attempt in range(1, plan.attempts + 1):
         labeler_of(plan.table(settings.label, attempt)).check()
-    for explorer in explorers_of(settings):
-        explorer.check()
     if settings.mode in CHECKS:
         CHECKS[settings.mode](settings)
-    elements = {symbol for atoms in starts for symbol in atoms.symbols}
-    _check_elements(settings, elements)
+    for explorer in explorers_of(settings):
+        explorer.check(starts)
+    _check_elements(settings, starts)
     largest = max(len(atoms) for atoms in starts)
     if largest > settings.plan().max_atoms:
         raise InputError(
@@ -203,8 +206,41 @@ def look(settings: LearnSettings) -> None:
     check_room(settings, starts)
 
 
-def _check_elements(settings: LearnSettings, elements: set[str]) -> None:
-    """Refuse elements without a pseudopotential, where the calculator has a table of them."""
+def _check_elements(settings: LearnSettings, starts: Sequence[Atoms]) -> None:
+    """Refuse elements that the potential will not know, or that have no pseudopotential."""
+    found = {"start": {symbol for atoms in starts for symbol in atoms.symbols}}
+    bringing = {
+        f"[[explore]] {number} {table['engine']}": explorer
+        for number, (table, explorer) in enumerate(
+            zip(settings.explore, explorers_of(settings), strict=True), start=1
+        )
+        if explorer.brings_structures
+    }
+    given = settings.training((), settings.output).species
+    known = given or (_elements_at_hand(settings, starts) if bringing else tuple(found["start"]))
+    found |= {where: explorer.elements(known) for where, explorer in bringing.items()}
+    if given or settings.mode != "hull":  # which takes its elements from what explorers bring
+        way_out = "add it to [train] species" if given else "add a structure with it to start"
+        for where, elements in found.items():
+            _refuse_unknown(elements - set(known), where, way_out)
+    _check_pseudopotentials(settings, set().union(*found.values()))
+
+
+def _elements_at_hand(settings: LearnSettings, starts: Sequence[Atoms]) -> tuple[str, ...]:
+    """Elements of the potential, unless its training has a setting for them."""
+    return elements_of(chain(map(frame_from_atoms, starts), iterate_sets(settings.data)))
+
+
+def _refuse_unknown(elements: set[str], where: str, way_out: str) -> None:
+    if elements:
+        names = ", ".join(sorted(elements))
+        raise InputError(
+            f"{where}: its structures have {names}, which the potential will not know: {way_out}"
+        )
+
+
+def _check_pseudopotentials(settings: LearnSettings, elements: set[str]) -> None:
+    """Refuse elements without one, where the calculator has a table of them."""
     table = settings.label.get("settings", {}).get("pseudopotentials")
     missing = sorted(elements - set(table)) if isinstance(table, dict) else []
     if missing:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ase.io import iread, write
 
 from mtpot.active.explorers import lammps, md, neb, pool, random_search, relax
-from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Watch
+from mtpot.active.explorers.candidates import candidates_of
+from mtpot.active.explorers.common import CANDIDATES, Exploration, Explorer, Relaxer, Watch
 from mtpot.active.tasks import Outcome, begin_work, is_prepared, prepare
 from mtpot.errors import InputError
 from mtpot.train.option import options_in, parse_values, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from ase import Atoms
 
@@ -30,7 +31,9 @@ __all__ = [
     "EXPLORERS",
     "Exploration",
     "Explorer",
+    "Relaxer",
     "Watch",
+    "candidates_of",
     "explore_in",
     "explorer_of",
     "explorers_of",
@@ -66,7 +69,7 @@ def explorer_of(table: Mapping[str, Any], where: str = "[[explore]]") -> Explore
         if default is MISSING and name not in keys:
             raise InputError(f"{where} {engine}: there is no {name.replace('_', '-')}")
     explorer: Explorer = record(
-        **parse_values(record, keys, lambda key: f"{where} {engine}: {key}")
+        **parse_values(record, keys, lambda key: f"{where} {engine}: {key.replace('_', '-')}")
     )
     return explorer
 
@@ -123,25 +126,3 @@ def explore_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
         begin_work(folder),
     )
     return Outcome("done", found=asdict(found))
-
-
-def candidates_of(folder: Path) -> Iterator[Atoms]:
-    """Read the structures that an exploration has collected where it worked, one after the other.
-
-    One that was being written when the exploration was ended is left out.
-    """
-    path = folder / CANDIDATES
-    if path.exists():
-        yield from iread(path, f":{_count_whole(path)}", format="extxyz")
-
-
-def _count_whole(path: Path) -> int:
-    """Count the structures that are there to the end of their last line."""
-    whole = 0
-    with path.open("rb") as file:
-        while (head := file.readline()).strip():
-            lines = [b"", *(file.readline() for _ in range(int(head) + 1))]
-            if not lines[-1].endswith(b"\n"):
-                break
-            whole += 1
-    return whole

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ase.io import write
 
+from mtpot.active.explorers.candidates import thin
 from mtpot.active.explorers.common import CANDIDATES, Exploration, Watch, thinned
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ class Collector:
         self._last = 0.0
         self._path = folder / CANDIDATES
         self._grades: list[tuple[float, float]] = []
-        self._kept = 0
 
     def begin_path(self) -> None:
         """Forget what was kept last: what comes now has nothing to do with it."""
@@ -50,17 +51,17 @@ class Collector:
         Raises
         ------
         Broken
-            The grade exceeds the upper threshold.
+            The grade exceeds the upper threshold, or is no number.
         """
+        grade = grade if grade >= 0.0 else math.inf  # as the pair style of LAMMPS has it
         self._grades.append((time, grade))
         if grade > max(self._watch.select, self._growth * self._last):
             image = atoms.copy()
             image.calc = None
             image.info["grade"] = grade
             write(self._path, image, format="extxyz", append=True)
-            self._kept += 1
             self._last = grade
-        if not grade <= self._watch.stop:
+        if grade > self._watch.stop:
             raise Broken
 
     def found(self, broken: bool, steps: int, picoseconds: float = 0.0) -> Exploration:
@@ -70,6 +71,6 @@ class Collector:
             steps=steps,
             picoseconds=picoseconds,
             largest=max((grade for _, grade in self._grades), default=0.0),
-            candidates=self._kept,
+            candidates=thin(self._path),
             grades=thinned(self._grades),
         )

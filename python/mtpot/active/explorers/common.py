@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
 
 CANDIDATES = "candidates.xyz"
 """File in a task's folder for the structures whose grade is above the threshold."""
-
-
-TRAJECTORY = "trajectory.xyz"
+SNAPSHOTS = "trajectory.xyz"
 """File in a task's folder for snapshots of its dynamics, if any are asked for."""
 
 
@@ -63,8 +61,25 @@ class Exploration:
 class Explorer(Protocol):
     """A way to find structures that a potential does not know."""
 
-    def check(self) -> None:
-        """Refuse settings that cannot work, and programs that are missing.
+    @property
+    def every(self) -> int:
+        """Steps from one look at the grade to the next."""
+
+    @property
+    def brings_structures(self) -> bool:
+        """Whether it explores from structures of its own, whatever a run starts with."""
+
+    def elements(self, species: tuple[str, ...]) -> set[str]:
+        """Elements of the structures that it brings; `species` are for files that name none.
+
+        Raises
+        ------
+        InputError, FormatError
+            A file cannot be read.
+        """
+
+    def check(self, starts: Sequence[Atoms]) -> None:
+        """Refuse settings that cannot work from these structures, and programs that are missing.
 
         Raises
         ------
@@ -85,6 +100,28 @@ class Explorer(Protocol):
         folder: Path,
     ) -> Exploration:
         """Explore from a structure and leave `CANDIDATES` in the folder."""
+
+
+@runtime_checkable
+class Relaxer(Explorer, Protocol):
+    """An explorer that relaxes structures one by one."""
+
+    @property
+    def force(self) -> float:
+        """Largest force of what is relaxed, eV/angstrom."""
+
+    @property
+    def most_steps(self) -> int:
+        """Most steps of one relaxation."""
+
+    @property
+    def cell(self) -> bool:
+        """Whether the cell is relaxed as well."""
+
+    def unrelaxed(
+        self, starts: Sequence[Atoms], species: tuple[str, ...], seed: int
+    ) -> Iterator[Atoms]:
+        """Yield what there is to relax; `species` are for files that name none."""
 
 
 Look = TypeVar("Look", bound=tuple[float, ...])

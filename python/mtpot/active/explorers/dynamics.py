@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
@@ -14,7 +15,7 @@ from mtpot.train.option import about
 from mtpot.train.parsers import choice, integer, number, numbers, parse_repeat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ase import Atoms
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conditions:
     """Ensemble, temperature, pressure and length."""
+
+    brings_structures: ClassVar[bool] = False
 
     ensemble: Literal["nvt", "npt", "nve"] = field(
         default="nvt",
@@ -104,6 +107,30 @@ class Conditions:
         if self.ensemble != "npt" and self.pressure != (0.0,):
             raise InputError(f"{where}: pressure needs a barostat: ensemble npt")
 
+    def check_starts(self, starts: Sequence[Atoms], where: str) -> None:
+        """Refuse structures that explore nothing, or that have no pressure.
+
+        Raises
+        ------
+        InputError
+            Names the structure by its formula.
+        """
+        for atoms in starts:
+            if len(atoms) * prod(self.repeat) == 1:
+                raise InputError(
+                    f"{where}: one atom alone, {atoms.symbols}, moves against nothing: give "
+                    "repeat = 2"
+                )
+            if self.ensemble == "npt" and not atoms.pbc.all():
+                raise InputError(
+                    f"{where}: ensemble npt needs a cell that is periodic in all directions, which "
+                    f"that of {atoms.symbols} is not: give ensemble nvt"
+                )
+
+    def elements(self, species: tuple[str, ...]) -> set[str]:  # noqa: ARG002 - of no files
+        """Return none: all atoms are those of a start."""
+        return set()
+
     @property
     def interval(self) -> int:
         """Number of time steps from one snapshot to the next; 0: there are none."""
@@ -115,14 +142,14 @@ class Conditions:
         return max(1, round(1e3 * self.time / self.timestep))
 
 
-def conditions(given: Conditions) -> list[tuple[str, Mapping[str, Any]]]:
-    """One run for each temperature and pressure, with its name."""
+def conditions(given: Conditions, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """One run for each temperature and pressure, with its name, which begins with the kind."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     for temperature, pressure in product(given.temperature, given.pressure):
-        name = f"{given.ensemble}-{temperature:g}K"
+        name = f"{kind}-{temperature:g}K"
         if given.final_temperature is not None:
-            name = f"{given.ensemble}-{temperature:g}-{given.final_temperature:g}K"
-        if given.ensemble == "npt":
+            name = f"{kind}-{temperature:g}-{given.final_temperature:g}K"
+        if kind == "npt" or given.pressure != (0.0,):
             name += f"-{pressure:g}GPa"
         found.append((name, {"temperature": temperature, "pressure": pressure}))
     return found
@@ -131,12 +158,13 @@ def conditions(given: Conditions) -> list[tuple[str, Mapping[str, Any]]]:
 def heated(start: Atoms, given: Conditions, temperature: float, seed: int) -> Atoms:
     """Return the starting structure, repeated, with velocities of a temperature.
 
-    Those that it comes with are kept. At rest in the mean, so that nothing drifts.
+    Those that it comes with are kept. At rest in the mean, so that nothing drifts: one atom is at
+    rest.
     """
     atoms: Atoms = start.repeat(given.repeat)
     atoms.calc = None
     if not atoms.get_momenta().any():
         rng = np.random.default_rng(seed)
         MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
-        Stationary(atoms)
+        Stationary(atoms, preserve_temperature=len(atoms) > 1)
     return atoms

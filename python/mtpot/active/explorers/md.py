@@ -13,12 +13,12 @@ from ase.md.melchionna import MelchionnaNPT
 from ase.md.verlet import VelocityVerlet
 
 from mtpot.active.explorers.collect import Broken, Collector
-from mtpot.active.explorers.common import TRAJECTORY
+from mtpot.active.explorers.common import SNAPSHOTS
 from mtpot.active.explorers.dynamics import Conditions, conditions, heated
 from mtpot.calculator import MTPCalculator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 class MolecularDynamics(Conditions):
     """NVT by Langevin's, NPT by Melchionna's equations."""
 
-    def check(self) -> None:
-        """Refuse keys without use; all of it comes with ASE."""
+    def check(self, starts: Sequence[Atoms]) -> None:
+        """Refuse keys without use, and structures that explore nothing; the rest is ASE's."""
         self.check_sense("[[explore]] md")
+        self.check_starts(starts, "[[explore]] md")
 
     def variants(self) -> list[tuple[str, Mapping[str, Any]]]:
         """One for each temperature and pressure."""
-        return conditions(self)
+        return conditions(self, self.ensemble)
 
     def explore(  # noqa: PLR0913, PLR0917 - a task has as many parts
         self,
@@ -53,7 +54,7 @@ class MolecularDynamics(Conditions):
         atoms.calc = MTPCalculator(potential)
         dynamics = self.dynamics(atoms, variant, seed)
         collector = Collector(watch, folder)
-        (folder / TRAJECTORY).unlink(missing_ok=True)
+        (folder / SNAPSHOTS).unlink(missing_ok=True)
         steps, broken = 0, False
         try:
             while True:
@@ -69,7 +70,11 @@ class MolecularDynamics(Conditions):
         return collector.found(broken, steps, 1e-3 * self.timestep * steps)
 
     def dynamics(self, atoms: Atoms, variant: Mapping[str, Any], seed: int) -> Dynamics:
-        """Return ASE's object for the ensemble."""
+        """Return ASE's object for the ensemble.
+
+        For npt the atoms are turned, if need be, so that their cell is upper triangular: ASE's
+        barostat takes no other. All that is seen of the simulation is turned as well.
+        """
         step, temperature = self.timestep * units.fs, variant["temperature"]
         if self.ensemble == "nve":
             return VelocityVerlet(atoms, step)
@@ -84,6 +89,7 @@ class MolecularDynamics(Conditions):
                 fixcm=False,
                 rng=rng,
             )
+        _turn_upright(atoms)
         return MelchionnaNPT(
             atoms,
             step,
@@ -110,8 +116,19 @@ class MolecularDynamics(Conditions):
             dynamics.set_temperature(temperature_K=now)
 
 
+def _turn_upright(atoms: Atoms) -> None:
+    """Turn cell, positions and momenta so that the cell is upper triangular."""
+    if not np.tril(atoms.cell.array, -1).any():
+        return
+    cell, turn = atoms.cell.standard_form("upper")  # the cell as it is: cell @ turn
+    momenta = atoms.get_momenta() @ turn.T
+    atoms.set_cell(cell, apply_constraint=False)
+    atoms.set_positions(atoms.positions @ turn.T, apply_constraint=False)
+    atoms.set_momenta(momenta, apply_constraint=False)
+
+
 def _keep(atoms: Atoms, folder: Path) -> None:
     """Add a snapshot to the trajectory."""
     image = atoms.copy()
     image.calc = None
-    write(folder / TRAJECTORY, image, format="extxyz", append=True)
+    write(folder / SNAPSHOTS, image, format="extxyz", append=True)

@@ -6,21 +6,22 @@ Henkelman & Jónsson, J. Chem. Phys. 113 (2000) 9978, by ASE.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ase.io import read, write
+from ase.io import write
 from ase.mep import NEB
 from ase.optimize import FIRE
 
 from mtpot.active.explorers.collect import Broken, Collector
 from mtpot.calculator import MTPCalculator
+from mtpot.data.read import read_atoms
 from mtpot.errors import InputError
 from mtpot.potential import MTP
 from mtpot.train.option import about
 from mtpot.train.parsers import integer, number, parse_path, parse_switch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
@@ -34,6 +35,9 @@ BAND = "band.xyz"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ElasticBand:
     """From the starting structure to `final`, atom by atom."""
+
+    every: ClassVar[int] = 1
+    brings_structures: ClassVar[bool] = False
 
     final: Path = field(
         metadata=about(
@@ -60,10 +64,16 @@ class ElasticBand:
     )
     most_steps: int = field(default=300, metadata=about("explore", "most steps", integer(1)))
 
-    def check(self) -> None:
-        """Refuse a final structure that is not there."""
+    def check(self, starts: Sequence[Atoms]) -> None:
+        """Refuse a final structure that is not there, or has other atoms than a start."""
         if not self.final.exists():
             raise InputError(f"[[explore]] neb: final: {self.final}: no such file")
+        for start in starts:
+            self._final(start)
+
+    def elements(self, species: tuple[str, ...]) -> set[str]:  # noqa: ARG002
+        """Return none: the other end has the atoms of the start."""
+        return set()
 
     def variants(self) -> list[tuple[str, Mapping[str, Any]]]:
         """One band."""
@@ -96,8 +106,7 @@ class ElasticBand:
         return collector.found(broken, steps)
 
     def _final(self, start: Atoms) -> Atoms:
-        final = read(self.final)
-        assert not isinstance(final, list)
+        final, _ = read_atoms(self.final)[-1]
         if len(final) != len(start) or (final.numbers != start.numbers).any():
             raise InputError(
                 f"[[explore]] neb: final: {self.final} does not have the atoms of the starting "

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mtpot.active.explorers.collect import Broken, Collector
 from mtpot.active.select import grade_frame
+from mtpot.data.check import elements_of
 from mtpot.data.read import iterate_atoms
-from mtpot.data.sets import find_files
+from mtpot.data.sets import find_files, iterate_sets
 from mtpot.errors import InputError
 from mtpot.potential import MTP
 from mtpot.train.option import about
 from mtpot.train.parsers import parse_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ase import Atoms
@@ -27,15 +28,22 @@ if TYPE_CHECKING:
 class Pool:
     """Files of structures, whose labels are not looked at."""
 
+    every: ClassVar[int] = 1
+    brings_structures: ClassVar[bool] = True
+
     structures: tuple[Path, ...] = field(
         metadata=about("explore", "files of structures", parse_paths, "FILE", '["candidates.xyz"]')
     )
 
-    def check(self) -> None:
+    def check(self, starts: Sequence[Atoms]) -> None:  # noqa: ARG002 - not needed here
         """Refuse files that are not there."""
         for path in find_files(self.structures):
             if not path.exists():
                 raise InputError(f"[[explore]] pool: structures: {path}: no such file")
+
+    def elements(self, species: tuple[str, ...]) -> set[str]:
+        """Return those that occur in the files."""
+        return set(elements_of(iterate_sets(self.structures, species)))
 
     def variants(self) -> list[tuple[str, Mapping[str, Any]]]:
         """All in one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from ase.filters import UnitCellFilter
@@ -13,8 +13,9 @@ from ase.optimize import BFGS
 
 from mtpot.active.explorers.collect import Broken, Collector
 from mtpot.calculator import MTPCalculator
+from mtpot.data.check import elements_of
 from mtpot.data.read import iterate_atoms
-from mtpot.data.sets import find_files
+from mtpot.data.sets import find_files, iterate_sets
 from mtpot.errors import InputError, MtpotError, NumericalError
 from mtpot.potential import MTP
 from mtpot.train.option import about
@@ -44,6 +45,8 @@ MOST_SWELLING = 3.0
 class Relaxation:
     """Positions, and the cell unless told otherwise, of the starting structure or of files."""
 
+    every: ClassVar[int] = 1
+
     structures: tuple[Path, ...] = field(
         default=(),
         metadata=about(
@@ -69,11 +72,20 @@ class Relaxation:
         default=True, metadata=about("explore", "relax the cell as well", parse_switch)
     )
 
-    def check(self) -> None:
+    @property
+    def brings_structures(self) -> bool:
+        """Whether there are files."""
+        return bool(self.structures)
+
+    def check(self, starts: Sequence[Atoms]) -> None:  # noqa: ARG002 - not needed here
         """Refuse files that are not there."""
         for path in find_files(self.structures):
             if not path.exists():
                 raise InputError(f"[[explore]] relax: structures: {path}: no such file")
+
+    def elements(self, species: tuple[str, ...]) -> set[str]:
+        """Return those that occur in the files."""
+        return set(elements_of(iterate_sets(self.structures, species)))
 
     def variants(self) -> list[tuple[str, Mapping[str, Any]]]:
         """All in one."""
@@ -89,7 +101,7 @@ class Relaxation:
         folder: Path,
     ) -> Exploration:
         """Relax one after the other; one that extrapolates too far does not keep the rest."""
-        images = self.images([start], MTP.load(potential).species, seed)
+        images = self.unrelaxed([start], MTP.load(potential).species, seed)
         return relax_all(
             images,
             potential,
@@ -100,7 +112,7 @@ class Relaxation:
             cell=self.cell,
         )
 
-    def images(
+    def unrelaxed(
         self,
         starts: Sequence[Atoms],
         species: tuple[str, ...],

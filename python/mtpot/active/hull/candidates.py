@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from ase.io import iread, write
 
-from mtpot.active.explorers import explorers_of
+from mtpot.active.explorers import Relaxer, explorers_of
 from mtpot.active.hull.geometry import count_elements, formation_energies
 from mtpot.active.loop import read_starts
 from mtpot.data.atoms import frame_from_atoms
@@ -127,14 +127,13 @@ def _brought(settings: LearnSettings) -> Iterator[tuple[int, Atoms]]:
     starts = read_starts(settings)
     species = settings.training((), settings.output).species
     for table, explorer in enumerate(explorers_of(settings)):
-        images = getattr(explorer, "images", None)
-        if images is None:
+        if not isinstance(explorer, Relaxer):
             engine = settings.explore[table].get("engine")
             raise InputError(
                 f"[[explore]] {table + 1}: mode hull relaxes candidates, which {engine} does not: "
                 "engine is relax (structures of files) or random (of compositions)"
             )
-        for atoms in images(starts, species, settings.seed + table):
+        for atoms in explorer.unrelaxed(starts, species, settings.seed + table):
             yield table, atoms
 
 

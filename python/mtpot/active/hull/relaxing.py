@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ase.io import iread, write
 from ase.io.extxyz import XYZError
 
-from mtpot.active.explorers import Watch, explorers_of, prepare_exploration
+from mtpot.active.explorers import Relaxer, explorers_of, prepare_exploration
 from mtpot.active.explorers.relax import RELAXED
 from mtpot.active.hull.candidates import Candidate, read_candidates, write_candidates
-from mtpot.active.loop import exploring_folder
+from mtpot.active.loop import exploring_folder, watch_of
 from mtpot.active.tasks import WORK
 from mtpot.active.training import GRADED
 from mtpot.errors import MtpotError
@@ -169,19 +169,20 @@ def _prepared(run: Run, iteration: int, name: str, batch: Sequence[Candidate]) -
     with replacing(folder / BATCH, overwrite=True) as temporary:
         write(temporary, [each.atoms for each in batch], format="extxyz")
     settings = run.settings
-    explorer: Any = explorers_of(settings)[batch[0].table]
+    explorer = explorers_of(settings)[batch[0].table]
+    assert isinstance(explorer, Relaxer)
     table = {
         "engine": "relax",
         "structures": [str((folder / BATCH).absolute())],
         "force": explorer.force,
         "most-steps": explorer.most_steps,
-        "cell": getattr(explorer, "cell", True),
+        "cell": explorer.cell,
     }
     return prepare_exploration(
         folder,
         batch[0].atoms,
         potential=run.folder / "trainings" / f"{iteration:03d}" / GRADED,
-        watch=Watch(settings.select_threshold, settings.break_threshold, 1),
+        watch=watch_of(settings, explorer),
         table=table,
         variant={},
         seed=0,
