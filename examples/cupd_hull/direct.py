@@ -1,9 +1,9 @@
 """Relax every candidate by the calculator itself, and compare its hull with that of a run.
 
-    python direct.py candidates.xyz cupd
+    python direct.py settings.toml
 
 The run calls the calculator for few structures; this shows what it saves, and that it has found
-the same.
+the same. Both begin with the same displaced candidates.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.calculators.emt import EMT
 from ase.filters import UnitCellFilter
-from ase.io import read
 from ase.optimize import BFGS
 
-from mtpot.active.hull.candidates import elements_in
+from mtpot.active.hull.candidates import elements_in, given_candidates
 from mtpot.active.hull.geometry import (
     ON_HULL,
     count_elements,
     energies_above_hull,
     formation_energies,
 )
+from mtpot.active.settings import load_settings
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -45,11 +45,10 @@ ELSEWHERE = 3.0
 def main() -> None:
     """Relax, compare, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("candidates", type=Path, help="file that the run began with")
-    parser.add_argument("run", type=Path, help="folder of the run")
-    options = parser.parse_args()
-    structures = read(options.candidates, ":")
-    with (options.run / "hull.csv").open() as file:
+    parser.add_argument("settings", type=Path, help="of the run, which is finished")
+    settings = load_settings(parser.parse_args().settings, {})
+    structures = [candidate.atoms for candidate in given_candidates(settings)]
+    with (settings.output / "hull.csv").open() as file:
         rows = sorted(csv.DictReader(file), key=lambda row: int(row["candidate"]))
     started = time.perf_counter()
     calls = sum(relax(atoms) for atoms in structures)
@@ -64,8 +63,7 @@ def main() -> None:
 
 
 def relax(atoms: Atoms) -> int:
-    """Relax positions and cell, off saddle points; return how many calls it took."""
-    atoms.rattle(0.02)
+    """Relax positions and cell; return how many calls it took."""
     atoms.calc = EMT()
     optimizer = BFGS(UnitCellFilter(atoms), logfile=os.devnull)
     optimizer.run(fmax=0.005, steps=500)
