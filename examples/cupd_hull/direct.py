@@ -64,7 +64,8 @@ def main() -> None:
 
 
 def relax(atoms: Atoms) -> int:
-    """Relax positions and cell; return how many calls it took."""
+    """Relax positions and cell, off saddle points; return how many calls it took."""
+    atoms.rattle(0.02)
     atoms.calc = EMT()
     optimizer = BFGS(UnitCellFilter(atoms), logfile=os.devnull)
     optimizer.run(fmax=0.005, steps=500)
@@ -113,9 +114,14 @@ def compare_energies(rows: list[dict[str, str]], formation: Floats, above: Float
             f"{max(same):.2f} meV/atom apart; {lower} in a lower one, "
             f"{len(apart) - len(same) - lower} in a higher one"
         )
-    near = above <= NEAR
-    missed = sum(not row["row"] for row, each in zip(rows, near, strict=True) if each)
-    print(f"within {1e3 * NEAR:g} meV/atom of the hull: {near.sum()}, not calculated: {missed}")
+    near = [(row, each) for row, each in zip(rows, above, strict=True) if each <= NEAR]
+    missed = [(row, each) for row, each in near if not row["row"]]
+    print(f"within {1e3 * NEAR:g} meV/atom of the hull: {len(near)}, not calculated: {len(missed)}")
+    for row, each in missed:
+        print(
+            f"candidate {row['candidate']}: {1e3 * each:.2f} meV/atom above the hull, by the "
+            f"potential {1e3 * float(row['above_potential']):.2f}"
+        )
 
 
 if __name__ == "__main__":

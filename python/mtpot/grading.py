@@ -9,7 +9,7 @@ sum_i b_i / N^(scaling / 2) of N atoms. Podryabinkin & Shapeev, Comput. Mater. S
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -105,6 +105,30 @@ class RowWeights:
 
 NEIGHBORHOODS = RowWeights(site=1.0)
 CONFIGURATIONS = RowWeights(energy=1.0)
+
+
+def rows_named(name: str) -> RowWeights:
+    """Return the rows that settings name: "nbh", "cfg", or weights, "energy=1,force=0.01".
+
+    Raises
+    ------
+    InputError
+        It is none of them, or `RowWeights` refuses the weights.
+    """
+    if name in ("nbh", "cfg"):
+        return NEIGHBORHOODS if name == "nbh" else CONFIGURATIONS
+    kinds = [field.name for field in fields(RowWeights)]
+    pairs = [pair.partition("=") for pair in name.split(",")]
+    if not all(kind.strip() in kinds and number.strip() for kind, _, number in pairs):
+        raise InputError(
+            f"{name!r}: expected nbh, cfg, none, or weights of rows such as "
+            f"energy=1,force=0.01 (of {', '.join(kinds)})"
+        )
+    try:
+        given = {kind.strip(): float(number) for kind, _, number in pairs}
+    except ValueError as error:
+        raise InputError(f"{name!r}: {error}") from error
+    return RowWeights(**given)  # type: ignore[arg-type]  # the scaling is checked to be 0, 1 or 2
 
 
 def weights_of(selection: _core.Selection) -> RowWeights:

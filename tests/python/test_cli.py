@@ -26,6 +26,7 @@ from mtpot import MTP, MTPCalculator
 from mtpot.cli import main_train
 from mtpot.cli.progress import describe
 from mtpot.data import read_frames
+from mtpot.grading import weights_of
 from mtpot.train.monitor import Step
 from mtpot.train.solvers import SOLVERS
 
@@ -480,6 +481,28 @@ def test_info_tells_of_the_active_set(trained: Path) -> None:
     facts = json.loads(succeed("info", trained / "potential.almtp", "--json"))
     assert facts["active_set"]["mode"] == "nbh"
     assert facts["active_set"]["rows"] == facts["parameters"]
+
+
+def test_rows_of_an_active_set_can_be_weighted(data: Path, tmp_path: Path) -> None:
+    words = ["--data", data / "train.xyz", "--output", tmp_path / "run", *FAST]
+    succeed("train", *words, "--active-set", "energy=1,force=0.01,site=0.5")
+    graded = tmp_path / "run" / "potential.almtp"
+    facts = json.loads(succeed("info", graded, "--json"))["active_set"]
+    assert facts["mode"] == "weighted"
+    weights = weights_of(MTP.load(graded).selection)
+    assert (weights.energy, weights.force, weights.stress, weights.site) == (1.0, 0.01, 0.0, 0.5)
+    output = tmp_path / "graded.xyz"
+    succeed("grade", graded, data / "train.xyz", "--output", output)
+    assert max(atoms.info["grade"] for atoms in ase.io.read(output, ":")) <= 1.001
+
+
+@pytest.mark.parametrize(
+    "rows", ["sites", "energy", "energy=-1", "energy=x", "force=0", "scaling=3"]
+)
+def test_rows_that_cannot_be_are_refused(rows: str, data: Path, tmp_path: Path) -> None:
+    words = ["--data", data / "train.xyz", "--output", tmp_path / "run", *FAST]
+    assert "--active-set" in refuse("train", *words, "--active-set", rows)
+    assert not (tmp_path / "run").exists()
 
 
 def test_convert_goes_both_ways(data: Path, tmp_path: Path) -> None:

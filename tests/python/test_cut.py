@@ -16,9 +16,9 @@ from models import Case, evaluate, hoods
 from scipy.spatial.distance import pdist
 
 from mtpot import MTP, InputError, MTPCalculator, _core
-from mtpot.active.cut import Cut, cut_sites
+from mtpot.active.cut import Cut, NoCellError, cut_sites
 from mtpot.active.cut.lattice import find_lattice
-from mtpot.active.cut.surroundings import Surroundings
+from mtpot.active.cut.surroundings import Surroundings, least_neighborhood
 from mtpot.active.select import build_selection
 from mtpot.data.atoms import frame_from_atoms
 
@@ -349,6 +349,27 @@ def test_too_few_atoms_says_how_many_are_needed():
     needed = int(str(error.value).split("at least ")[1].split()[0])
     (cut,) = cut_sites(atoms, potential(), [7], max_atoms=needed, threads=1)
     assert len(cut.atoms) == needed
+
+
+@pytest.mark.parametrize(
+    ("repeat", "atoms"),
+    [((1, 1, 1), 4), ((1, 1, 9), 5 * 2), ((5, 5, 5), 1 + 12 + 6 + 24)],
+    ids=["as-it-is", "five-layers-of-two", "three-shells"],
+)
+def test_smallest_neighborhood_counts_no_atom_twice(repeat, atoms):
+    assert least_neighborhood(bulk("Cu", a=3.6, cubic=True), repeat, 4.5) == atoms
+
+
+def test_sites_that_fit_into_no_cell_are_left_out_where_others_fit():
+    atoms, dense, thin = liquid(), 21, 12
+    model = potential()
+    before = grades(model, atoms)
+    assert before[dense] > before[thin] > THRESHOLD
+    with pytest.raises(NoCellError, match=f"site {dense}: "):
+        cut_sites(atoms, model, [dense], max_atoms=35, threads=1)
+    (cut,) = cut_sites(atoms, model, [dense, thin], max_atoms=35, threads=1)
+    assert cut.origins == (thin,)
+    assert cut.grade == pytest.approx(before[thin], rel=1e-8)
 
 
 def test_atoms_too_close_in_a_neighborhood_are_named():

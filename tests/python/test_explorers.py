@@ -89,7 +89,7 @@ def test_lammps_and_ase_run_the_same_trajectory(tmp_path: Path) -> None:
         result = explore(tmp_path / engine, silicon(600.0), watch, **table)
         assert (result.ended, result.steps, result.candidates) == ("complete", 20, 5)
         assert result.picoseconds == pytest.approx(0.02)
-        found[engine] = candidates_of(tmp_path / engine)
+        found[engine] = list(candidates_of(tmp_path / engine))
     moved = found["md"][-1].positions - found["md"][0].positions
     assert np.abs(moved).max() > 0.03
     for one, other in zip(found["lammps"], found["md"], strict=True):
@@ -103,7 +103,7 @@ def test_candidates_are_those_above_the_threshold(engine: str, tmp_path: Path) -
     every = explore(tmp_path / "every", silicon(), Watch(ALWAYS, NEVER, 5), **table)
     middle = float(np.median([grade for _, grade in every.grades]))
     result = explore(tmp_path / "some", silicon(), Watch(middle, NEVER, 5), **table)
-    images = candidates_of(tmp_path / "some")
+    images = list(candidates_of(tmp_path / "some"))
     assert 0 < len(images) == result.candidates < every.candidates
     assert result.largest == pytest.approx(max(grade for _, grade in every.grades))
     for atoms in images:
@@ -150,7 +150,7 @@ def test_pressure_makes_a_cell_smaller(engine: str, cell: str, tmp_path: Path) -
         table = {"engine": engine, "ensemble": "npt", "pressure": [-10, 10], "repeat": 2}
         table |= {"time": 0.1, "every": 50}
         explore(tmp_path / str(which), start, Watch(ALWAYS, NEVER, 50), which=which, **table)
-        volumes.append(candidates_of(tmp_path / str(which))[-1].get_volume() / 8)
+        volumes.append(list(candidates_of(tmp_path / str(which)))[-1].get_volume() / 8)
     assert volumes[0] > start.get_volume() > volumes[1]
 
 
@@ -177,7 +177,7 @@ def test_the_box_of_a_liquid_keeps_its_shape(tmp_path: Path) -> None:
     shapes = {}
     for box in ("iso", "aniso", "tri"):
         explore(tmp_path / box, start, Watch(ALWAYS, NEVER, 50), box=box, **table)
-        cell = candidates_of(tmp_path / box)[-1].cell
+        cell = list(candidates_of(tmp_path / box))[-1].cell
         assert cell.volume < 0.99 * start.get_volume()
         shapes[box] = cell.array / cell.array[0, 0]
     as_before = start.cell.array / start.cell.array[0, 0]
@@ -274,7 +274,7 @@ def test_a_grade_that_is_no_number_ends_a_path_and_is_no_candidate(
 def test_a_ramp_ends_at_its_final_temperature(engine: str, tmp_path: Path) -> None:
     table = {"engine": engine, "temperature": 100.0, "final-temperature": 1500.0, "repeat": 2}
     explore(tmp_path, silicon(), Watch(ALWAYS, NEVER, 50), time=1.0, every=50, **table)
-    images = candidates_of(tmp_path)
+    images = list(candidates_of(tmp_path))
     spread = [np.std(apart(atoms, images[0])) for atoms in images]
     assert np.mean(spread[-5:]) > 1.5 * np.mean(spread[3:8])
 
@@ -310,7 +310,7 @@ def test_an_input_file_of_the_user_runs_as_it_stands(tmp_path: Path) -> None:
     explore(tmp_path / "ours", silicon(600.0), watch, **table, ensemble="nve", time=0.02)
     result = explore(tmp_path / "theirs", silicon(600.0), watch, **table, input=str(file))
     assert (result.ended, result.candidates) == ("complete", 5)
-    ours, theirs = (candidates_of(tmp_path / name)[-1] for name in ("ours", "theirs"))
+    ours, theirs = (list(candidates_of(tmp_path / name))[-1] for name in ("ours", "theirs"))
     np.testing.assert_allclose(theirs.positions, ours.positions, atol=1e-5)
 
 
@@ -479,7 +479,7 @@ def test_random_search_relaxes_each(tmp_path: Path) -> None:
     images = read(tmp_path / RELAXED, ":")
     assert [len(atoms) for atoms in images] == [4, 4, 4]
     assert result.steps <= 6
-    assert result.candidates == len(candidates_of(tmp_path)) >= 3
+    assert result.candidates == len(list(candidates_of(tmp_path))) >= 3
 
 
 @pytest.mark.parametrize(
@@ -603,7 +603,7 @@ def test_of_many_candidates_the_largest_grades_and_the_last_are_kept(
     monkeypatch.setattr(candidates, "MOST", most)
     monkeypatch.setattr(candidates, "MOST_ATOMS", atoms)
     count = candidates.thin(tmp_path / CANDIDATES)
-    images = candidates_of(tmp_path)
+    images = list(candidates_of(tmp_path))
     assert count == len(images) <= most
     assert sum(map(len, images)) <= atoms or count == 2
     kept = [int(np.flatnonzero(np.isclose(grades, each.info["grade"]))[0]) for each in images]
@@ -615,7 +615,7 @@ def test_of_many_candidates_the_largest_grades_and_the_last_are_kept(
 
 def test_few_candidates_are_left_as_they_are_but_for_what_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / CANDIDATES
-    assert candidates_of(tmp_path) == []
+    assert list(candidates_of(tmp_path)) == []
     texts = collected(path, [3, 4, 5, 6], [3.0, np.inf, np.nan, 4.0])
     path.write_bytes(b"".join(texts) + texts[0][:-9])
     assert [atoms.info["grade"] for atoms in candidates_of(tmp_path)] == [3.0, 4.0]
@@ -664,3 +664,24 @@ def test_candidates_of_a_slab_keep_its_vacuum_and_moments() -> None:
     np.testing.assert_allclose(image.cell[2], [0.0, 0.0, start.cell[2, 2] + 0.5], atol=1e-12)
     np.testing.assert_array_equal(image.get_initial_magnetic_moments(), np.arange(16.0))
     np.testing.assert_array_equal(image.cell[:2], start.cell[:2])
+
+
+@pytest.mark.parametrize("lost", ["newline", "number", "column", "atom", "comment", "count"])
+def test_a_structure_that_was_being_written_is_left_out(lost: str, tmp_path: Path) -> None:
+    path = tmp_path / CANDIDATES
+    atoms = bulk("Cu", cubic=True)
+    atoms.info["grade"] = 3.5
+    write(path, [atoms, atoms], format="extxyz")
+    content = path.read_bytes()
+    half = content[: len(content) // 2]
+    lines = half.splitlines(keepends=True)
+    torn = {
+        "newline": half[:-1],
+        "number": half[:-3],
+        "column": half[: -len(lines[-1].split()[-1]) - 2],
+        "atom": b"".join(lines[:-1]),
+        "comment": b"".join(lines[:1]) + lines[1][:20],
+        "count": lines[0][:1],
+    }
+    path.write_bytes(half + torn[lost])
+    assert len(list(candidates_of(tmp_path))) == 1

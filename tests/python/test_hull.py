@@ -375,6 +375,22 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_done(
     assert not (tmp_path / "run").exists()
 
 
+def test_candidates_leave_a_saddle_point(tmp_path):
+    """Copper on a simple cubic lattice has no forces, and is far above the crystal."""
+    cubic = Atoms("Cu8", cell=[4.9] * 3, pbc=True)
+    cubic.set_scaled_positions(np.stack(np.meshgrid(*[[0.0, 0.5]] * 3), -1).reshape(-1, 3))
+    energies = []
+    for rattle in (0.0, 0.02):
+        text = SETTINGS.replace("[hull]", f"[hull]\nrattle = {rattle}")
+        (candidate,) = given_candidates(settings_of(tmp_path, [cubic], text))
+        atoms = candidate.atoms
+        assert np.abs(atoms.positions - cubic.positions).max() < 5 * rattle + 1e-9
+        atoms.calc = EMT()
+        BFGS(atoms, logfile=os.devnull).run(fmax=0.01, steps=300)
+        energies.append(atoms.get_potential_energy() / len(atoms))
+    assert energies[1] < energies[0] - 0.02
+
+
 def test_missing_element_is_refused_before_anything_is_done(tmp_path, structures):
     mixed = [atoms for atoms in structures if "Cu" in atoms.symbols]
     with pytest.raises(InputError, match="no structure of pure Pt"):

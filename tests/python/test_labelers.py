@@ -33,6 +33,7 @@ from mtpot.active.labelers import (
     labeler_of,
     prepare_label,
 )
+from mtpot.active.labelers.pseudopotentials import element_of
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
@@ -149,6 +150,11 @@ def test_tblite() -> None:
         ({"function": "math:pi"}, "cannot be called"),
         ({"exchange": "file"}, "is a file where a folder should be"),
         ({"exchange": "jobs", "calculator": "emt"}, "has no input files"),
+        ({"calculator": "emt", "function": "math:pi"}, "function beside calculator, and one excl"),
+        ({"exchange": "jobs", "function": "math:pi"}, "function beside exchange"),
+        ({"calculator": "emt", "settings": {"asap_cutof": True}}, "did you mean asap_cutoff"),
+        ({"calculator": "emt", "max-force": "large"}, "max-force = 'large': expected a number"),
+        ({"calculator": "lj", "settings": {"epsilom": 1.0}}, "did you mean epsilon"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value.replace(" ", "-"),
 )
@@ -170,6 +176,98 @@ def test_a_wrong_name_of_a_pseudopotential_is_refused(place: Path) -> None:
     }
     with pytest.raises(InputError, match=r"Si: pseudos has no Si.pbe.upf; did you mean Si.pbe.UPF"):
         labeler_of(table).check()
+
+
+UPF_1 = "<PP_INFO>\n</PP_INFO>\n<PP_HEADER>\n   0   Version Number\n  {}     Element\n   NC\n"
+UPF_2 = """<UPF version="2.0.1">\n<PP_INFO>\nelement="Xe"\n</PP_INFO>\n<PP_HEADER generated='"me"'
+author="" element="{}" pseudo_type="NC"/>\n"""
+
+
+@pytest.mark.parametrize(
+    ("text", "element"),
+    [
+        (UPF_1.format("Si"), "Si"),
+        (UPF_1.format("C "), "C"),
+        (UPF_2.format("Si"), "Si"),
+        (UPF_2.format(" H"), "H"),
+        ("'Si', 4.0, 'not UPF'\nelement=\"C\"\n", None),
+        ("", None),
+    ],
+    ids=["UPF-1", "UPF-1-one-letter", "UPF-2", "UPF-2-one-letter", "another-format", "empty"],
+)
+def test_the_element_of_a_pseudopotential_is_that_of_its_header(
+    text: str, element: str | None, place: Path
+) -> None:
+    (place / "pseudos").mkdir()
+    path = place / "pseudos" / "some.UPF"
+    path.write_text(text)
+    assert element_of(path) == element
+    for species in ("Si", "Si1", "C", "Fe_up", "mine"):
+        table = espresso_table({species: "some.UPF"})
+        if element and species != "mine" and not species.startswith(element):
+            with pytest.raises(
+                InputError, match=f"{species}: pseudos/some.UPF is one of {element}"
+            ):
+                labeler_of(table).check()
+        else:
+            labeler_of(table).check()
+
+
+def espresso_table(pseudopotentials: dict[str, str], **settings: Any) -> dict[str, Any]:
+    return {
+        "calculator": "espresso",
+        "profile": {"command": "sh", "pseudo_dir": "pseudos"},
+        "settings": {"pseudopotentials": pseudopotentials, **settings},
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"input_data": {"ecutwffc": 30}}, "input_data ecutwffc: did you mean ecutwfc"),
+        ({"kspacng": 0.3}, "settings kspacng: did you mean kspacing"),
+        ({"input_data": {"Hubbard_U(1)": 3}}, "give that, { system"),
+    ],
+    ids=["of-pw.x", "of-ASE", "in-no-namelist"],
+)
+def test_a_key_that_would_not_reach_pw_is_refused(settings: dict, words: str, place: Path) -> None:
+    (place / "pseudos").mkdir()
+    with pytest.raises(InputError, match=words.replace("{", r"\{")):
+        labeler_of(espresso_table({}, **settings)).check()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"input_data": {"ecutWFC": 30, "celldm(1)": 5.0, "starting_magnetization(1)": 0.5}},
+        {"input_data": {"SYSTEM": {"new_key_of_pw": 1}, "rism": {}}, "kpts": [1, 1, 1]},
+        {"ecutwfc": 30.0, "koffset": [0, 0, 0], "additional_cards": "HUBBARD"},
+    ],
+    ids=["any-case-and-indexes", "inside-of-namelists", "arguments"],
+)
+def test_a_key_that_reaches_pw_is_taken(settings: dict, place: Path) -> None:
+    (place / "pseudos").mkdir()
+    labeler_of(espresso_table({}, **settings)).check()
+
+
+OWN = """
+from ase.calculators.emt import EMT
+
+class Own(EMT):
+    default_parameters = {"asap_cutoff": False, "cutoff": 3.0}
+
+    def __init__(self, cutof=None, **keywords):
+        self.cutofff = keywords.pop("cutofff", None)
+        EMT.__init__(self, **keywords)
+"""
+
+
+def test_keywords_that_a_calculator_takes_out_are_no_mistakes(place: Path) -> None:
+    (place / "own.py").write_text(OWN)
+    table = {"calculator": "own.py:Own", "settings": {"cutof": 1.0, "cutofff": 2.0, "mine": 3}}
+    labeler_of(table).check()
+    with pytest.raises(InputError, match="cutoof: did you mean cutoff"):
+        labeler_of({"calculator": "own.py:Own", "settings": {"cutoof": 1.0}}).check()
 
 
 @pytest.mark.parametrize("command", ["cd . && sh", "A=1 sh", "export A=1; sh"])
@@ -528,6 +626,34 @@ def test_a_program_that_crashes_or_prints_garbage_gives_no_label(
     assert outcome.reason
 
 
+FRAME = "%" * 78
+SAID = f"""
+ {FRAME}
+     Error in routine  system_checkin (1):
+      ecutwfc out of range
+ {FRAME}
+
+     stopping ...
+"""
+
+
+@pytest.mark.parametrize("where", ["espresso.pwo", "CRASH"])
+def test_the_error_of_pw_is_shown(where: str, place: Path) -> None:
+    (place / "said").write_text(f"     Program PWSCF v.7.2\n{SAID}")
+    table = espresso(place, f"cat '{place}/said' > {where}; echo MPI_ABORT >&2; exit 1")
+    outcome = label(silicon(), table)
+    first = outcome.reason.splitlines()[0]
+    assert f"{where}: Error in routine system_checkin (1): ecutwfc out of range" in first
+
+
+def test_the_end_of_the_largest_output_is_shown_with_what_was_written_as_errors(
+    place: Path,
+) -> None:
+    lines = "seq 1 3000 > a.log; echo short > b.out; echo 'no license' > c.err; exit 3"
+    outcome = label(water(), gaussian(place, lines))
+    assert "a.log ends with: 2998 2999 3000; c.err ends with: no license" in outcome.reason
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_an_output_that_is_cut_short_gives_no_label(program: str, place: Path) -> None:
     atoms = structure(program)
@@ -794,3 +920,33 @@ def test_dftpy_that_does_not_converge_gives_no_label(place: Path) -> None:
     outcome = tasks.run(str(folder), None, 1)
     assert outcome.end == "failed"
     assert "not converged" in outcome.reason
+
+
+# --- the real program ---
+
+PSEUDOS = Path("/usr/share/espresso/pseudo")
+
+
+@pytest.mark.skipif(
+    shutil.which("pw.x") is None or not (PSEUDOS / "Si.pz-vbc.UPF").exists(),
+    reason="Quantum ESPRESSO is not installed",
+)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ecutwfc": -1.0}, "Error in routine system_checkin (1): ecutwfc out of range"),
+        ({"electron_maxstep": 2}, "espresso.pwo: the electrons did not converge"),
+        ({"tprnfor": False}, "forces not present in this calculation: the settings have to ask"),
+    ],
+    ids=["refused-by-the-program", "not-converged", "without-forces"],
+)
+def test_why_quantum_espresso_gives_no_label(changes: dict, words: str) -> None:
+    data = {"tprnfor": True, "tstress": True, "ecutwfc": 12.0} | changes
+    table = {
+        "calculator": "espresso",
+        "profile": {"command": "pw.x", "pseudo_dir": str(PSEUDOS)},
+        "settings": {"pseudopotentials": {"Si": "Si.pz-vbc.UPF"}, "input_data": data},
+    }
+    outcome = label(bulk("Si"), table)
+    assert outcome.end == "failed"
+    assert words in outcome.reason

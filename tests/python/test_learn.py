@@ -291,6 +291,13 @@ BAD = {
         "Cu: . has no label.py; did you mean labels.py",
     ),
     "too-large": ("[label]", "[label]\nmax-atoms = 3", "cannot be labeled"),
+    "too-large-neighborhoods": (
+        SETTINGS[SETTINGS.index("[label]") :],
+        SETTINGS[SETTINGS.index("[label]") :].replace("[label]", "[label]\nmax-atoms = 40")
+        + "repeat = 3\n",
+        "[[explore]] 1 simulates 108 atoms, of which neighborhoods are to be labeled, and these "
+        "have 43 atoms and more; [label] max-atoms is 40: raise it",
+    ),
     "executor-setup": ("initial =", "executor-setup = 'a'\ninitial =", "has no use for"),
 }
 

@@ -163,6 +163,21 @@ def test_a_finished_run_says_so(learned: Learned) -> None:
     assert not learned.finished.all("aside")
 
 
+@pytest.mark.parametrize(("left", "words"), [(1, "1 structure still"), (3, "3 structures still")])
+def test_a_run_that_ends_with_what_nobody_could_label_says_so(
+    store: Store, left: int, words: str
+) -> None:
+    set_aside(store, "did not converge")
+    store.set_fact("position", (2, "finished"))
+    store.set_fact("left", left)
+    first, second, *_ = parse(write_report(store).read_text()).texts["p"]
+    assert first.startswith(f"Finished, but not clean: in iteration 2 {words} extrapolated")
+    assert "; 1 structure was set aside, because" in second
+    store.set_fact("left", 0)
+    lead = parse(write_report(store).read_text()).texts["p"][0]
+    assert lead.startswith("Finished: in iteration 2 nothing extrapolated any more.")
+
+
 def test_a_run_that_stopped_says_why(learned: Learned) -> None:
     page = learned.stopped
     assert page.texts["p"][0].startswith("Not finished: the run stands in iteration 0, selecting")
@@ -271,6 +286,11 @@ def test_on_the_fly_the_whole_simulation_is_compared(store: Store) -> None:
     page = parse(write_report(store).read_text())
     assert facts(page)["simulated"] == "3 ps"
     assert facts(page)["calculations at every 100 fs"] == "30"
+    heads, *rows = page.tables["Iterations"]
+    assert len(rows) == 3
+    assert not {"candidates", "selected", "exploration (s)"} & set(heads)
+    assert column(page, "simulated (ps)") == ["1", "0.5", "1.5"]
+    assert "exploration" not in facts(page)
 
 
 def test_without_a_clean_simulation_nothing_is_said_of_savings(store: Store) -> None:

@@ -1,23 +1,36 @@
 """Settings of a learning run: the template, what is refused, and what happens when they change."""
 
+import signal
+import subprocess
+import sys
+import time
 import tomllib
+from concurrent.futures import Executor, Future
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import learning
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from mtpot import InputError
 from mtpot.active import run as runs
+from mtpot.active import tasks, training, worker
 from mtpot.active.beginning import disturbed
 from mtpot.active.explorers import EXPLORERS
+from mtpot.active.loop import read_data
 from mtpot.active.plan import plan_of
 from mtpot.active.settings import LearnSettings, load_settings
 from mtpot.active.store import Store
 from mtpot.active.template import template
+from mtpot.cli import main
+from mtpot.data import read_frames
+from mtpot.train.trainer import train
 
 TABLES = """
 start = ["start.xyz"]
@@ -70,6 +83,14 @@ def test_the_template_names_every_engine():
         (TABLES.replace('"emt"', '"emmt"') + EXPLORE, "ASE has none of this name"),
         (TABLES.replace("[train]", "max-forse = 1.0\n[train]") + EXPLORE, "did you mean max-force"),
         (TABLES.replace("[train]", "timeout = 0\n[train]") + EXPLORE, "timeout"),
+        (
+            TABLES.replace("[train]", "max_failures = 3\n[train]") + EXPLORE,
+            r"max-failures = 3: expected a share, a number from 0 to 1",
+        ),
+        (TABLES.replace("level = 4", "radial_size = 0") + EXPLORE, "radial-size = 0"),
+        (TABLES.replace("[label]", "max_labels = 0\n[label]") + EXPLORE, "max-labels = 0"),
+        (TABLES.replace("[label]", "[labels]") + EXPLORE, "unknown key labels; did you mean label"),
+        (TABLES + EXPLORE.replace("[[explore]]", "[[explorer]]"), "did you mean explore"),
         (TABLES.replace("level = 4", "levle = 4") + EXPLORE, "did you mean level"),
         (TABLES.replace("level = 4", "validation = 0.1") + EXPLORE, "the loop sees to it"),
         ("select-threshold = 10\nbreak-threshold = 2\n" + TABLES + EXPLORE, "must be below"),
@@ -110,8 +131,25 @@ def test_directions_without_periodicity_are_not_strained():
     assert abs(copy.cell[0, 0] - atoms.cell[0, 0]) > 1e-3
 
 
+class Here(Executor):
+    """Does tasks at once, in this process."""
+
+    def submit(self, _, /, folder, *arguments, **__):  # noqa: ARG002
+        place, future = Path(folder), Future()
+        try:
+            future.set_result(worker.do(place, tasks.content_of(place)))
+        except Exception as error:
+            future.set_result(tasks.Outcome("failed", str(error)))
+        return future
+
+
 @pytest.fixture
-def finished(folder):  # noqa: ARG001 - where it runs
+def here(monkeypatch):
+    monkeypatch.setitem(runs.EXECUTORS, "processes", lambda *_: nullcontext(Here()))
+
+
+@pytest.fixture
+def finished(folder, here):  # noqa: ARG001 - where and how it runs
     settings = loaded(TABLES + EXPLORE)
     runs.work(settings, lambda _: None)
     return settings
@@ -158,6 +196,245 @@ def test_a_run_that_is_not_there_cannot_be_gone_on_with(folder):
     with pytest.raises(InputError, match="holds no learning run"):
         runs.work(loaded(TABLES + EXPLORE), lambda _: None, resume=True)
     assert not (folder / "run").exists()
+
+
+BARE = {
+    "energy": ("energy", "frame 2"),
+    "forces": ("forces", "frame 2"),
+    "both": ("energy and no forces", "frame 2"),
+}
+
+
+@pytest.mark.parametrize("flag", ["check", "work"])
+@pytest.mark.parametrize("lacks", BARE)
+def test_data_without_labels_are_refused_before_anything_is_calculated(folder, lacks, flag):
+    words, frame = BARE[lacks]
+    for number in range(3):
+        atoms = bulk("Cu", cubic=True)
+        atoms.rattle(0.05, seed=number)
+        results = {"energy": 1.0, "forces": np.zeros((4, 3))}
+        if number == 1:
+            results = {key: each for key, each in results.items() if lacks not in (key, "both")}
+        if results:
+            atoms.calc = SinglePointCalculator(atoms, **results)
+        write("known.xyz", atoms, append=True)
+    settings = loaded('data = ["known.xyz"]\n' + TABLES + EXPLORE)
+    with pytest.raises(InputError, match=rf"known.xyz.* \({frame}\) has no {words}: "):
+        getattr(runs, flag)(settings, lambda _: None)
+    assert not (folder / "run").exists()
+
+
+def test_of_the_record_of_another_run_what_it_set_aside_is_left_out(folder):
+    other = Store(folder / "other.db")
+    for number in range(3):
+        atoms = bulk("Cu", cubic=True)
+        atoms.rattle(0.05, seed=number)
+        if number:
+            atoms.calc = EMT()
+            atoms.get_stress()
+        other.add(atoms, state="done" if number else "set-aside", origin="md")
+    told = []
+    frames = read_data(loaded('data = ["other.db"]\n' + TABLES + EXPLORE), told.append)
+    assert len(frames) == 2
+    assert told == [
+        "data: 1 of 3 frames are left out: rows of a database without energy; the first is "
+        "other.db (row 1)"
+    ]
+
+
+# --- what failed, once more ---
+
+
+BROKEN = """
+from pathlib import Path
+from ase.calculators.emt import EMT
+
+def label(atoms):
+    if atoms.cell[0, 0] > 3.611 and not Path("{place}/license").exists():
+        raise RuntimeError("no license")
+    atoms.calc = EMT()
+    atoms.get_stress()
+    return atoms
+"""
+
+
+@pytest.mark.usefixtures("here")
+def test_what_was_set_aside_is_labeled_when_its_cause_is_mended(folder):
+    """The labels of copies that are stretched fail at first; simulations keep the cell."""
+    (folder / "labels.py").write_text(BROKEN.format(place=folder))
+    label = 'function = "labels.py:label"\nmax-failures = 1.0'
+    settings = loaded("initial = 4\n" + TABLES.replace('calculator = "emt"', label) + EXPLORE)
+    runs.work(settings, lambda _: None)
+    store, (before, phase) = positions_of(settings)
+    aside = store.counts()["set-aside"]
+    assert aside > 0
+    assert phase == "finished"
+    status = runs.status(settings)
+    entry = store.entries("set-aside")[0]
+    log = f"run/labels/{entry.id:06d}/2/log.txt"
+    assert f"structure {entry.id} from {entry.origin}: labels.py:label: RuntimeError: no " in status
+    assert f"(see {log})" in status
+    trained = len(store.events("training"))
+    (folder / "license").touch()
+    lines = []
+    runs.work(settings, lines.append, resume=True, retry=True)
+    assert any(line.startswith(f"{aside} structure") for line in lines)
+    assert store.counts()["set-aside"] == 0
+    after, phase = store.fact("position")
+    assert phase == "finished"
+    assert after > before
+    assert len(store.events("training")) > trained
+    assert [event["end"] for event in store.events("label").values()].count("failed") == 2 * aside
+
+
+def test_retry_takes_what_was_set_aside_since_an_iteration(folder):
+    store = Store(folder / "learn.db")
+    for number, state in enumerate(["set-aside", "done", "failed", "set-aside"]):
+        store.add(bulk("Cu", a=3.5 + 0.1 * number), state=state, origin="md", iteration=number)
+        store.update(number + 1, state, attempts=2, log="no license")
+    assert store.retry(since=2) == 1
+    found = [(each.state, each.attempts, each.log) for each in store.entries()]
+    assert found == [
+        ("set-aside", 2, "no license"),
+        ("done", 2, "no license"),
+        ("failed", 2, "no license"),
+        ("queued", 0, "no license"),
+    ]
+    assert store.retry() == 1
+
+
+def test_retry_goes_with_resume(folder, capsys):
+    loaded(TABLES + EXPLORE)
+    assert main(["learn", "settings.toml", "--retry"]) == 2
+    assert "--retry goes with --resume" in capsys.readouterr().err
+    assert not (folder / "run").exists()
+
+
+# --- what is labeled, for other programs ---
+
+
+def test_labels_are_exported(finished, capsys):
+    store, _ = positions_of(finished)
+    store.add(bulk("Cu"), state="queued", origin="md")
+    assert main(["learn", "settings.toml", "--export", "labeled.xyz"]) == 0
+    done = store.entries("done")
+    assert capsys.readouterr().out == f"labeled.xyz: {len(done)} frames\n"
+    for frame, entry in zip(read_frames("labeled.xyz"), done, strict=True):
+        np.testing.assert_allclose(frame.forces, entry.atoms.get_forces(), atol=1e-7)
+        np.testing.assert_allclose(frame.stress, entry.atoms.get_stress(), atol=1e-7)
+        assert frame.energy == pytest.approx(entry.atoms.get_potential_energy(), abs=1e-7)
+    assert main(["learn", "settings.toml", "--export", "labeled.xyz"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["learn", "settings.toml", "--export", "labeled.xyz", "--overwrite"]) == 0
+
+
+# --- calculations elsewhere ---
+
+ELSEWHERE = TABLES.replace('calculator = "emt"', 'exchange = "jobs"')
+
+
+@pytest.mark.usefixtures("here")
+def test_calculations_elsewhere_are_a_good_end_that_says_how_to_go_on(folder, capsys):
+    loaded("initial = 11\n" + ELSEWHERE + EXPLORE)
+    assert main(["learn", "settings.toml", "--seed", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    jobs = sorted(f"jobs/{path.name}" for path in (folder / "jobs").iterdir())
+    assert len(jobs) == 12
+    assert "12 calculations to be run elsewhere:" in lines
+    assert len([line for line in lines if line.strip() in jobs]) == 10
+    assert "  and 2 more in jobs" in lines
+    assert lines[-1] == "run them, then go on: mlp learn settings.toml --seed 3 --resume"
+    assert main(["learn", "settings.toml", "--status"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("iteration 0: labeling\n")
+    assert "stopped: 12 calculations wait in " in told
+
+
+def test_a_check_leaves_nothing_elsewhere(folder):
+    told = []
+    before = set(folder.iterdir())
+    runs.check(loaded(ELSEWHERE + EXPLORE), told.append)
+    assert told[0].startswith("inputs can be written: structure.extxyz; jobs is left")
+    assert set(folder.iterdir()) - before == {folder / "settings.toml"}
+
+
+# --- signals, and where a run stands ---
+
+
+def began(place, ignored=""):
+    """Begin `mlp learn` as a shell does; return the process when its first calculation runs."""
+    learning.prepare(place, learning.SETTINGS.replace("initial = 2", "initial = 8"))
+    command = f"trap '' {ignored}; " if ignored else ""
+    command += f"exec {sys.executable} -m mtpot.cli learn settings.toml"
+    with (place / "words").open("wb") as words:
+        process = subprocess.Popen(
+            ["sh", "-c", command], cwd=place, stdout=words, stderr=subprocess.STDOUT
+        )
+    deadline = time.time() + 60.0
+    while not list(place.glob("run/labels/*/*/log.txt")):
+        assert process.poll() is None, (place / "words").read_text()
+        assert time.time() < deadline
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_ends_a_run_and_its_calculations_and_it_can_go_on(name, folder):
+    process = began(folder)
+    status = runs.status(load_settings(folder / "settings.toml", {}))
+    assert f"at work: process {process.pid} on " in status
+    assert "running: run/labels/0000" in status
+    process.send_signal(getattr(signal, name))
+    assert process.wait(60) == 1
+    words = (folder / "words").read_text()
+    assert words.endswith(
+        "mlp learn: error: interrupted; go on: mlp learn settings.toml --resume\n"
+    )
+    status = runs.status(load_settings(folder / "settings.toml", {}))
+    assert "at work: nobody; --resume goes on" in status
+    assert "running:" not in status
+
+
+def test_what_is_ignored_does_not_end_a_run(folder):
+    """As of `nohup mlp learn &` in a script; a batch system's signal ends it nevertheless."""
+    process = began(folder, ignored="HUP INT")
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGINT)
+    deadline = time.time() + 60.0
+    while "label 1: " not in (folder / "words").read_text():  # its workers do their work
+        assert process.poll() is None
+        assert time.time() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 1
+
+
+def test_a_training_that_is_interrupted_is_not_taken_for_a_result(folder, monkeypatch):
+    settings = loaded(TABLES + EXPLORE)
+    monkeypatch.setattr(
+        training, "train", lambda *args, **more: replace(train(*args, **more), stop="interrupted")
+    )
+    with pytest.raises(KeyboardInterrupt):
+        runs.work(settings, lambda _: None)
+    store, position = positions_of(settings)
+    assert position == [0, "train"]
+    assert not store.events("training")
+    assert not (folder / "run" / "potential.mtp").exists()
+
+
+def test_status_counts_what_was_made_of_what_is_allowed(finished):
+    store, (iteration, _) = positions_of(finished)
+    lines = runs.status(finished).splitlines()
+    made = store.counts()["done"]
+    assert lines[:3] == [
+        f"iteration {iteration}: finished",
+        "at work: nobody",
+        f"structures: {made} done",
+    ]
+    assert f"labels: {made} of max-labels 1000, by {made} calculations" in lines
+    assert f"iterations: {iteration + 1} of max-iterations 50" in lines
+    simulated = sum(each["picoseconds"] for each in store.events("exploration").values())
+    assert f"simulated: {simulated:g} ps" in lines
 
 
 def test_frames_that_were_given_are_no_calculations(folder):

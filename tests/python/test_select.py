@@ -14,8 +14,9 @@ from mtpot.active import select
 from mtpot.active.select import build_selection, grade_frame, grade_frames, select_frames
 from mtpot.data.cfg import read_records
 from mtpot.data.frame import Frame
+from mtpot.data.neighborhoods import frame_neighborhoods
 from mtpot.data.stored import store
-from mtpot.grading import RowWeights
+from mtpot.grading import Rows, RowWeights
 
 CASES = [Case(basis, 8, 2) for basis in BASES]
 THRESHOLD = 2.0
@@ -175,6 +176,7 @@ WEIGHTS = [
     RowWeights(energy=1.0),
 ]
 STEP = 1e-4  # of differences, angstrom or strain
+SMALL = Case("RBChebyshev", 4, 2)  # its active sets are well-conditioned
 
 
 def energy_row(potential: MTP, each: Frame, positions, cell):
@@ -236,11 +238,59 @@ def test_every_row_is_that_of_the_frame_and_equation_it_is_said_to_be(weights, t
 def test_no_weighted_row_exceeds_the_threshold(weights):
     potential = CASES[0].potential()
     chosen = MTP(potential.core, build_selection(potential, TRAINING, weights, 1))
-    assert largest_grade(chosen, TRAINING) <= select.TRAINING_THRESHOLD + 1e-7
+    assert largest_grade(chosen, TRAINING) <= select.TRAINING_THRESHOLD + 1e-8
     taken = select_frames(chosen, TRAINING, CANDIDATES, THRESHOLD, 1)
     known = [*TRAINING, *(CANDIDATES[i] for i in taken)]
     enlarged = MTP(potential.core, build_selection(potential, known, weights, 1))
-    assert largest_grade(enlarged, CANDIDATES) <= THRESHOLD + 1e-7
+    assert largest_grade(enlarged, CANDIDATES) <= THRESHOLD + 1e-8
+
+
+def weighted_rows(potential: MTP, frames, weights: RowWeights) -> np.ndarray:
+    rows = Rows(potential, weights)
+    return np.concatenate([rows(frame_neighborhoods(potential, each), 1) for each in frames])
+
+
+def log_abs_det(matrix: np.ndarray) -> float:
+    """Of rows and columns of any magnitude, which are 1 for the factorization."""
+    total = 0.0
+    for axis in (1, 0):
+        scale = np.abs(matrix).max(axis=axis, keepdims=True)
+        scale[scale == 0.0] = 1.0
+        matrix, total = matrix / scale, total + float(np.log(scale).sum())
+    return total + float(np.linalg.slogdet(matrix)[1])
+
+
+@pytest.mark.parametrize("weights", WEIGHTS, ids=lambda w: w.mode + str(w.kinds))
+def test_determinant_grows_by_the_grade_at_each_swap_of_weighted_rows(weights):
+    potential = SMALL.potential()
+    rows = weighted_rows(potential, TRAINING, weights)
+    active = _core.ActiveSet(rows.shape[1])
+    matrix = active.matrix
+    for position, row, growth in active.select(rows, select.TRAINING_THRESHOLD):
+        before = log_abs_det(matrix)
+        matrix[position] = rows[row]
+        assert growth > select.TRAINING_THRESHOLD
+        assert log_abs_det(matrix) - before == pytest.approx(np.log(growth), abs=1e-8)
+    assert np.array_equal(matrix, active.matrix)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS, ids=lambda w: w.mode + str(w.kinds))
+def test_grade_is_the_largest_growth_by_any_weighted_row_in_any_place(weights):
+    """By brute force: of structures inside the training set it is no more than 1.001."""
+    potential = SMALL.potential()
+    chosen = MTP(potential.core, build_selection(potential, TRAINING, weights, 1))
+    matrix = chosen.selection.active_set.matrix
+    before = log_abs_det(matrix)
+    for each, known in ((TRAINING[3], True), (CANDIDATES[-1], False)):
+        growths = []
+        for row in weighted_rows(potential, [each], weights):
+            for position in range(len(matrix)):
+                changed = matrix.copy()
+                changed[position] = row
+                growths.append(log_abs_det(changed) - before)
+        found = grade_frame(chosen, each, 1).frame
+        assert found == pytest.approx(np.exp(max(growths)), rel=1e-8)
+        assert (found <= select.TRAINING_THRESHOLD + 1e-8) is known
 
 
 def test_modes_are_names_of_weights(mode):

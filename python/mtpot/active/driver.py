@@ -16,11 +16,12 @@ from mtpot.active import tasks
 from mtpot.active.labelers import is_label_of, label_of, prepare_label
 from mtpot.active.lock import take_lock
 from mtpot.active.tasks import Outcome
+from mtpot.active.wording import counted
 from mtpot.errors import InputError, MtpotError
 from mtpot.files import make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from mtpot.active.settings import LearnSettings
@@ -36,7 +37,14 @@ _FEW = 4
 
 
 class WaitingForLabels(MtpotError):  # noqa: N818 - not an error
-    """The run goes on when somebody has run the calculations it has written."""
+    """The run goes on when somebody has run the calculations in `places`."""
+
+    def __init__(self, places: Sequence[Path]) -> None:
+        self.places = places
+        wait = counted(len(places), "calculation", "waits", "wait")
+        super().__init__(
+            f"{wait} in {places[0].parent}: run what is there, then mlp learn --resume goes on"
+        )
 
 
 @contextmanager
@@ -188,7 +196,7 @@ class Run:
             self.store.record("label", name, {**what, "reason": outcome.reason})
         verb = "set aside" if given_up else "to be tried again"
         first = outcome.reason.splitlines()[0] if outcome.reason else outcome.end
-        self.tell(f"label {entry.id}: {verb}: {first}")
+        self.tell(f"label {entry.id}: {verb}: {first} (in {folder})")
         self._check_failures(folder, outcome)
 
     def _check_failures(self, folder: Path, outcome: Outcome) -> None:
@@ -203,10 +211,7 @@ class Run:
     def _wait(self, waiting: list[str]) -> None:
         poll = self.settings.plan().poll
         if poll <= 0.0:
-            raise WaitingForLabels(
-                f"{len(waiting)} calculations wait in {Path(waiting[0]).parent}: run them, then "
-                "mlp learn --resume goes on"
-            )
+            raise WaitingForLabels([Path(place) for place in waiting])
         time.sleep(poll)
 
 

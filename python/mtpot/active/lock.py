@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from typing import TYPE_CHECKING
 
 from mtpot.errors import InputError
 
 if TYPE_CHECKING:
-    import os
+    from pathlib import Path
 
 
 def take_lock(file: int, path: str | os.PathLike[str]) -> bool:
@@ -31,3 +32,21 @@ def take_lock(file: int, path: str | os.PathLike[str]) -> bool:
             "locks, or mount this one with them"
         ) from error
     return True
+
+
+def holder_of(path: Path) -> str | None:
+    """Return what a process has written into a file whose lock it holds; None if nobody does.
+
+    The lock is taken for as long as it takes to see that it is free.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.pread(file, 200, 0).decode(errors="replace").strip()
+    finally:
+        os.close(file)
+    return None

@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from mtpot.active.beginning import disturbed
-from mtpot.active.cut import cut_sites
+from mtpot.active.choice import choose, collected, structures_of, untried
 from mtpot.active.explorers import (
     Watch,
     candidates_of,
     explorers_of,
     prepare_exploration,
 )
-from mtpot.active.select import grade_frame, select_frames
 from mtpot.active.store import digest_of
 from mtpot.active.tasks import WORK, discard, stop
-from mtpot.active.training import GRADED, labeled_frames, train_on_labels
+from mtpot.active.training import GRADED, train_on_labels
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.check import elements_of
-from mtpot.data.sets import find_files, read_atoms_of_sets, read_sets
+from mtpot.data.sets import find_files, leave_out, read_atoms_of_sets, read_sets
 from mtpot.errors import InputError, MtpotError
 from mtpot.potential import MTP
 
@@ -37,11 +36,13 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from mtpot.active.choice import Candidate, Part
     from mtpot.active.driver import Run
     from mtpot.active.explorers import Explorer
     from mtpot.active.settings import LearnSettings
     from mtpot.active.store import Store
     from mtpot.active.tasks import Outcome
+    from mtpot.data.frame import Frame
 
 Phase = Literal["label", "train", "explore", "select", "finished"]
 
@@ -82,7 +83,7 @@ def begin(run: Run) -> None:
     """Enter the starting structures, copies of them and the frames that have labels already."""
     settings, store = run.settings, run.store
     starts = read_starts(settings)
-    known = read_sets(settings.data)
+    known = read_data(settings, run.tell)
     rng = np.random.default_rng(settings.seed)
     given = settings.training((), settings.output).species
     found = elements_of([*(frame_from_atoms(atoms) for atoms in starts), *known])
@@ -186,6 +187,33 @@ def begun(run: Run) -> bool:
     return True
 
 
+def read_data(settings: LearnSettings, tell: Callable[[str], None]) -> Sequence[Frame]:
+    """Return the frames that are labeled already.
+
+    As in `mlp train`, those whose electrons did not converge are left out, as are rows of a
+    database without energy, such as those of another run that it has set aside.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or a frame lacks energy or forces; names both.
+    """
+    frames: Sequence[Frame] = read_sets(settings.data)
+    if not frames:
+        return frames
+    frames, left_out = leave_out(frames)
+    for message in left_out:
+        tell(f"data: {message}")
+    for frame in frames:
+        missing = [name for name in ("energy", "forces") if getattr(frame, name) is None]
+        if missing:
+            raise InputError(
+                f"data: {frame.source} has no {' and no '.join(missing)}: take it out, or let the "
+                "run calculate it, as one of its starting structures"
+            )
+    return frames
+
+
 def label(run: Run, iteration: int) -> None:
     """Label what is queued: the phase before training."""
     run.label_all()
@@ -265,7 +293,7 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
     """Record what a simulation has found; one that failed may have found something before."""
     found = dict(outcome.found)
     if outcome.end != "done":
-        candidates = len(candidates_of(folder / WORK))
+        candidates = sum(1 for _ in candidates_of(folder / WORK))
         if not candidates:
             discard(folder)
             raise MtpotError(f"exploration {name} failed, in {folder}: {outcome.reason}")
@@ -291,7 +319,7 @@ def _select(run: Run, iteration: int) -> None:
     if select(run, iteration):
         return
     run.store.set_fact("position", (iteration, "finished"))
-    left = len(list(_candidates(run, iteration)))
+    left = run.store.fact("left")
     why = f"{left} structures that extrapolate were tried and set aside, and no others are left"
     run.tell(
         f"finished after iteration {iteration}: {why if left else 'nothing extrapolates any more'}"
@@ -299,31 +327,43 @@ def _select(run: Run, iteration: int) -> None:
 
 
 def select(run: Run, iteration: int) -> bool:
-    """Choose what is labeled next; False if nothing extrapolates that was not tried before."""
-    store = run.store
-    candidates = [each for each in _candidates(run, iteration) if not store.has(each.atoms)]
-    if not candidates:
+    """Choose what is labeled next; False if nothing extrapolates that was not tried before.
+
+    The fact `left` then says how many structures extrapolate all the same: they were set aside.
+
+    Raises
+    ------
+    MtpotError
+        The run's budget is used up, or nothing that extrapolates fits into `max-atoms`.
+    """
+    store, place = run.store, exploring_folder(run, iteration)
+    candidates, frames = untried(run, place)
+    parts = _chosen(run, iteration, candidates, frames) if candidates else []
+    if not parts:
+        store.set_fact("left", sum(1 for _ in collected(place)))
         return False
-    room = room_for_labels(run, iteration, "structures still extrapolate")
-    potential = MTP.load(run.folder / "trainings" / f"{iteration:03d}" / GRADED)
-    chosen = _chosen(run, potential, candidates)
-    affordable = [each for one in chosen for each in _affordable(run, potential, one)][:room]
+    structures = structures_of(parts, place)
     with store.transaction():
         added = [
-            store.add(each.atoms, state="queued", origin=each.origin, iteration=iteration + 1,
-                      grade=each.grade)
-            for each in affordable
-        ]  # fmt: skip
-        count = len([number for number in added if number is not None])
-        if count == 0:
-            raise MtpotError(
-                "all that extrapolates was tried and set aside; mlp learn --status shows why"
+            store.add(
+                atoms, state="queued", origin=part.origin, iteration=iteration + 1, grade=part.grade
             )
+            for part, atoms in zip(parts, structures, strict=True)
+        ]
+        count = sum(number is not None for number in added)
         content = {"candidates": len(candidates), "selected": count}
         store.record("selection", f"{iteration:03d}", content)
         store.set_fact("position", (iteration + 1, "label"))
     run.tell(f"iteration {iteration + 1}: {count} of {len(candidates)} candidates selected")
     return True
+
+
+def _chosen(
+    run: Run, iteration: int, candidates: Sequence[Candidate], frames: Sequence[Frame]
+) -> list[Part]:
+    room = room_for_labels(run, iteration, "structures still extrapolate")
+    potential = MTP.load(run.folder / "trainings" / f"{iteration:03d}" / GRADED)
+    return choose(run, potential, candidates, frames, room)
 
 
 def room_for_labels(run: Run, iteration: int, why: str) -> int:
@@ -347,50 +387,6 @@ def room_for_labels(run: Run, iteration: int, why: str) -> int:
             "with --resume"
         )
     return min(room, settings.labels_per_iteration)
-
-
-class _Candidate(NamedTuple):
-    """A structure that extrapolates, what found it, and its grade."""
-
-    atoms: Atoms
-    origin: str
-    grade: float
-
-
-def _chosen(run: Run, potential: MTP, candidates: list[_Candidate]) -> list[_Candidate]:
-    """Return the candidates worth a label, at least one: the largest grade of sound ones first."""
-    settings = run.settings
-    frames = [frame_from_atoms(each.atoms, each.origin) for each in candidates]
-    indexes = select_frames(
-        potential, labeled_frames(run.store), frames, settings.select_threshold, settings.threads
-    )
-    chosen = [candidates[index] for index in indexes] or candidates
-    # Above the upper threshold the forces that led there are not to be trusted.
-    chosen.sort(key=lambda each: (each.grade > settings.break_threshold, -each.grade))
-    return chosen[: settings.labels_per_iteration if indexes else 1]
-
-
-def _affordable(run: Run, potential: MTP, candidate: _Candidate) -> list[_Candidate]:
-    """Return the structure; of one that is too large the neighborhoods that extrapolate."""
-    most, threshold = run.settings.plan().max_atoms, run.settings.select_threshold
-    if len(candidate.atoms) <= most:
-        return [candidate]
-    threads = run.settings.threads
-    grades = grade_frame(potential, frame_from_atoms(candidate.atoms), threads).sites
-    assert grades is not None
-    sites = np.flatnonzero(grades > min(threshold, 0.999 * grades.max()))
-    cuts = cut_sites(
-        candidate.atoms, potential, sites.tolist(), max_atoms=most, threshold=threshold,
-        threads=threads,
-    )  # fmt: skip
-    return [_Candidate(cut.atoms, f"{candidate.origin}-cut", cut.grade) for cut in cuts]
-
-
-def _candidates(run: Run, iteration: int) -> Iterator[_Candidate]:
-    """Yield what the simulations of an iteration have collected."""
-    for folder in sorted(exploring_folder(run, iteration).iterdir()):
-        for atoms in candidates_of(folder / WORK):
-            yield _Candidate(atoms, folder.name, float(atoms.info["grade"]))
 
 
 _PHASES: Mapping[Phase, Callable[[Run, int], None]] = {

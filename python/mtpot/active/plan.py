@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mtpot.train.option import about, parse_values
-from mtpot.train.parsers import integer, number, parse_table
+from mtpot.train.parsers import integer, number, parse_share, parse_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Plan:
     max_failures: float = field(
         default=0.3,
         metadata=about(
-            "label", "share of structures that may be set aside before the run stops", number(0.0)
+            "label", "share of structures that may be set aside before the run stops", parse_share
         ),
     )
     max_atoms: int = field(

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
-import time
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpot.active import on_the_fly, tasks
+from mtpot.active.choice import check_room
 from mtpot.active.driver import DATABASE, Run, only_driver
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.explorers import explorers_of
 from mtpot.active.hull import learning as hull
 from mtpot.active.labelers import labeler_of, prepare_label
-from mtpot.active.loop import learn, read_starts
+from mtpot.active.loop import learn, read_data, read_starts
 from mtpot.active.report import write_report
+from mtpot.active.status import states, status_of
 from mtpot.active.store import Store
+from mtpot.active.wording import counted
+from mtpot.data import check_format, write_atoms
 from mtpot.data.atoms import frame_from_atoms
 from mtpot.data.check import elements_of
+from mtpot.data.read import iterate_atoms
 from mtpot.data.sets import iterate_sets
 from mtpot.errors import InputError, MtpotError
+from mtpot.files import check_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,14 +55,29 @@ _FREE = ("timeout", "fallback", "max_failures", "max-failures", "poll", "max_ato
 """Keys of [label] that change no label."""
 
 
-def work(settings: LearnSettings, tell: Callable[[str], None], *, resume: bool = False) -> None:
+def work(
+    settings: LearnSettings,
+    tell: Callable[[str], None],
+    *,
+    resume: bool = False,
+    retry: bool = False,
+) -> None:
     """Begin a run, or go on with it, until it is finished; leave a report of it.
+
+    Parameters
+    ----------
+    settings, tell
+        What is asked, and whom to tell of it, line by line.
+    resume, retry
+        Go on with the run in the output folder; label once more what has been set aside.
 
     Raises
     ------
     InputError
         Something is missing or does not fit, the folder holds a run that is not to be resumed or
         that is another, or another process works on it.
+    WaitingForLabels
+        The run goes on when calculations have been run elsewhere.
     MtpotError
         The run stopped before its end.
     """
@@ -69,12 +90,34 @@ def work(settings: LearnSettings, tell: Callable[[str], None], *, resume: bool =
     if resume and not path.exists():
         raise InputError(f"{settings.output} holds no learning run: begin one without --resume")
     look(settings)
+    if not resume:
+        read_data(settings, lambda _: None)  # it is told of when its frames are entered
     with only_driver(settings.output), _open(settings, tell) as store, _reported(store, tell):
         make = EXECUTORS[settings.executor]
         with make(settings.workers, settings.executor_setup, settings.output) as pool:
             run = Run(settings, store, pool, tell)
+            if retry:
+                try_again(run)
             MODES[settings.mode](run)
-        tell(f"{settings.output / 'potential.almtp'}: {_labels(store)}")
+        tell(f"{settings.output / 'potential.almtp'}: {states(store)}")
+
+
+def try_again(run: Run) -> None:
+    """Queue what has been set aside, and let the run label it, whatever it was doing.
+
+    An iteration that was begun is not repeated with another training set: the next one begins. On
+    the fly only what the simulation stands at is of use: it has gone on without the others.
+    """
+    store = run.store
+    iteration, phase = store.fact("position", (0, "label"))
+    with store.transaction():
+        if run.settings.mode == "on-the-fly":
+            count = store.retry(since=iteration) if phase == "label" else 0
+        else:
+            count = store.retry()
+        if count and phase != "label":
+            store.set_fact("position", (iteration + 1, "label"))
+    run.tell(f"{counted(count, 'structure')} to be tried again")
 
 
 @contextmanager
@@ -122,12 +165,13 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
             old, new = (_without_free(each) for each in (old, new))
         if old == new or name == "output":
             continue
+        key = name.replace("_", "-")
         if name in _FIXED:
             raise InputError(
-                f"the run was begun with {name} = {json.dumps(old)}, not {json.dumps(new)}: labels "
+                f"the run was begun with {key} = {json.dumps(old)}, not {json.dumps(new)}: labels "
                 "would not belong together. Give what it had, or another --output"
             )
-        tell(f"{name}: {json.dumps(old)} is now {json.dumps(new)}")
+        tell(f"{key}: {json.dumps(old)} is now {json.dumps(new)}")
         changed.append(name)
     return changed
 
@@ -159,6 +203,7 @@ def look(settings: LearnSettings) -> None:
             f"start: a structure of {largest} atoms cannot be labeled, [label] max-atoms is "
             f"{settings.plan().max_atoms}; give a small cell and repeat it in [[explore]]"
         )
+    check_room(settings, starts)
 
 
 def _check_elements(settings: LearnSettings, starts: Sequence[Atoms]) -> None:
@@ -207,27 +252,55 @@ def _check_pseudopotentials(settings: LearnSettings, elements: set[str]) -> None
 def check(settings: LearnSettings, tell: Callable[[str], None]) -> None:
     """Look for all that is needed, and label the smallest starting structure to see it work.
 
+    Of calculations that run elsewhere the inputs are written, to see that as well. Nothing is left
+    of it, except a calculation that failed.
+
     Raises
     ------
     InputError
-        As `look`.
+        As `look`, or frames of the data have no labels.
     MtpotError
-        The calculation gives no label; says why.
+        The calculation gives no label; says why, and where it lies.
     """
     look(settings)
+    read_data(settings, tell)
+    with _scratch() as place:
+        tell(_tried(settings, place))
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give a folder that goes with the block; what has failed in it stays to be looked at."""
+    place = Path(tempfile.mkdtemp(prefix="mtpot-check-"))
+    kept = False
+    try:
+        yield place
+    except MtpotError as error:
+        kept = True
+        raise MtpotError(f"{error}\nwhat it wrote is in {place}") from error
+    finally:
+        if not kept:
+            shutil.rmtree(place)
+
+
+def _tried(settings: LearnSettings, place: Path) -> str:
+    """Label the smallest starting structure in a folder, and say what came of it."""
     atoms = min(read_starts(settings), key=len)
-    with tempfile.TemporaryDirectory(prefix="mtpot-check-") as place:
-        folder = prepare_label(Path(place), atoms, settings.plan().table(settings.label, 1))
-        started = time.perf_counter()
-        outcome = tasks.run(str(folder), settings.plan().timeout, settings.threads)
-        seconds = time.perf_counter() - started
-        words = tasks.last_words(folder)
+    table = settings.plan().table(settings.label, 1)
+    jobs = table.get("exchange")
+    if jobs is not None:
+        table["exchange"] = str(place / "exchange")
+    folder = prepare_label(place / "label", atoms, table)
+    outcome = tasks.run(str(folder), settings.plan().timeout, settings.threads)
     if outcome.end == "waiting":
-        tell(f"inputs are written to {outcome.reason}")
-    elif outcome.end != "done":
-        raise MtpotError(f"the labeler gives no label: {outcome.reason}\n{words}".strip())
-    else:
-        tell(f"the labeler works: {len(atoms)} atoms in {seconds:.1f} s")
+        names = ", ".join(sorted(path.name for path in Path(outcome.reason).iterdir()))
+        return (
+            f"inputs can be written: {names}; {jobs} is left as it was, and nothing is calculated"
+        )
+    if outcome.end != "done":
+        words = f"{outcome.reason}\n{tasks.last_words(folder)}".strip()
+        raise MtpotError(f"the labeler gives no label: {words}")
+    return f"the labeler works: {counted(len(atoms), 'atom')} in {outcome.seconds:.1f} s"
 
 
 def status(settings: LearnSettings) -> str:
@@ -238,25 +311,34 @@ def status(settings: LearnSettings) -> str:
     InputError
         There is none.
     """
+    return status_of(_existing(settings.output), settings)
+
+
+def export(settings: LearnSettings, target: Path, *, overwrite: bool = False) -> int:
+    """Write the structures that have labels to a file, and count them.
+
+    Raises
+    ------
+    InputError
+        There is no run, nothing has a label, or the file is refused.
+    """
+    check_target(target, overwrite)
+    check_format(target)
     store = _existing(settings.output)
-    iteration, phase = store.fact("position", (0, "label"))
-    lines = [f"iteration {iteration}: {phase}", f"structures: {_labels(store)}"]
-    for name, event in store.events("training").items():
-        errors = event["errors"]
-        lines.append(
-            f"training {name}: {event['frames']} frames, "
-            f"{1e3 * (errors['energy_rmse_per_atom'] or 0):.2f} meV/atom, "
-            f"{errors['force_rmse'] or 0:.4f} eV/Å RMSE"
-        )
-    for name, event in store.events("exploration").items():
-        lines.append(f"exploration {name}: {event['ended']}, {event['candidates']} candidates")
-    simulation = store.fact(on_the_fly.SIMULATION)
-    if simulation is not None:
-        lines.append(f"simulated: {simulation['time']:g} ps")
-    for entry in store.entries("set-aside"):
-        reason = entry.log.splitlines()[-1] if entry.log else ""
-        lines.append(f"set aside: structure {entry.id} from {entry.origin}: {reason}")
-    return "\n".join(lines) + "\n"
+    count = store.counts()["done"]
+    if not count:
+        raise InputError(f"{settings.output}: no structure has a label yet")
+    write_atoms(target, _labeled(store), overwrite)
+    return count
+
+
+def _labeled(store: Store) -> Iterator[Atoms]:
+    """Structures with labels, one in memory at a time, without what only the record needs."""
+    for atoms, frame in iterate_atoms(store.path):
+        if frame.energy is not None:
+            for name in ("state", "digest", "attempts"):
+                atoms.info.pop(name, None)
+            yield atoms
 
 
 def report(folder: Path) -> Path:
@@ -277,8 +359,3 @@ def _existing(folder: Path) -> Store:
     if not path.exists():
         raise InputError(f"{folder} holds no learning run")
     return Store(path)
-
-
-def _labels(store: Store) -> str:
-    counts = store.counts()
-    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)

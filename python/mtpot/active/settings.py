@@ -179,7 +179,7 @@ class LearnSettings:
         refused = sorted(set(keys) & set(_NOT_TRAINED))
         if refused:
             raise InputError(f"[train] {refused[0].replace('_', '-')}: the loop sees to it itself")
-        values = parse_values(TrainSettings, keys, lambda key: f"[train] {key}")
+        values = parse_values(TrainSettings, keys, lambda key: f"[train] {key.replace('_', '-')}")
         given = TrainSettings(data=(), output=output, **{"species": species} | values)
         return replace(given, threads=self.threads)
 
@@ -207,7 +207,7 @@ def load_settings(path: Path | None, flags: Mapping[str, Any]) -> LearnSettings:
     tables = {name: keys.pop(name) for name in TABLES if name in keys}
     _check_tables(tables)
     in_file = {name: value for name, value in keys.items() if name not in flags}
-    values = parse_values(LearnSettings, in_file, lambda key: f"{path}: {key}")
+    values = parse_values(LearnSettings, in_file, lambda key: f"{path}: {key.replace('_', '-')}")
     values |= parse_values(LearnSettings, flags, lambda key: f"--{key.replace('_', '-')}")
     for name in ("output", "start"):
         if not values.get(name):

@@ -40,7 +40,13 @@ CREATE TABLE mtpot_facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE mtpot_events (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, time REAL NOT NULL,
     content TEXT NOT NULL, UNIQUE (kind, name));
+CREATE INDEX mtpot_text ON text_key_values (key, value, id);
+CREATE INDEX mtpot_text_of ON text_key_values (id);
+CREATE INDEX mtpot_numbers_of ON number_key_values (id);
+CREATE INDEX mtpot_keys_of ON keys (id);
+CREATE INDEX mtpot_species_of ON species (id);
 """
+"""The indexes spare ASE whole tables when it looks for a value, or replaces those of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class Store:
             atoms = atoms.copy()
             atoms.calc = None
         with self.transaction():
-            if self._database.count(digest=digest):
+            if self._count("digest", digest):
                 return None
             pairs = {"state": state, "origin": origin, "iteration": iteration, "digest": digest}
             if grade is not None:
@@ -160,30 +166,34 @@ class Store:
 
     def entries(self, *states: State) -> list[Entry]:
         """Structures in the order in which they came, of certain states or all."""
+        wanted: list[dict[str, str]] = [{"state": state} for state in states] or [{}]
         with self.transaction():
-            rows = list(self._database.select(sort="id"))
-        entries = [_entry(row) for row in rows]
-        return [entry for entry in entries if not states or entry.state in states]
+            rows = [row for each in wanted for row in self._database.select(**each)]
+        return [_entry(row) for row in sorted(rows, key=lambda row: row.id)]
 
     def counts(self) -> dict[State, int]:
         """Count the structures of every state."""
         with self.transaction():
-            return {state: self._database.count(state=state) for state in STATES}
+            return {state: self._count("state", state) for state in STATES}
 
     def has(self, atoms: Atoms) -> bool:
         """Whether the run has a structure, labeled or not."""
         with self.transaction():
-            return bool(self._database.count(digest=digest_of(atoms)))
+            return bool(self._count("digest", digest_of(atoms)))
 
     def calculated(self) -> tuple[int, int]:
         """Count the structures whose calculations have ended, and those of them set aside.
 
-        Frames that were labeled before the run are none of them.
+        Frames that were labeled before the run, of origin "data", are none of them.
         """
         with self.transaction():
-            given = self._database.count(state="done", origin="data")
-        counts = self.counts()
+            counts, given = self.counts(), self._count("origin", "data")
         return counts["done"] + counts["set-aside"] - given, counts["set-aside"]
+
+    def _count(self, key: str, value: str) -> int:
+        """Count the structures with a text, by its index alone: ASE would look at each of them."""
+        query = "SELECT COUNT(*) FROM text_key_values WHERE key = ? AND value = ?"
+        return int(self._connection.execute(query, (key, value)).fetchone()[0])
 
     def set_fact(self, name: str, value: Any) -> None:
         """Keep what JSON can hold under a name."""
@@ -220,6 +230,17 @@ class Store:
         with self.transaction():
             query = "DELETE FROM mtpot_events WHERE kind = ? AND name = ?"
             self._connection.execute(query, (kind, name))
+
+    def retry(self, since: int = 0) -> int:
+        """Queue what was set aside, from an iteration on, as if it had never been tried; count it.
+
+        Its log remains.
+        """
+        with self.transaction():
+            aside = [each for each in self.entries("set-aside") if each.iteration >= since]
+            for entry in aside:
+                self.update(entry.id, "queued", attempts=0)
+        return len(aside)
 
     @property
     def _connection(self) -> sqlite3.Connection:

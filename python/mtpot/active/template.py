@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Settings of `mlp learn settings.toml`. Plain keys are names of flags, and a flag on the command
 # line overrides them. Paths are relative to the folder in which the command runs.
+# `mlp learn settings.toml --check` looks for all that is needed, and calculates once.
 """
 
 _LABEL = """
-# --- where labels come from: exactly one of calculator, function and exchange ---
+# --- where labels come from: calculator, function, or exchange (with a calculator or without) ---
 [label]
 # Any calculator of ASE, by its name; tblite, dftpy, gpaw; or "module:Class".
 calculator = "espresso"
@@ -29,7 +30,8 @@ calculator = "espresso"
 profile = { command = "pw.x", pseudo_dir = "pseudos" }
 # A function of your own, which takes Atoms and returns them with results:
 # function = "labels.py:label"
-# A folder where inputs are written and outputs collected, for machines without a connection:
+# A folder where inputs (by calculator; without, structures) are written and outputs collected, for
+# machines without a connection:
 # exchange = "jobs"
 # eV/angstrom: a calculation with a larger force is no label.
 # max-force = 50.0

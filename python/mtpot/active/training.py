@@ -40,6 +40,11 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
     """Train on all labels, and leave the potential as that of the iteration and of the run.
 
     A training that was killed goes on from its checkpoint.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C, whatever has been reached.
     """
     started = time.perf_counter()
     frames, name = labeled_frames(run.store), f"{iteration:03d}"
@@ -51,6 +56,8 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
         settings = replace(settings, start=_kept(_last_of_these(run, name), folder))
     checkpoint = _checkpoint(folder / "checkpoint", facts_of(settings.as_dict(), frames, []))
     result = train(settings, frames, checkpoint=checkpoint)
+    if result.stop == "interrupted":  # what there is until then is the result of `mlp train` alone
+        raise KeyboardInterrupt
     selection = build_selection(result.potential, frames, "nbh", settings.threads)
     potential = MTP(result.potential.core, selection)
     seconds = time.perf_counter() - started

@@ -543,18 +543,20 @@ def save_active_set(settings: Settings, potential: MTP, frames: Sequence[Frame])
     if settings.active_set == "none":
         return potential
     from mtpot.active.select import build_selection
+    from mtpot.grading import rows_named
     from mtpot.potential import MTP
 
     started = time.perf_counter()
-    selection = build_selection(potential, frames, settings.active_set, settings.threads)
+    rows = rows_named(settings.active_set)
+    selection = build_selection(potential, frames, rows, settings.threads)
     graded = MTP(potential.core, selection)
     graded.save(settings.output / "potential.almtp")
-    rows, filled = len(selection.origins), int((selection.origins[:, 0] >= 0).sum())
+    size, filled = len(selection.origins), int((selection.origins[:, 0] >= 0).sum())
     seconds = time.perf_counter() - started
-    print(f"active set ({settings.active_set}): {filled} of {rows} rows  {seconds:.1f} s")
-    if settings.active_set == "cfg" and len(frames) < rows:
+    print(f"active set ({settings.active_set}): {filled} of {size} rows  {seconds:.1f} s")
+    if rows.mode == "cfg" and len(frames) < size:
         print(
-            f"warning: cfg mode needs at least {rows} frames, one a parameter, and there are "
+            f"warning: cfg mode needs at least {size} frames, one a parameter, and there are "
             f"{len(frames)}; grades will be too large (--active-set nbh needs fewer)"
         )
     return graded

@@ -37,6 +37,9 @@ _STEP_ENDS = "FREE ENERGIE OF THE ION-ELECTRON SYSTEM"
 _ITERATION = re.compile(r"Iteration\s+\d+\(\s*(\d+)\)")
 _NELM = re.compile(r"\bNELM\s*=\s*(\d+)")
 _ISIF = re.compile(r"\bISIF\s*=\s*(\d+)")
+_NOT_CONVERGED = "convergence NOT achieved"
+_NO_BANDS = "Number of k-points >= 100: set verbosity='high' to print the bands.\n"
+"""Where it stands ASE expects no eigenvalues; there are none if the electrons did not converge."""
 _TORQUE = 1e-3
 """Of the sum of r times F; beyond rounding, the forces belong to other axes."""
 
@@ -155,8 +158,9 @@ def _read_espresso(path: Path) -> list[tuple[str, Atoms]]:
         # With exact exchange a single ! marks inner loops.
         lines = [line.replace("!    total energy", "     total energy") for line in lines]
         lines = [line.replace("!!   total energy", "!    total energy") for line in lines]
-    images = list(read_espresso_out(_stream(lines), index=slice(None)))
-    stopped = any("convergence NOT achieved" in line for line in lines)
+    stopped = any(_NOT_CONVERGED in line for line in lines)
+    shown = [_NO_BANDS if _NOT_CONVERGED in line else line for line in lines]
+    images = list(read_espresso_out(_stream(shown), index=slice(None)))
     known = [atoms.calc.results.get("energy") is not None for atoms in images]
     return _named(path, images, [good or not stopped for good in known])
 

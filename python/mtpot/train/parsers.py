@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpot.elements import SYMBOLS
+from mtpot.errors import InputError
 
 Parser = Callable[[Any], Any]
 
@@ -75,6 +76,14 @@ def number(low: float, high: float = _INFINITY, *, open_low: bool = False) -> Pa
         return result
 
     return parse
+
+
+def parse_share(value: Any) -> float:
+    """Return a number from 0 to 1, both of which it may be."""
+    result = _float(value)
+    if result is None or not 0.0 <= result <= 1.0:
+        raise ValueError("expected a share, a number from 0 to 1")
+    return result
 
 
 def choice(*names: str) -> Parser:
@@ -191,6 +200,20 @@ def parse_table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("expected a table, { name = value, ... }")
     return value
+
+
+def parse_active_set(value: Any) -> str:
+    """Return "nbh", "cfg", "none" or weights of rows, "energy=1,force=0.01", also from a table."""
+    from mtpot.grading import rows_named  # noqa: PLC0415 - not for every --help
+
+    if isinstance(value, dict):
+        value = ",".join(f"{kind}={weight}" for kind, weight in value.items())
+    if value != "none":
+        try:
+            rows_named(str(value))
+        except InputError as error:
+            raise ValueError(str(error)) from error
+    return str(value)
 
 
 def parse_names(value: Any) -> tuple[str, ...]:

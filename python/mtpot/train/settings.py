@@ -18,6 +18,7 @@ from mtpot.train.parsers import (
     choice,
     integer,
     number,
+    parse_active_set,
     parse_ensemble,
     parse_factors,
     parse_level,
@@ -355,13 +356,13 @@ class Settings:
             integer(0),
         ),
     )
-    active_set: Literal["nbh", "cfg", "none"] = field(
+    active_set: str = field(
         default="nbh",
         metadata=about(
             "optimization",
             "active set of potential.almtp, for extrapolation grades: nbh (of every atom), cfg (of "
-            "whole frames) or none",
-            choice("nbh", "cfg", "none"),
+            "whole frames), weights of rows (energy=1,force=0.01,stress=0.001,site=0) or none",
+            parse_active_set,
             "MODE",
         ),
     )

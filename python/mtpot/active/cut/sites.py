@@ -31,6 +31,11 @@ _SAME = 1e-8  # relative, of a site's row before and after: rounding only
 _COMPARED = 6  # cells that fit, of which the best are relaxed
 _RELAXED = 3
 _TRIED = 150  # cells
+_MISFITS = 10  # sites without a cell, after which none is expected to have one
+
+
+class NoCellError(InputError):
+    """No cell of so many atoms holds the neighborhood of a site."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,8 +112,9 @@ def cut_sites(  # noqa: PLR0913
     nothing else is within the cutoff of it. What else is in the cell is taken from around, along
     lattice vectors where there is a lattice, and relaxed where it extrapolates. The site with the
     largest grade comes first; others whose neighborhoods overlap with it are put into its cell
-    while there is room, and left out if what has been cut lowers their grades to the threshold. A
-    structure that is small enough is returned whole. Podryabinkin et al., J. Chem. Phys. 159
+    while there is room, and left out if what has been cut lowers their grades to the threshold.
+    Sites that fit into no cell are left out where others fit. A structure that is small enough is
+    returned whole. Podryabinkin et al., J. Chem. Phys. 159
     (2023) 084112; Hodapp & Shapeev, Mach. Learn.: Sci. Technol. 1 (2020) 045005.
 
     Parameters
@@ -137,8 +143,10 @@ def cut_sites(  # noqa: PLR0913
     ------
     InputError
         The potential has no active set of sites, or does not fit the structure; a site does not
-        exist; no cell of `max_atoms` holds its neighborhood; or atoms in it are too close. The
-        message names the site.
+        exist; or atoms in its neighborhood are too close. The message names the site.
+    NoCellError
+        An InputError: no cell of `max_atoms` holds the neighborhood of any site; says how many
+        atoms that of the first one takes.
     NumericalError
         Atoms coincide.
     """
@@ -183,13 +191,21 @@ class _Cutter:
         if pending and len(self._atoms) <= self._limits.max_atoms:
             return [self._whole(pending)]
         cuts: list[Cut] = []
+        misfits: list[NoCellError] = []
         while pending:
-            cut = self._best(*self._group(pending))
+            try:
+                cut = self._best(*self._group(pending))
+            except NoCellError as error:
+                misfits.append(error)
+                pending = pending[1:] if len(misfits) < _MISFITS else []
+                continue
             self._known.select(self._rows_of(cut.atoms), TRAINING_THRESHOLD)
             others = [site for site in pending if site not in cut.origins]
             pending = [site for site in others if not self._is_known(self._known, site)]
             covered = tuple(site for site in others if site not in pending)
             cuts.append(replace(cut, covered=covered))
+        if misfits and not cuts:
+            raise misfits[0]
         return cuts
 
     def _grade(self, site: int) -> float:
@@ -216,7 +232,7 @@ class _Cutter:
         min_distance = self._min_distance(lead)
         fitting, needed = self._fit(cells, group, vectors, min_distance)
         if not fitting:
-            raise InputError(self._no_cell(lead, needed))
+            raise NoCellError(self._no_cell(lead, needed))
         distances = {site: float(np.linalg.norm(vectors[site])) for site in pending[1:]}
         near = [site for site in distances if distances[site] < 2.0 * self._potential.cutoff]
         for site in sorted(near, key=lambda site: distances[site]):

@@ -13,6 +13,8 @@ from mtpot import _core
 from mtpot.neighbors import complete_cell, species_types
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ase import Atoms
 
     from mtpot.potential import MTP
@@ -126,6 +128,20 @@ class Surroundings:
         )
         row: Floats = design.rows(alone, 1)[0]
         return row
+
+
+def least_neighborhood(atoms: Atoms, repeat: Sequence[int], cutoff: float) -> int:
+    """Count the atoms of the smallest neighborhood in a repeated structure: no cell has fewer.
+
+    Those within the cutoff (angstrom) of the site itself, and it, but none for its images.
+    """
+    enough = np.ceil(2.0 * cutoff / heights(complete_cell(atoms.cell.array, np.array(atoms.pbc))))
+    large = atoms.repeat(np.minimum(repeat, 1 + enough.astype(int)))
+    pbc = np.array(large.pbc)
+    cell = complete_cell(large.cell.array, pbc)
+    types = np.zeros(len(large), np.int32)
+    surroundings = Surroundings(types, large.positions, cell, pbc, cutoff)
+    return min(len(set(surroundings.neighborhood(site)[0])) for site in range(len(atoms)))
 
 
 class View:

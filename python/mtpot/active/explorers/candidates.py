@@ -33,13 +33,14 @@ class _Frame(NamedTuple):
     end: int
 
 
-def candidates_of(folder: Path) -> list[Atoms]:
-    """Structures that an exploration has collected in the folder where it worked.
+def candidates_of(folder: Path) -> Iterator[Atoms]:
+    """Read the structures that an exploration has collected where it worked, one after the other.
 
     One that was ended before its time may have left more than is kept.
     """
     path = folder / CANDIDATES
-    return list(iread(path, format="extxyz")) if thin(path) else []
+    if thin(path):
+        yield from iread(path, format="extxyz")
 
 
 def thin(path: Path) -> int:

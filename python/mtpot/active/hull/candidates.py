@@ -93,7 +93,7 @@ def read_candidates(path: Path) -> list[Candidate]:
 
 
 def given_candidates(settings: LearnSettings) -> list[Candidate]:
-    """Return the structures that the tables [[explore]] bring, as they are given.
+    """Return the structures that the tables [[explore]] bring, with their atoms a bit displaced.
 
     Raises
     ------
@@ -116,6 +116,10 @@ def given_candidates(settings: LearnSettings) -> list[Candidate]:
             f"candidate {largest.number} has {len(largest.atoms)} atoms, [label] max-atoms is "
             f"{most}: take it out, or raise max-atoms"
         )
+    spread = settings.screening().rattle
+    for each in candidates:
+        rng = np.random.default_rng([settings.seed, each.number])
+        each.atoms.positions += rng.normal(scale=spread, size=each.atoms.positions.shape)
     return candidates
 
 

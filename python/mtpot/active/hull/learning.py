@@ -25,7 +25,6 @@ from mtpot.active.hull.relaxing import current_candidates, keep_candidates, rela
 from mtpot.active.hull.result import write_result
 from mtpot.active.hull.twins import twins_of
 from mtpot.data.atoms import atoms_from_frame
-from mtpot.data.sets import read_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +85,7 @@ def _in_stage(phase: Callable[[Run, int], None]) -> Callable[[Run, int], None]:
 
 def _begin(run: Run) -> None:
     settings, store = run.settings, run.store
-    known = read_sets(settings.data)
+    known = loop.read_data(settings, run.tell)
     candidates = given_candidates(settings)
     rng = np.random.default_rng(settings.seed)
     species = settings.training((), settings.output).species

@@ -36,6 +36,15 @@ class HullSettings:
             "E",
         ),
     )
+    rattle: float = field(
+        default=0.02,
+        metadata=about(
+            "hull",
+            "angstrom: standard deviation of displacements of candidates before they are relaxed; "
+            "a symmetric structure may stop at a saddle point",
+            number(0.0),
+        ),
+    )
     batch: int = field(
         default=50,
         metadata=about("hull", "structures that are relaxed in one task", integer(1)),

@@ -17,7 +17,7 @@ from ase.io import read, write
 
 from mtpot.active.labelers import ase_calculator, exchange, function
 from mtpot.active.labelers.common import LABELED, STRUCTURE, Labeler, LabelError, Waiting
-from mtpot.active.labelers.sound import sound_label
+from mtpot.active.labelers.sound import force_limit, sound_label
 from mtpot.active.plan import ATTEMPT, PLAN_KEYS, underscored
 from mtpot.active.tasks import Outcome, begin_work, content_of, is_prepared, prepare
 from mtpot.errors import InputError, MtpotError
@@ -54,10 +54,17 @@ def labeler_of(table: Mapping[str, Any]) -> Labeler:
         No key chooses one, or its settings do not fit; names the key.
     """
     table = underscored(table)
+    others = [key for key in LABELERS if key in table and key != "function"]
+    if "function" in table and others:
+        raise InputError(
+            f"[label] has function beside {' and '.join(others)}, and one excludes the other: keep "
+            "the key that says where labels come from"
+        )
     for key, make in LABELERS.items():
         if key in table:
             known = ("calculator", "profile", "settings", key) if key != "function" else (key,)
             _refuse_unknown(table, (*known, "max_force", ATTEMPT, *PLAN_KEYS))
+            force_limit(table)
             return make(table)
     _refuse_unknown(table, (*LABELERS, "profile", "settings", "max_force", *PLAN_KEYS))
     raise InputError(

@@ -8,7 +8,6 @@ settings = { ... }               # keyword arguments of the calculator
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import shlex
@@ -19,13 +18,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ase.calculators.calculator import get_calculator_class
+from ase.calculators.calculator import PropertyNotImplementedError, get_calculator_class
 from ase.calculators.genericfileio import GenericFileIOCalculator
 
 from mtpot.active.imported import imported
 from mtpot.active.labelers.common import LabelError, with_label
+from mtpot.active.labelers.keywords import check_keywords
+from mtpot.active.labelers.last_words import error_said, last_words
 from mtpot.active.labelers.matching import order_in
 from mtpot.active.labelers.orbital_free import completed
+from mtpot.active.labelers.pseudopotentials import check_pseudopotentials
 from mtpot.active.tasks import LOG
 from mtpot.data.atoms import is_unconverged
 from mtpot.data.programs import force_consistent, recognize
@@ -57,6 +59,10 @@ _ASSIGNMENT = re.compile(r"\w+=")
 _FIRST_WORD = re.compile(r"""\s*("[^"]*"|'[^']*'|\S*)(.*)""", re.DOTALL)
 
 
+class IncompleteError(LabelError):
+    """An output that a program has not brought to its end."""
+
+
 class AseLabeler:
     """A calculator of ASE, made anew for every structure.
 
@@ -83,23 +89,10 @@ class AseLabeler:
         for key in _FILES:
             if key in self._profile and not Path(self._profile[key]).is_dir():
                 raise InputError(f"[label] profile {key}: {self._profile[key]} is no folder")
-        self._check_pseudopotentials()
-        self.calculator()
-
-    def _check_pseudopotentials(self) -> None:
-        """Refuse names of files that are not in `pseudo_dir`."""
         names = self._settings.get("pseudopotentials")
-        if "pseudo_dir" not in self._profile or not isinstance(names, dict):
-            return
-        folder = Path(self._profile["pseudo_dir"])
-        there = [path.name for path in folder.iterdir()]
-        for symbol, name in names.items():
-            if name not in there:
-                near = difflib.get_close_matches(str(name), there, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise InputError(
-                    f"[label] settings pseudopotentials: {symbol}: {folder} has no {name}{hint}"
-                )
+        if "pseudo_dir" in self._profile and isinstance(names, dict):
+            check_pseudopotentials(Path(self._profile["pseudo_dir"]), names)
+        check_keywords(self.calculator(), self._settings)
 
     def calculator(self) -> BaseCalculator:
         """Make the calculator; its program and the files of its profile are those of the run."""
@@ -207,7 +200,7 @@ def check_outputs(folder: Path, atoms: Atoms) -> None:
     """
     for path, images in outputs_in(folder):
         if not images:
-            raise LabelError(f"{path.name} has no complete calculation")
+            raise IncompleteError(f"{path.name} has no complete calculation")
         if is_unconverged(images[-1].info):
             raise LabelError(f"{path.name}: the electrons did not converge")
         if order_in(images[-1], atoms, may_turn=True) is None:
@@ -222,7 +215,7 @@ def outputs_in(folder: Path) -> Iterator[tuple[Path, list[Atoms]]]:
             try:
                 yield path, [atoms for _, atoms in program.read(path)]
             except Exception as error:
-                raise LabelError(f"{path.name} cannot be read: {error}") from error
+                raise IncompleteError(f"{path.name} cannot be read: {error}") from error
 
 
 def _class_of(name: str) -> Any:
@@ -242,9 +235,15 @@ def _has(calculator: Any, name: str) -> bool:
 
 
 def _why(error: BaseException, folder: Path, atoms: Atoms) -> str:
-    """Return the error with what the program said of it, if it has written a known output."""
+    """Return what the program said of it; the error itself often tells an exit code alone."""
+    told = f"{type(error).__name__}: {error}"
     try:
         check_outputs(folder, atoms)
+    except IncompleteError as reason:
+        told = str(reason)
     except LabelError as reason:
         return str(reason)
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, PropertyNotImplementedError):
+        return f"{told}: the settings have to ask the program for it (tprnfor, tstress of pw.x)"
+    said = error_said(folder)
+    return f"{said} ({told})" if said else "; ".join(filter(None, (told, last_words(folder))))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtpot.active.labelers.common import LabelError
+from mtpot.errors import InputError
+from mtpot.train.parsers import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,21 @@ MAX_STRESS = 5.0
 """eV/angstrom^3, 800 GPa."""
 MAX_SUM = 0.1
 """eV/angstrom an atom: forces on all atoms add up to nothing."""
+
+
+def force_limit(table: Mapping[str, Any]) -> float:
+    """Return `max_force` of the table [label], eV/angstrom.
+
+    Raises
+    ------
+    InputError
+        It is not a positive number.
+    """
+    value = table.get("max_force", MAX_FORCE)
+    try:
+        return float(number(0.0, open_low=True)(value))
+    except ValueError as error:
+        raise InputError(f"[label] max-force = {value!r}: {error}") from error
 
 
 def sound_label(atoms: Atoms, labeled: Atoms, table: Mapping[str, Any]) -> None:
@@ -40,7 +57,7 @@ def sound_label(atoms: Atoms, labeled: Atoms, table: Mapping[str, Any]) -> None:
     if abs(results["energy"]) > MAX_ENERGY * len(atoms):
         raise LabelError(f"an energy of {results['energy']:.4g} eV cannot be")
     forces = np.asarray(results["forces"])
-    most, limit = np.abs(forces).max(), float(table.get("max_force", MAX_FORCE))
+    most, limit = np.abs(forces).max(), force_limit(table)
     if most > limit:
         raise LabelError(f"a force of {most:.4g} eV/angstrom is more than max-force, {limit:g}")
     net = np.abs(forces.sum(axis=0)).max() / len(atoms)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtpot.active.tasks import LOG
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from mtpot.active.store import Entry, Store
     from mtpot.data.frame import Floats
 
+DOING = {"label": "labeling", "train": "training", "explore": "exploring", "select": "selecting"}
+"""What a run does in a phase; "finished" is one as well."""
 ON_THE_FLY = "md"
 """Name of the one simulation that stops for each label."""
 
@@ -117,6 +121,18 @@ class History:
     def labels(self) -> Sequence[Mapping[str, Any]]:
         """Calculations, with `row`, `end`, `seconds` and `time`; several of what failed first."""
         return list(self.store.events("label").values())
+
+    def reason_of(self, entry: Entry) -> str:
+        """Why the last calculation of a structure gave no label."""
+        tries = [event for event in self.labels if event["row"] == entry.id]
+        return (tries[-1].get("reason") if tries else None) or entry.log
+
+    def log_of(self, entry: Entry) -> Path:
+        """Log of the last calculation of a structure, relative to the folder of the run."""
+        place = self.folder / "labels" / f"{entry.id:06d}"
+        logs = sorted(place.glob(f"*/{LOG}"), key=lambda path: path.stat().st_mtime)
+        last = logs[-1] if logs else place / f"{entry.attempts}" / LOG
+        return last.relative_to(self.folder)
 
     @cached_property
     def trainings(self) -> Sequence[Mapping[str, Any]]:

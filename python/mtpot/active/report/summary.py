@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mtpot.active.report.history import DOING
+from mtpot.active.wording import counted
 from mtpot.train.report.page import facts, lead, notes, paragraph
 
 if TYPE_CHECKING:
@@ -11,8 +13,6 @@ if TYPE_CHECKING:
 
 SPACING = 0.1
 """ps between the structures that would be labeled without a potential that knows what it knows."""
-
-_PHASES = {"label": "labeling", "train": "training", "explore": "exploring", "select": "selecting"}
 
 
 def summary(history: History) -> list[str]:
@@ -30,21 +30,30 @@ def summary(history: History) -> list[str]:
 def _ending(history: History) -> str:
     iteration, phase = history.position
     count = len(history.labels)
-    made = f"{count} calculation{'' if count == 1 else 's'} were made"
-    if phase == "finished":
-        return f"Finished: in iteration {iteration} nothing extrapolated any more. {made}."
-    doing = _PHASES.get(phase, phase)
-    return f"Not finished: the run stands in iteration {iteration}, {doing}. {made} so far."
+    made = f"{counted(count, 'calculation', 'was', 'were')} made"
+    if phase != "finished":
+        doing = DOING.get(phase, phase)
+        return f"Not finished: the run stands in iteration {iteration}, {doing}. {made} so far."
+    left = history.store.fact("left", 0)
+    if left:
+        return (
+            f"Finished, but not clean: in iteration {iteration} {counted(left, 'structure')} still "
+            f"extrapolated that no calculation could label. {made}."
+        )
+    return f"Finished: in iteration {iteration} nothing extrapolated any more. {made}."
 
 
 def _labels(history: History) -> str:
     """Say what became of the structures."""
     done, aside = (len(history.in_state(state)) for state in ("done", "set-aside"))
     given, waiting = _given(history), len(history.in_state("queued", "running", "failed"))
-    words = f"{done} structures have labels"
+    words = counted(done, "structure", "has a label", "have labels")
     words += f", {given} of them from the data that were given" if given else ""
-    words += f"; {aside} were set aside, because no calculation gave a label" if aside else ""
-    words += f"; {waiting} wait for theirs" if waiting else ""
+    if aside:
+        set_aside = counted(aside, "structure", "was", "were")
+        words += f"; {set_aside} set aside, because no calculation gave a label"
+    if waiting:
+        words += f"; {counted(waiting, 'structure', 'waits for its', 'wait for theirs')}"
     return f"{words}."
 
 
@@ -106,7 +115,14 @@ def _numbers(history: History) -> list[tuple[str, str]]:
         ("force RMSE of the last training", "-" if force is None else f"{force:.4f} eV/Å"),
         ("labels", f"{sum(event['seconds'] for event in history.labels):.1f} s"),
         ("training", f"{sum(event['seconds'] for event in history.trainings):.1f} s"),
-        ("exploration", f"{sum(each.seconds for each in history.explorations):.1f} s"),
+        *_exploring(history),
         ("grade worth a label", f"{select:g}"),
         ("grade that stops a simulation", f"{stop:g}"),
     ]
+
+
+def _exploring(history: History) -> list[tuple[str, str]]:
+    """Seconds of explorations; on the fly nobody takes the time between two labels."""
+    if history.on_the_fly:
+        return []
+    return [("exploration", f"{sum(each.seconds for each in history.explorations):.1f} s")]

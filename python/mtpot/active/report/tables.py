@@ -21,36 +21,38 @@ _LONGEST = 300
 
 
 def iteration_table(history: History) -> list[str]:
-    """Write what each iteration did."""
-    heads = ["iteration", "calculations", "frames", "energy RMSE (meV/atom)", "force RMSE (eV/Å)"]
-    heads += ["explorations", "simulated (ps)", "largest grade", "candidates", "selected"]
-    heads += ["labels (s)", "training (s)", "exploration (s)"]
+    """Write what each iteration did, in columns that say something of this run."""
     rows = [_iteration(history, k) for k in range(history.iterations)]
-    return [table(heads, rows, "Iterations")]
+    # On the fly a simulation stops for each structure: there is nothing to choose from.
+    heads = [head for head in rows[0] if not (history.on_the_fly and head in _CHOOSING)]
+    return [table(heads, [[row[head] for head in heads] for row in rows], "Iterations")]
 
 
-def _iteration(history: History, iteration: int) -> list[str]:
+_CHOOSING = ("candidates", "selected", "exploration (s)")
+
+
+def _iteration(history: History, iteration: int) -> dict[str, str]:
     of_row = {entry.id: entry.iteration for entry in history.entries}
     labels = [event for event in history.labels if of_row.get(event["row"]) == iteration]
     explored = [each for each in history.explorations if each.iteration == iteration]
     training = history.store.events("training").get(f"{iteration:03d}")
     errors: Mapping[str, Any] = training["errors"] if training else {}
     grades = [each.largest for each in explored if math.isfinite(each.largest)]
-    return [
-        f"{iteration}",
-        f"{len(labels)}",
-        f"{training['frames']}" if training else "-",
-        _number(errors.get("energy_rmse_per_atom"), 1e3, 2),
-        _number(errors.get("force_rmse"), 1.0, 4),
-        "; ".join(map(_ended, explored)) or "-",
-        f"{sum(each.picoseconds for each in explored):g}",
-        f"{max(grades):.3g}" if grades else "-",
-        f"{sum(each.candidates for each in explored)}",
-        f"{history.selections.get(iteration, 0)}",
-        f"{sum(event['seconds'] for event in labels):.1f}",
-        f"{training['seconds']:.1f}" if training else "-",
-        f"{sum(each.seconds for each in explored):.1f}",
-    ]
+    return {
+        "iteration": f"{iteration}",
+        "calculations": f"{len(labels)}",
+        "frames": f"{training['frames']}" if training else "-",
+        "energy RMSE (meV/atom)": _number(errors.get("energy_rmse_per_atom"), 1e3, 2),
+        "force RMSE (eV/Å)": _number(errors.get("force_rmse"), 1.0, 4),
+        "explorations": "; ".join(map(_ended, explored)) or "-",
+        "simulated (ps)": f"{sum(each.picoseconds for each in explored):g}",
+        "largest grade": f"{max(grades):.3g}" if grades else "-",
+        "candidates": f"{sum(each.candidates for each in explored)}",
+        "selected": f"{history.selections.get(iteration, 0)}",
+        "labels (s)": f"{sum(event['seconds'] for event in labels):.1f}",
+        "training (s)": f"{training['seconds']:.1f}" if training else "-",
+        "exploration (s)": f"{sum(each.seconds for each in explored):.1f}",
+    }
 
 
 def _ended(explored: Explored) -> str:
@@ -73,8 +75,7 @@ def aside_table(history: History) -> list[str]:
 
 
 def _aside(history: History, entry: Entry) -> list[str]:
-    name = f"{entry.id:06d}/{entry.attempts}"
-    reason = history.store.events("label").get(name, {}).get("reason", "") or entry.log
+    reason = history.reason_of(entry)
     grade = "-" if entry.grade is None else f"{entry.grade:.3g}"
     return [
         f"{entry.id}",
@@ -84,7 +85,7 @@ def _aside(history: History, entry: Entry) -> list[str]:
         grade,
         f"{entry.attempts}",
         textwrap.shorten(reason, _LONGEST, placeholder=" …") or "-",
-        f"labels/{name}/log.txt",
+        f"{history.log_of(entry)}",
     ]
 
 
