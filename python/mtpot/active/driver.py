@@ -58,7 +58,7 @@ def only_driver(folder: Path) -> Iterator[None]:
     """
     file = os.open(make_folder(folder) / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not take_lock(file, folder / LOCK):
+        if not take_lock(file, folder / LOCK) and not _soon(file, folder / LOCK):
             who = os.pread(file, 200, 0).decode(errors="replace").strip()
             raise InputError(
                 f"{folder} is being worked on by {who or 'another process'}: wait for it, or end it"
@@ -68,6 +68,12 @@ def only_driver(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def _soon(file: int, path: Path) -> bool:
+    """Try again: `--status` holds the lock for the moment in which it looks."""
+    time.sleep(0.1)
+    return take_lock(file, path)
 
 
 @dataclass(frozen=True, slots=True)
