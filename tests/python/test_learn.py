@@ -84,7 +84,7 @@ def test_the_run_of_others_is_not_gone_on_with(
     if changed == "label":
         text = SETTINGS.replace("labels.py:label", "labels.py:EMT")
     else:
-        bulk("Cu").write(folder / "other.xyz")
+        bulk("Cu", a=3.7, cubic=True).write(folder / "other.xyz")
         text = SETTINGS.replace("copper.xyz", "other.xyz")
     (folder / "settings.toml").write_text(text)
     code, words = learn(folder, "--resume")

@@ -45,10 +45,9 @@ def check_room(settings: LearnSettings, starts: Sequence[Atoms]) -> None:
     """
     most, cutoff = settings.plan().max_atoms, settings.training((), settings.output).cutoff
     for number, explorer in enumerate(explorers_of(settings), start=1):
-        repeat = getattr(explorer, "repeat", (1, 1, 1))
         for start in starts:
-            count = len(start) * math.prod(repeat)
-            needed = least_neighborhood(start, repeat, cutoff) if count > most else 0
+            count = len(start) * math.prod(explorer.repeat)
+            needed = least_neighborhood(start, explorer.repeat, cutoff) if count > most else 0
             if needed > most:
                 raise InputError(
                     f"[[explore]] {number} simulates {count} atoms, of which neighborhoods are to "

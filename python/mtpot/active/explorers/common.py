@@ -66,6 +66,10 @@ class Explorer(Protocol):
         """Steps from one look at the grade to the next."""
 
     @property
+    def repeat(self) -> tuple[int, int, int]:
+        """Copies of a starting structure along its cell vectors."""
+
+    @property
     def brings_structures(self) -> bool:
         """Whether it explores from structures of its own, whatever a run starts with."""
 

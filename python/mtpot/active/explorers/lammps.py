@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import chdir, closing
 from dataclasses import dataclass, field, fields
@@ -33,8 +34,8 @@ GRADES = "grades.txt"
 End = Literal["complete", "break"]
 BAR = 1e4
 """Of a GPa."""
-_VARIABLES = ("pair", "data")
-"""Without which an input file of the user's has nothing to do with the run."""
+_VARIABLES = {"pair": "pair_style", "data": "read_data"}
+"""Without which, in these commands, an input file of the user's has nothing to do with the run."""
 _BESIDE_INPUT = ("temperature", "pressure", "every", "repeat", "input")
 """Keys that mean something to it; its commands say the rest."""
 
@@ -108,7 +109,7 @@ class Lammps(Conditions):
         if not file.exists():
             raise InputError(f"{where}: no such file")
         commands = re.sub("#.*", "", file.read_text(errors="replace"))
-        for name, command in zip(_VARIABLES, ("pair_style", "read_data"), strict=True):
+        for name, command in _VARIABLES.items():
             if f"${{{name}}}" not in commands:
                 raise InputError(f"{where}: it needs `{command} ${{{name}}}`")
         idle = [
@@ -248,15 +249,16 @@ def _run_file(instance: lammps, file: Path) -> None:
 def _found(ended: End, step: float, looks: list[tuple[int, float]]) -> Exploration:
     """Read what LAMMPS has written in this folder; `looks` are step and grade of candidates."""
     steps, grades = _grades(Path(GRADES))
-    if not grades and not looks:
+    grades += looks
+    if not grades and ended == "complete":
         raise InputError("no grade was looked at: does the input have `pair_style ${pair}`?")
-    series = sorted({(step * number, grade) for number, grade in (*grades, *looks)})
-    last = steps if ended == "complete" else max(number for number, _ in (*grades, *looks))
+    series = sorted({(step * number, grade) for number, grade in grades})
+    last = steps if ended == "complete" else max((number for number, _ in grades), default=0)
     return Exploration(
         ended=ended,
         steps=last,
         picoseconds=step * last,
-        largest=max(grade for _, grade in series),
+        largest=max((grade for _, grade in series), default=math.inf),
         candidates=len(looks),
         grades=thinned(series),
     )

@@ -37,6 +37,7 @@ class ElasticBand:
     """From the starting structure to `final`, atom by atom."""
 
     every: ClassVar[int] = 1
+    repeat: ClassVar[tuple[int, int, int]] = (1, 1, 1)
     brings_structures: ClassVar[bool] = False
 
     final: Path = field(

@@ -29,6 +29,7 @@ class Pool:
     """Files of structures, whose labels are not looked at."""
 
     every: ClassVar[int] = 1
+    repeat: ClassVar[tuple[int, int, int]] = (1, 1, 1)
     brings_structures: ClassVar[bool] = True
 
     structures: tuple[Path, ...] = field(

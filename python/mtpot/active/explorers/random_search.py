@@ -41,6 +41,7 @@ class RandomSearch:
     """Compositions, and how many structures of each."""
 
     every: ClassVar[int] = 1
+    repeat: ClassVar[tuple[int, int, int]] = (1, 1, 1)
     brings_structures: ClassVar[bool] = True
     cell: ClassVar[bool] = True
 

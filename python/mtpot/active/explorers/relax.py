@@ -46,6 +46,7 @@ class Relaxation:
     """Positions, and the cell unless told otherwise, of the starting structure or of files."""
 
     every: ClassVar[int] = 1
+    repeat: ClassVar[tuple[int, int, int]] = (1, 1, 1)
 
     structures: tuple[Path, ...] = field(
         default=(),
