@@ -30,7 +30,7 @@ from ase.calculators.espresso import Espresso, EspressoProfile
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from ase.spacegroup import crystal
 
 if TYPE_CHECKING:
@@ -458,7 +458,7 @@ def snapshots(run: Trajectory, runner: PwRunner, seed: list[int]) -> Iterator[At
     """Yield snapshots of Langevin dynamics on the DFT forces of the sampler settings."""
     atoms = displaced(diamond(run.lattice), run.displacement, np.random.default_rng(seed))
     rng = np.random.default_rng(seed)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=run.temperature, rng=rng)
+    thermalize_momenta(atoms, temperature_K=run.temperature, rng=rng)
     Stationary(atoms)
     atoms.calc = SamplerCalculator(runner)
     dynamics = Langevin(

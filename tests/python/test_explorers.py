@@ -17,7 +17,7 @@ from ase.build import bulk, fcc111, make_supercell
 from ase.data import covalent_radii
 from ase.geometry import find_mic
 from ase.io import iread, read, write
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.velocitydistribution import thermalize_momenta
 
 import mtpot
 from mtpot import MTP
@@ -56,7 +56,7 @@ def silicon(kelvin: float = 0.0) -> Atoms:
     atoms = bulk("Si", cubic=True)
     atoms.rattle(0.02, seed=0)
     if kelvin:
-        MaxwellBoltzmannDistribution(atoms, temperature_K=kelvin, rng=np.random.default_rng(0))
+        thermalize_momenta(atoms, temperature_K=kelvin, rng=np.random.default_rng(0))
     return atoms
 
 

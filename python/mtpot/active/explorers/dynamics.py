@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
 from mtpot.errors import InputError
 from mtpot.train.option import about
@@ -165,6 +165,6 @@ def heated(start: Atoms, given: Conditions, temperature: float, seed: int) -> At
     atoms.calc = None
     if not atoms.get_momenta().any():
         rng = np.random.default_rng(seed)
-        MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+        thermalize_momenta(atoms, temperature_K=temperature, rng=rng)
         Stationary(atoms, preserve_temperature=len(atoms) > 1)
     return atoms
