@@ -157,6 +157,27 @@ def drive(executor: str, place: str) -> None:
         time.sleep(1000)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["parsl", "dask"])
+def test_an_error_does_not_wait_for_what_nobody_can_stop(executor: str, place: Path) -> None:
+    """As a calculation on another machine, until its timeout."""
+    needs(executor)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        EXECUTORS[executor](WORKERS, "", place / "files") as pool,
+    ):
+        calls = [pool.submit(wait_for_file, str(place / f"go {k}")) for k in range(WORKERS)]
+        wait_for(lambda: all((place / f"go {k} begun").exists() for k in range(WORKERS)))
+        raise KeyboardInterrupt
+    assert all(not call.done() or call.cancelled() or call.exception() for call in calls)
+
+
+def wait_for_file(name: str) -> None:
+    Path(f"{name} begun").touch()
+    while not Path(name).exists():
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("executor", ["processes", "parsl"])
 def test_a_setup_that_is_none_is_refused(executor: str, place: Path) -> None:
     needs(executor)

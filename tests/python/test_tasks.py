@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtpot.active import tasks
+from mtpot.active import driver, tasks
 from mtpot.active.driver import Run, only_driver
 from mtpot.active.settings import LearnSettings
 from mtpot.errors import InputError
@@ -41,7 +41,7 @@ def act(folder, content):
 
 sys.modules["acts"] = SimpleNamespace(act=act)
 worker.KINDS["act"] = ("acts", "act")
-del sys.argv[:2]  # -m mtpot.active.worker
+del sys.argv[:3]  # -P -m mtpot.active.worker
 worker.main()
 """
 ONCE_MORE = """
@@ -217,11 +217,11 @@ def test_a_task_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
 
 def killed_driver(folder: Path) -> None:
     """Begin a task in a process that is killed as soon as the task has a child."""
-    driver = get_context("fork").Process(target=tasks.run, args=(str(folder),))
-    driver.start()
+    other = get_context("fork").Process(target=tasks.run, args=(str(folder),))
+    other.start()
     child_of(folder)
-    driver.kill()
-    driver.join()
+    other.kill()
+    other.join()
 
 
 def test_the_result_of_an_orphan_is_taken(tmp_path: Path) -> None:
@@ -257,11 +257,12 @@ def test_stop_ends_what_runs_and_nothing_else(tmp_path: Path) -> None:
     tasks.stop(folder)
     task(folder, f"{CHILD}\ntime.sleep(1000)")
     tasks.stop(folder)
+    tasks.allow(folder)
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(tasks.run, str(folder))
         child = child_of(folder)
         tasks.stop(folder)
-        assert ended.result().reason.startswith("the process was ended by SIGTERM")
+        assert ended.result().reason == "it was stopped"
     assert not is_alive(child)
 
 
@@ -337,7 +338,7 @@ def run_of(folder: Path, pool: Executor, workers: int = 1) -> Run:
     return Run(settings, None, pool, print)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("times", "end"), [(2, "done"), (10, "crashed")])
+@pytest.mark.parametrize(("times", "end"), [(2, "done"), (10, "lost")])
 def test_a_task_whose_worker_is_lost_is_given_again(times: int, end: str, tmp_path: Path) -> None:
     folder = Path(task(tmp_path / "task", ""))
     run = run_of(tmp_path, Losing(times))
@@ -354,3 +355,70 @@ def test_what_still_runs_is_ended_when_nobody_listens(tmp_path: Path) -> None:
     ):
         assert next(ended)[0] == quick
     assert not is_alive(child_of(slow))
+
+
+def test_a_task_that_is_given_out_and_has_not_begun_ends_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C, before the thread that has the task has started its process."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "task"
+    task(folder, f"{CHILD}\ntime.sleep(1000)")
+    monkeypatch.setattr(driver, "wait", interrupted)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
+        list(run_of(tmp_path, pool).tasks([folder]))
+    assert tasks.run(str(folder)).reason == "it was stopped"
+
+
+def test_what_runs_on_another_machine_is_stopped(tmp_path: Path) -> None:
+    """All that reaches it is a file."""
+    folder = tmp_path / "task"
+    task(folder, f"{CHILD}\ntime.sleep(1000)")
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(tasks.run, str(folder))
+        child = child_of(folder)
+        (folder / tasks.STOPPED).touch()
+        assert ended.result().reason == "it was stopped"
+    assert not is_alive(child)
+
+
+def test_a_task_that_was_stopped_is_done_when_it_is_given_out_again(tmp_path: Path) -> None:
+    folder = Path(task(tmp_path / "task", ""))
+    tasks.stop(folder)
+    with ThreadPoolExecutor(1) as pool:
+        assert [outcome.end for _, outcome in run_of(tmp_path, pool).tasks([folder])] == ["done"]
+
+
+@pytest.mark.parametrize("what", ["open", "Popen"])
+def test_what_the_system_refuses_is_a_crash_and_no_lost_worker(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def refused(*_: object, **__: object) -> None:
+        begun.append(what)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = Path(task(tmp_path / "task", ""))
+    monkeypatch.setattr(*{"open": (os, "open"), "Popen": (subprocess, "Popen")}[what], refused)
+    with ThreadPoolExecutor(1) as pool:
+        ((_, outcome),) = run_of(tmp_path, pool).tasks([folder])
+    assert outcome.end == "crashed"
+    assert "No space left on device" in outcome.reason
+    assert len(begun) == 1
+
+
+def test_a_task_begins_in_the_current_folder_wherever_it_has_been_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os; outcome = Outcome('done', found={'place': os.getcwd()})"
+    task(tmp_path / "run/task", code)
+    (tmp_path / "run").rename(tmp_path / "moved")
+    (tmp_path / "place").mkdir()
+    monkeypatch.chdir(tmp_path / "place")
+    with ThreadPoolExecutor(1) as pool:
+        ((_, outcome),) = run_of(tmp_path, pool).tasks([tmp_path / "moved/task"])
+    assert outcome.found == {"place": str(tmp_path / "place")}

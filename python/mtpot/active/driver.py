@@ -95,7 +95,7 @@ class Run:
     ) -> Generator[tuple[Path, Outcome]]:
         """Give out tasks, as many at a time as there are workers; yield them as they end.
 
-        When the caller closes it, whatever is running on this machine is ended.
+        When the caller closes it, whatever is running is stopped.
         """
         settings = self.settings
         share = settings.threads or os.cpu_count() or 1
@@ -110,19 +110,20 @@ class Run:
                     folder = again.pop() if again else next(rest, None)
                     if folder is None:
                         break
-                    given = str(folder.absolute())
-                    running[self.pool.submit(tasks.run, given, timeout, threads)] = folder
+                    tasks.allow(folder)
+                    given = (str(folder.absolute()), timeout, threads, str(Path.cwd()))
+                    running[self.pool.submit(tasks.run, *given)] = folder
                 if not running:
                     return
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
                     folder = running.pop(future)
                     outcome = _outcome(future)
-                    if outcome is None and lost.get(folder, 0) < _LOST:
+                    if outcome.end == "lost" and lost.get(folder, 0) < _LOST:
                         lost[folder] = lost.get(folder, 0) + 1
                         again.append(folder)
                     else:
-                        yield folder, outcome or Outcome("crashed", "its worker was lost")
+                        yield folder, outcome
         finally:
             for folder in running.values():
                 tasks.stop(folder)
@@ -221,13 +222,17 @@ class Run:
         time.sleep(poll)
 
 
-def _outcome(future: Future[Outcome]) -> Outcome | None:
-    """Return how a task ended; None if its worker was lost."""
+def _outcome(future: Future[Outcome]) -> Outcome:
+    """Return how a task ended, also if its worker was lost."""
     try:
         return future.result()
-    except (BrokenExecutor, ConnectionError, OSError):
-        return None
+    except (BrokenExecutor, OSError) as error:  # OSError: a connection; those of tasks are crashes
+        return _lost(error)
     except Exception as error:
         if type(error).__name__ in ("KilledWorker", "WorkerLost", "ManagerLost"):
-            return None
+            return _lost(error)
         raise
+
+
+def _lost(error: Exception) -> Outcome:
+    return Outcome("lost", f"its worker was lost: {type(error).__name__}: {error}")

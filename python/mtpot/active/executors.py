@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from parsl.concurrent import ParslPoolExecutor
+
 
 @contextmanager
 def processes(workers: int, setup: str, folder: Path) -> Iterator[Executor]:  # noqa: ARG001
@@ -64,10 +66,21 @@ def parsl(workers: int, setup: str, folder: Path) -> Iterator[Executor]:
     path = os.environ.get("PATH", os.defpath)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
     try:
-        with ParslPoolExecutor(config) as pool:
+        with _started(ParslPoolExecutor(config)) as pool:
             yield pool
     finally:
         os.environ["PATH"] = path
+
+
+@contextmanager
+def _started(pool: ParslPoolExecutor) -> Iterator[ParslPoolExecutor]:
+    """End a pool with the block; what it runs is waited for only if nothing went wrong."""
+    well = False
+    try:
+        yield pool
+        well = True
+    finally:
+        pool.shutdown(wait=well)
 
 
 @contextmanager

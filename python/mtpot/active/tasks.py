@@ -6,7 +6,8 @@ any executor as the name of its folder; one that is given twice, or again after 
 waited for it, is done once: the process locks the folder, and a result that is there is taken.
 
 The process and its programs write below `work`, which is new for every start. Their environment
-names the task, by which they are found and ended, whoever has started them and is gone.
+names the task, by which they are found and ended, whoever has started them and is gone. A file
+`stopped` tells whoever has the task, now or later and on any machine, to let it be.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from mtpot.files import make_folder, write_atomic
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TASK, RESULT, LOG, LOCK = "task.json", "result.json", "log.txt", "lock"
+TASK, RESULT, LOG, LOCK, STOPPED = "task.json", "result.json", "log.txt", "lock", "stopped"
 WORK = "work"
 """Folder in that of a task for what its process and its programs write."""
 _MARK = "MTPOT_TASK"
@@ -40,10 +41,12 @@ _TAIL = 2000
 """Characters of a log that a message shows."""
 _GRACE = 1.0
 """Seconds between asking a process to end and ending it."""
+_LOOK = 1.0
+"""Seconds between looks whether a task is to be stopped."""
 _PATIENCE = 10.0
 """Seconds in which what was ended has let go of its lock, if it ran on this machine."""
 
-End = Literal["done", "failed", "waiting", "crashed", "hung"]
+End = Literal["done", "failed", "waiting", "crashed", "hung", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ class Outcome:
     """How a task ended, why if it failed, and what it found.
 
     It failed if it says so itself, crashed if its process ended without a word, hung if it was
-    ended after its time; it is waiting if somebody else has to do something first.
+    ended after its time; it is waiting if somebody else has to do something first, and lost if its
+    executor has no word of it.
     """
 
     end: End
@@ -60,14 +64,13 @@ class Outcome:
     found: dict[str, Any] = field(default_factory=dict)
 
 
-def prepare(folder: Path, kind: str, content: Mapping[str, Any]) -> Path:
-    """Write a task; one that is there already is left alone.
+_STOPPED = Outcome("crashed", "it was stopped")
 
-    Files that it names are relative to the current folder, wherever its process begins.
-    """
+
+def prepare(folder: Path, kind: str, content: Mapping[str, Any]) -> Path:
+    """Write a task; one that is there already is left alone."""
     if not is_prepared(folder):
-        task = {"kind": kind, "place": str(Path.cwd()), **content}
-        write_atomic(make_folder(folder) / TASK, json.dumps(task, indent=1))
+        write_atomic(make_folder(folder) / TASK, json.dumps({"kind": kind, **content}, indent=1))
     return folder
 
 
@@ -106,8 +109,10 @@ def discard(folder: Path) -> None:
     (folder / RESULT).unlink(missing_ok=True)
 
 
-def run(folder: str, timeout: float | None = None, threads: int = 0) -> Outcome:
-    """Do the task in a folder, unless it is done.
+def run(
+    folder: str, timeout: float | None = None, threads: int = 0, place: str | None = None
+) -> Outcome:
+    """Do the task in a folder, unless it is done; what the system refuses is a crash.
 
     Parameters
     ----------
@@ -117,44 +122,92 @@ def run(folder: str, timeout: float | None = None, threads: int = 0) -> Outcome:
         Seconds after which the process and all that it has started are ended.
     threads
         For OpenMP in the process, unless the environment says otherwise; 0: all.
+    place
+        Folder in which the process begins: files that the task names are relative to it. The
+        current one unless given.
     """
-    place = Path(folder).absolute()
-    with _locked(place / LOCK, timeout) as lock:
+    where = Path(folder).absolute()
+    try:
+        return _run(where, timeout, threads, place)
+    except OSError as error:  # of its own: those of an executor would mean a lost worker
+        return Outcome("crashed", f"{where}: {type(error).__name__}: {error}")
+
+
+def _run(folder: Path, timeout: float | None, threads: int, place: str | None) -> Outcome:
+    with _locked(folder / LOCK, timeout) as lock:
+        if _is_stopped(folder):
+            return _STOPPED
         if lock is None:
-            return Outcome("hung", f"a process on another machine has not let go of {place}")
-        done = _result(place)
+            return Outcome("hung", f"a process on another machine has not let go of {folder}")
+        done = _result(folder)
         if done is not None and done.end != "waiting":
             return done
-        (place / RESULT).unlink(missing_ok=True)
-        stop(place)  # programs of a process that was killed together with whoever waited for it
+        (folder / RESULT).unlink(missing_ok=True)
+        _end_all_of(folder)  # programs of a process that was killed with whoever waited for it
         started = time.time()
-        with (place / LOG).open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - this interpreter, with a folder of ours
-                [sys.executable, "-m", "mtpot.active.worker", str(place)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=_environment(threads) | {_MARK: str(place)},
-                start_new_session=True,
-                pass_fds=[lock],  # held as long as the process lives, whatever becomes of this one
-            )
-        try:
-            code: int | None = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            code = None
-        finally:
-            stop(place)  # also the programs that a process leaves behind when it crashes
-            process.wait()
-    seconds = time.time() - started
-    done = _result(place)
-    if done is not None:
-        return done
+        code = _exit_code(folder, timeout, _command(folder, threads, place, lock))
+    return _result(folder) or _without_result(folder, timeout, code, time.time() - started)
+
+
+def _without_result(
+    folder: Path, timeout: float | None, code: int | None, seconds: float
+) -> Outcome:
+    if _is_stopped(folder):
+        return _STOPPED
     if code is None:
         return Outcome("hung", f"no result after {timeout:g} s", seconds)
-    return Outcome("crashed", f"{_ending(code)}\n{last_words(place)}", seconds)
+    return Outcome("crashed", f"{_ending(code)}\n{last_words(folder)}", seconds)
+
+
+def _command(folder: Path, threads: int, place: str | None, lock: int) -> dict[str, Any]:
+    """Return how the process of a task is started; it holds the lock as long as it lives."""
+    return {
+        # -P: files of the user beside which it begins are no modules of Python's.
+        "args": [sys.executable, "-P", "-m", "mtpot.active.worker", str(folder)],
+        "cwd": place,
+        "env": _environment(threads) | {_MARK: str(folder)},
+        "start_new_session": True,
+        "pass_fds": [lock],
+    }
+
+
+def _exit_code(folder: Path, timeout: float | None, command: dict[str, Any]) -> int | None:
+    """Start a process and wait for it; None if it was ended after its time, or stopped."""
+    with (folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            **command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
+    end = time.monotonic() + (timeout or float("inf"))
+    try:
+        while not _is_stopped(folder) and (left := end - time.monotonic()) > 0.0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(min(_LOOK, left))
+        return None
+    finally:
+        _end_all_of(folder)  # also the programs that a process leaves behind when it crashes
+        process.wait()
 
 
 def stop(folder: Path) -> None:
+    """Stop a task: at once what runs of it on this machine, within moments what runs elsewhere.
+
+    One that is given out and has not begun does not begin, until it is allowed again.
+    """
+    with contextlib.suppress(OSError):  # no space, no folder: what runs here is ended anyway
+        (folder / STOPPED).touch()
+    _end_all_of(folder)
+
+
+def allow(folder: Path) -> None:
+    """Let a task that was stopped be done."""
+    (folder / STOPPED).unlink(missing_ok=True)
+
+
+def _is_stopped(folder: Path) -> bool:
+    return (folder / STOPPED).exists()
+
+
+def _end_all_of(folder: Path) -> None:
     """End the processes of a task that run on this machine, and all that they have started.
 
     They are asked first: `mpirun` can end what it has started elsewhere only then.
@@ -201,17 +254,17 @@ def last_words(folder: Path) -> str:
 def _locked(path: Path, timeout: float | None) -> Iterator[int | None]:
     """Hold the lock of a task; what still holds it after `timeout` is ended.
 
-    None if that is of no use: it runs on another machine.
+    None if that is of no use, since it runs on another machine, or if the task is stopped.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     begun = time.time()
     try:
         while not (taken := take_lock(file, path)):
             waited = time.time() - begun - (timeout or float("inf"))
-            if waited > _PATIENCE:
+            if waited > _PATIENCE or _is_stopped(path.parent):
                 break
             if waited > 0.0:
-                stop(path.parent)
+                _end_all_of(path.parent)
             time.sleep(0.2)
         yield file if taken else None
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import traceback
@@ -35,7 +34,6 @@ def main() -> None:
     """Do the task and write its result."""
     folder = Path(sys.argv[1]).absolute()
     content = content_of(folder)
-    os.chdir(content["place"])
     started = time.perf_counter()
     try:
         outcome = do(folder, content)

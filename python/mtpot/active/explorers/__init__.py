@@ -6,6 +6,7 @@ fields of the record are the keys of that table.
 
 from __future__ import annotations
 
+import os
 from dataclasses import MISSING, asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,7 +107,7 @@ def prepare_exploration(  # noqa: PLR0913 - a task has as many parts
     bare.calc = None
     write(folder / START, bare, format="extxyz")
     content = {
-        "potential": str(potential.absolute()),
+        "potential": os.path.relpath(potential, folder),  # a run may be moved
         "watch": asdict(watch),
         "explore": dict(table),
         "variant": dict(variant),
@@ -119,7 +120,7 @@ def explore_in(folder: Path, content: Mapping[str, Any]) -> Outcome:
     """Explore as a task says; runs in a process of its own."""
     found = explorer_of(content["explore"]).explore(
         next(iread(folder / START, format="extxyz")),
-        Path(content["potential"]),
+        Path(os.path.normpath(folder / content["potential"])),
         Watch(**content["watch"]),
         content["variant"],
         content["seed"],
