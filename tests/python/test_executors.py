@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from mtpot.active.driver import Run, only_driver
-from mtpot.active.executors import EXECUTORS
+from mtpot.active.executors import EXECUTORS, check_executor
 from mtpot.active.labelers import label_of, prepare_label
 from mtpot.active.settings import LearnSettings
 from mtpot.errors import InputError
@@ -44,6 +45,13 @@ def slow(atoms):
     while not Path("../go").exists():
         time.sleep(0.05)
     return label(atoms)
+"""
+ENDLESS = """
+import os, time
+from pathlib import Path
+
+Path(__file__).with_name(f"begun-{os.getpid()}").touch()
+time.sleep(1000)
 """
 WORKERS = 2
 
@@ -157,25 +165,17 @@ def drive(executor: str, place: str) -> None:
         time.sleep(1000)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["parsl", "dask"])
 def test_an_error_does_not_wait_for_what_nobody_can_stop(executor: str, place: Path) -> None:
     """As a calculation on another machine, until its timeout."""
     needs(executor)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        EXECUTORS[executor](WORKERS, "", place / "files") as pool,
-    ):
-        calls = [pool.submit(wait_for_file, str(place / f"go {k}")) for k in range(WORKERS)]
-        wait_for(lambda: all((place / f"go {k} begun").exists() for k in range(WORKERS)))
+    script = place / "script.py"
+    script.write_text(ENDLESS)
+    with suppress(KeyboardInterrupt), EXECUTORS[executor](WORKERS, "", place / "files") as pool:
+        calls = [pool.submit(runpy.run_path, str(script)) for _ in range(WORKERS)]
+        wait_for(lambda: len(list(place.glob("begun-*"))) == WORKERS)
         raise KeyboardInterrupt
     assert all(not call.done() or call.cancelled() or call.exception() for call in calls)
-
-
-def wait_for_file(name: str) -> None:
-    Path(f"{name} begun").touch()
-    while not Path(name).exists():
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("executor", ["processes", "parsl"])
@@ -184,5 +184,54 @@ def test_a_setup_that_is_none_is_refused(executor: str, place: Path) -> None:
     with (
         pytest.raises(InputError, match="nowhere"),
         EXECUTORS[executor](1, "nowhere.py:config", place),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("executor", "setup", "message"),
+    [
+        ("processes", "cluster.py:config", "has no use for executor-setup"),
+        ("parsl", "nowhere.py:config", "nowhere.py: no such file"),
+        ("parsl", "labels.py:label", "labels.py:label is no parsl.Config but a function"),
+        ("dask", "cluster.py:config", "no address of a Dask scheduler"),
+        ("dask", "morse://host:8786", "no address of a Dask scheduler"),
+    ],
+)
+def test_a_setup_that_cannot_be_is_seen_before_anything_begins(
+    executor: str, setup: str, message: str, place: Path
+) -> None:
+    needs(executor)
+    before = set(place.iterdir())
+    with pytest.raises(InputError, match=message):
+        check_executor(executor, setup)
+    assert set(place.iterdir()) - before <= {place / "__pycache__"}
+
+
+@pytest.mark.parametrize(
+    ("executor", "setup"),
+    [
+        ("processes", ""),
+        ("parsl", ""),
+        ("dask", ""),
+        ("dask", "tcp://host:8786"),
+        ("dask", "host:8786"),
+    ],
+)
+def test_a_setup_that_can_be_is_taken(executor: str, setup: str) -> None:
+    needs(executor)
+    check_executor(executor, setup)
+
+
+def test_a_scheduler_that_does_not_answer_is_told_of(
+    place: Path,
+) -> None:
+    needs("dask")
+    import dask.config  # noqa: PLC0415 - it may be missing
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(InputError, match="9: no Dask scheduler answers"),
+        EXECUTORS["dask"](1, "127.0.0.1:9", place),
     ):
         pass

@@ -42,10 +42,11 @@ def _module(place: str, folder: Path | None) -> Any:
     path = (folder or Path()) / place
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"mtpot_user_{path.stem}"  # its own may be that of a module which others need
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
