@@ -19,10 +19,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from mtpot import InputError
+from mtpot.active import driver, explorers, labelers, tasks, training, worker
 from mtpot.active import run as runs
-from mtpot.active import tasks, training, worker
 from mtpot.active.beginning import disturbed
-from mtpot.active.explorers import EXPLORERS
+from mtpot.active.explorers import EXPLORERS, Exploration, Watch, prepare_exploration
+from mtpot.active.imported import imported
+from mtpot.active.labelers import prepare_label
 from mtpot.active.loop import read_data
 from mtpot.active.plan import plan_of
 from mtpot.active.settings import LearnSettings, load_settings
@@ -100,6 +102,11 @@ def test_the_template_names_every_engine():
         (TABLES + "[[label.fallback]]\nsetings = {}\n" + EXPLORE, "unknown key setings"),
         ("selekt-threshold = 3\n" + TABLES + EXPLORE, "did you mean select-threshold"),
         (TABLES.replace("start.xyz", "none.xyz") + EXPLORE, "none.xyz: no such file"),
+        (
+            "max-labels = 4\n" + TABLES + EXPLORE,
+            "max-labels 4 is less than the 5 calculations .* 1 structure and initial = 4 copies",
+        ),
+        ('executor-setup = "cluster.py:conf"\n' + TABLES + EXPLORE, "no use for executor-setup"),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) and "\n" not in value else None,
 )
@@ -350,6 +357,37 @@ def test_calculations_elsewhere_are_a_good_end_that_says_how_to_go_on(folder, ca
     assert "stopped: 12 calculations wait in " in told
 
 
+def test_only_what_has_changed_elsewhere_is_looked_at_again(folder, monkeypatch):
+    """After the second look: what came during the first may have come too late for it."""
+    looked, looks = [], []
+    label_in = labelers.label_in
+
+    def counted(place, content):
+        looked.append(place.parent.name)
+        return label_in(place, content)
+
+    def somebody_works(_):
+        looks.append(sorted(looked))
+        looked.clear()
+        jobs = sorted((folder / "jobs").iterdir())
+        if len(looks) == 4:
+            (jobs[0] / "failed").write_text("no license")
+        if len(looks) == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(runs.EXECUTORS, "processes", lambda *_: nullcontext(Here()))
+    monkeypatch.setattr(labelers, "label_in", counted)
+    monkeypatch.setattr(driver.time, "sleep", somebody_works)
+    settings = loaded(
+        "initial = 2\n" + ELSEWHERE.replace("[train]", "poll = 60.0\n[train]") + EXPLORE
+    )
+    with pytest.raises(KeyboardInterrupt):
+        runs.work(settings, lambda _: None)
+    (number,) = set(looks[4])
+    every = ["000001", "000002", "000003"]
+    assert looks == [every, every, [], [], [number, number], [number]]
+
+
 def test_a_check_leaves_nothing_elsewhere(folder):
     told = []
     before = set(folder.iterdir())
@@ -456,3 +494,85 @@ def test_predictions_of_a_potential_are_not_kept_like_labels(folder):
     store.add(atoms, state="queued", origin="md")
     assert store.entries()[0].atoms.calc is None
     assert store.has(atoms)
+
+
+# --- what a run begins with ---
+
+
+@pytest.mark.parametrize("flag", ["check", "work"])
+def test_data_with_elements_that_are_not_to_be_learned_are_refused(folder, flag):
+    atoms = bulk("NiAl", "cesiumchloride", a=2.9)
+    results = {"energy": 1.0, "forces": np.zeros((2, 3))}
+    atoms.calc = SinglePointCalculator(atoms, **results)
+    write("known.xyz", atoms)
+    text = 'data = ["known.xyz"]\n' + TABLES.replace("[train]", '[train]\nspecies = ["Cu"]')
+    with pytest.raises(
+        InputError, match=r"data: its structures have Al, Ni, .*add it to \[train\] s"
+    ):
+        getattr(runs, flag)(loaded(text + EXPLORE), lambda _: None)
+    assert not (folder / "run").exists()
+
+
+def test_of_a_hull_the_smallest_candidates_are_what_max_labels_is_compared_with(folder):
+    for repeat in (1, 2, 3):
+        write("start.xyz", bulk("Cu").repeat((repeat, 1, 1)), append=repeat > 1)
+    text = 'mode = "hull"\nmax-labels = 4\n' + TABLES + '[[explore]]\nengine = "relax"\n'
+    with pytest.raises(InputError, match="the 5 calculations that the run begins with, 1 structu"):
+        runs.work(loaded(text), lambda _: None)
+    assert not (folder / "run").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_record_of_a_run_that_has_not_begun_keeps_nobody_out(folder, monkeypatch):
+    def refused(*_):
+        raise InputError("no Dask scheduler answers")
+
+    settings = loaded(TABLES + EXPLORE)
+    with monkeypatch.context() as broken:
+        broken.setitem(runs.EXECUTORS, "processes", refused)
+        with pytest.raises(InputError, match="no Dask"):
+            runs.work(settings, lambda _: None)
+    assert (folder / "run/learn.db").exists()
+    runs.work(replace(settings, label={"calculator": "emt", "max-force": 60.0}), lambda _: None)
+    assert positions_of(settings)[1][1] == "finished"
+
+
+def test_an_exploration_finds_its_potential_where_its_run_has_been_moved(folder, monkeypatch):
+    place = prepare_exploration(
+        folder / "run/explorations/000/00-md",
+        bulk("Cu"),
+        potential=Path("run/trainings/000/graded.almtp"),
+        watch=Watch(2.0, 10.0, 1),
+        table={},
+        variant={},
+        seed=0,
+    )
+    found = []
+
+    class Stub:
+        def explore(self, _, potential, *__):
+            found.append(potential)
+            return Exploration("complete", 1, 0.0, 1.0, 0)
+
+    monkeypatch.setattr(explorers, "explorer_of", lambda _: Stub())
+    (folder / "run").rename(folder / "moved")
+    moved = folder / "moved" / place.relative_to(folder / "run")
+    explorers.explore_in(moved, tasks.content_of(moved))
+    assert found == [folder / "moved/trainings/000/graded.almtp"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_user_files_with_names_of_modules_replace_none(monkeypatch):
+    Path("json.py").write_text("from beside import answer\n", encoding="utf-8")
+    Path("beside.py").write_text("answer = 42\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert imported("json.py:answer") == 42
+    assert sys.modules["json"].loads("[1]") == [1]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_labeler_may_have_the_name_of_a_module():
+    code = "from ase.calculators.emt import EMT\ndef label(a):\n    a.calc = EMT()\n"
+    Path("json.py").write_text(f"{code}    a.get_forces()\n    return a\n", encoding="utf-8")
+    task = prepare_label(Path("task"), bulk("Cu"), {"function": "json.py:label"})
+    assert tasks.run(str(task)).end == "done"

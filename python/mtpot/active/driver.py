@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from mtpot.active.settings import LearnSettings
     from mtpot.active.store import Entry, State, Store
 
+    _Files = tuple[tuple[str, int, int], ...]
+
 DATABASE, LOCK = "learn.db", "lock"
 LABELS = "labels"
 """Folder in that of a run with one for each try of each structure, 000012/1."""
 _LOST = 3
 """Times that a task is given to an executor whose workers are lost with it."""
+_OPEN: tuple[State, ...] = ("queued", "running", "failed")
+"""States of structures that have no label yet."""
 _FEW = 4
 """Calculations that have to end before a share of failures means something."""
 
@@ -138,24 +142,27 @@ class Run:
         MtpotError
             Too many failed; names the last.
         """
-        while True:
-            entries = self.store.entries("queued", "running", "failed")
-            if not entries:
-                return
-            waiting = self._label(entries)
-            if len(waiting) == len(entries) == len(self.store.entries("running")):
-                self._wait(waiting)
+        jobs: dict[int, Path] = {}  # folders of calculations elsewhere, by number of structure
+        seen: dict[int, _Files] = {}  # what was in them when they were last looked at
+        while entries := self.store.entries(*_OPEN):
+            now = {number: _files_in(job) for number, job in jobs.items()}
+            news = {number for number in jobs if now[number] != seen.get(number)}
+            due = [each for each in entries if each.id in news or each.id not in jobs]
+            jobs = {number: jobs[number] for number in jobs.keys() - news} | self._label(due)
+            seen = now
+            if jobs and len(jobs) == len(self.store.entries(*_OPEN)):
+                self._wait(list(jobs.values()))
 
-    def _label(self, entries: list[Entry]) -> list[str]:
-        """Try each once; return the places of those that run elsewhere."""
+    def _label(self, entries: list[Entry]) -> dict[int, Path]:
+        """Try each once; return the places of those that run elsewhere, by number of structure."""
         plan = self.settings.plan()
         taken = set(self.store.events("label"))
         by_folder = {self._prepare(entry, taken): entry for entry in entries}
-        waiting: list[str] = []
+        waiting: dict[int, Path] = {}
         with closing(self.tasks(self._marked(by_folder), plan.timeout)) as ended:
             for folder, outcome in ended:
                 if outcome.end == "waiting":
-                    waiting.append(outcome.reason)
+                    waiting[by_folder[folder].id] = Path(outcome.reason)
                 else:
                     self._take(by_folder[folder], folder, outcome)
         return waiting
@@ -215,11 +222,19 @@ class Run:
                 f"{limit:g}; the last one, in {folder}: {outcome.reason}"
             )
 
-    def _wait(self, waiting: list[str]) -> None:
+    def _wait(self, places: list[Path]) -> None:
         poll = self.settings.plan().poll
         if poll <= 0.0:
-            raise WaitingForLabels([Path(place) for place in waiting])
+            raise WaitingForLabels(places)
         time.sleep(poll)
+
+
+def _files_in(folder: Path) -> _Files:
+    """Return what can be seen to change in a folder: its files, their sizes and times."""
+    with suppress(OSError):  # it is being moved, say
+        found = [(each.name, each.stat()) for each in os.scandir(folder)]
+        return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found))
+    return ()
 
 
 def _outcome(future: Future[Outcome]) -> Outcome:

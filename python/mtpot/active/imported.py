@@ -42,6 +42,9 @@ def _module(place: str, folder: Path | None) -> Any:
     path = (folder or Path()) / place
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)  # for what it imports; last, lest it hides other modules
     name = f"mtpot_user_{path.stem}"  # its own may be that of a module which others need
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from mtpot.active import on_the_fly, tasks
 from mtpot.active.choice import check_room
 from mtpot.active.driver import DATABASE, Run, only_driver
-from mtpot.active.executors import EXECUTORS
+from mtpot.active.executors import EXECUTORS, check_executor
 from mtpot.active.explorers import explorers_of
 from mtpot.active.hull import learning as hull
 from mtpot.active.labelers import labeler_of, prepare_label
 from mtpot.active.loop import learn, read_data, read_starts
 from mtpot.active.report import write_report
 from mtpot.active.status import states, status_of
-from mtpot.active.store import Store
+from mtpot.active.store import Store, digest_of
 from mtpot.active.wording import counted
 from mtpot.data import check_format, write_atoms
 from mtpot.data.atoms import frame_from_atoms
@@ -48,6 +48,9 @@ CHECKS: dict[str, Callable[[LearnSettings], object]] = {
     "hull": hull.check,
 }
 """What some of them refuse besides, before anything is calculated."""
+
+FIRST: dict[str, Callable[[LearnSettings], Sequence[Atoms]]] = {"hull": hull.first_structures}
+"""What some of them label first, with copies; the others what stands in `start`."""
 
 _FIXED = ("label", "start", "data", "mode")
 """Settings that make a run what it is; all others may change on the way."""
@@ -82,7 +85,7 @@ def work(
         The run stopped before its end.
     """
     path = settings.output / DATABASE
-    if path.exists() and not resume:
+    if not resume and _has_begun(path):
         raise InputError(
             f"{settings.output} holds a learning run: --resume goes on with it; or choose another "
             "--output"
@@ -91,7 +94,7 @@ def work(
         raise InputError(f"{settings.output} holds no learning run: begin one without --resume")
     look(settings)
     if not resume:
-        read_data(settings, lambda _: None)  # it is told of when its frames are entered
+        _look_at_beginning(settings, lambda _: None)  # it is told of when it begins
     with only_driver(settings.output), _open(settings, tell) as store, _reported(store, tell):
         make = EXECUTORS[settings.executor]
         with make(settings.workers, settings.executor_setup, settings.output) as pool:
@@ -100,6 +103,11 @@ def work(
                 try_again(run)
             MODES[settings.mode](run)
         tell(f"{settings.output / 'potential.almtp'}: {states(store)}")
+
+
+def _has_begun(path: Path) -> bool:
+    """Whether a record says where its run stands; one without was left when nothing could begin."""
+    return path.exists() and Store(path).fact("position") is not None
 
 
 def try_again(run: Run) -> None:
@@ -122,12 +130,12 @@ def try_again(run: Run) -> None:
 
 @contextmanager
 def _open(settings: LearnSettings, tell: Callable[[str], None]) -> Iterator[Store]:
-    """Open the store, and compare its settings with these."""
+    """Open the store, and compare its settings with these if the run has begun."""
     store = Store(settings.output / DATABASE)
     now = json.loads(json.dumps(settings.as_dict()))
-    before = store.fact("settings")
     with store.transaction():
-        if before is not None:
+        if store.fact("position") is not None:
+            before = store.fact("settings")
             changed = _compare(before, now, tell)
             store.set_fact("changed", sorted({*store.fact("changed", []), *changed}))
         store.set_fact("settings", now)
@@ -188,6 +196,7 @@ def look(settings: LearnSettings) -> None:
     InputError
         A program, file or setting is missing or does not fit; names it.
     """
+    check_executor(settings.executor, settings.executor_setup)
     starts = read_starts(settings)
     plan = settings.plan()
     for attempt in range(1, plan.attempts + 1):
@@ -206,6 +215,20 @@ def look(settings: LearnSettings) -> None:
     check_room(settings, starts)
 
 
+def _look_at_beginning(settings: LearnSettings, tell: Callable[[str], None]) -> None:
+    """Refuse what stands in the way of a run that has not begun."""
+    read_data(settings, tell)
+    first = FIRST.get(settings.mode, read_starts)(settings)
+    count = len({digest_of(atoms) for atoms in first})
+    due = count * (1 + settings.initial)
+    if due > settings.max_labels:
+        raise InputError(
+            f"max-labels {settings.max_labels} is less than the {due} calculations that the run "
+            f"begins with, {counted(count, 'structure')} and initial = {settings.initial} copies "
+            "of each: raise it, lower initial, or give fewer structures"
+        )
+
+
 def _check_elements(settings: LearnSettings, starts: Sequence[Atoms]) -> None:
     """Refuse elements that the potential will not know, or that have no pseudopotential."""
     found = {"start": {symbol for atoms in starts for symbol in atoms.symbols}}
@@ -217,13 +240,16 @@ def _check_elements(settings: LearnSettings, starts: Sequence[Atoms]) -> None:
         if explorer.brings_structures
     }
     given = settings.training((), settings.output).species
+    if given:
+        found["data"] = set(elements_of(iterate_sets(settings.data)))
     known = given or (_elements_at_hand(settings, starts) if bringing else tuple(found["start"]))
     found |= {where: explorer.elements(known) for where, explorer in bringing.items()}
     if given or settings.mode != "hull":  # which takes its elements from what explorers bring
         way_out = "add it to [train] species" if given else "add a structure with it to start"
         for where, elements in found.items():
             _refuse_unknown(elements - set(known), where, way_out)
-    _check_pseudopotentials(settings, set().union(*found.values()))
+    calculated = (elements for where, elements in found.items() if where != "data")
+    _check_pseudopotentials(settings, set().union(*calculated))
 
 
 def _elements_at_hand(settings: LearnSettings, starts: Sequence[Atoms]) -> tuple[str, ...]:
@@ -263,7 +289,7 @@ def check(settings: LearnSettings, tell: Callable[[str], None]) -> None:
         The calculation gives no label; says why, and where it lies.
     """
     look(settings)
-    read_data(settings, tell)
+    _look_at_beginning(settings, tell)
     with _scratch() as place:
         tell(_tried(settings, place))
 

@@ -29,6 +29,8 @@ from mtpot.data.atoms import atoms_from_frame
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ase import Atoms
+
     from mtpot.active.driver import Run
     from mtpot.active.settings import LearnSettings
 
@@ -45,6 +47,11 @@ def check(settings: LearnSettings) -> None:
         As `given_candidates`.
     """
     given_candidates(settings)
+
+
+def first_structures(settings: LearnSettings) -> list[Atoms]:
+    """Return what is labeled first, with copies."""
+    return first_to_label(given_candidates(settings))
 
 
 def learn(run: Run) -> None:
