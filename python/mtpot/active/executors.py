@@ -67,7 +67,10 @@ def _parsl_config(setup: str) -> Config | None:
         raise InputError(f"executor parsl: {error}; pip install parsl") from error
     if not setup:
         return None
-    config = imported(setup)
+    try:
+        config = imported(setup)
+    except InputError as error:
+        raise InputError(f"executor-setup {error}") from error
     if not isinstance(config, Config):
         kind = type(config).__name__
         raise InputError(f"executor-setup {setup} is no parsl.Config but a {kind}: name one")
