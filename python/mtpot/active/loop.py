@@ -12,6 +12,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+from ase import Atoms
+from ase.io import jsonio
 
 from mtpot.active.beginning import disturbed
 from mtpot.active.choice import choose, collected, structures_of, untried
@@ -33,8 +35,6 @@ from mtpot.potential import MTP
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from ase import Atoms
 
     from mtpot.active.choice import Candidate, Part
     from mtpot.active.driver import Run
@@ -91,7 +91,7 @@ def begin(run: Run) -> None:
         for frame in known:
             store.add(atoms_from_frame(frame), state="done", origin="data")
         queue_with_copies(run, starts, rng)
-        store.set_fact("starts", [store.number_of(atoms) for atoms in starts])
+        store.set_fact("starts", [jsonio.encode(atoms.todict()) for atoms in starts])
         store.set_fact("species", list(given or found))
         store.set_fact("position", (0, "label"))
 
@@ -172,7 +172,7 @@ def read_starts(settings: LearnSettings) -> list[Atoms]:
 
 def starts_of(store: Store) -> list[Atoms]:
     """Return the structures that simulations begin with, as they were when the run began."""
-    return [store.structure(number) for number in store.fact("starts")]
+    return [Atoms.fromdict(jsonio.decode(text)) for text in store.fact("starts")]
 
 
 def begun(run: Run) -> bool:
@@ -318,12 +318,34 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
 def _select(run: Run, iteration: int) -> None:
     if select(run, iteration):
         return
+    _check_failed(run, iteration)
     run.store.set_fact("position", (iteration, "finished"))
     left = run.store.fact("left")
     why = f"{left} structures that extrapolate were tried and set aside, and no others are left"
     run.tell(
         f"finished after iteration {iteration}: {why if left else 'nothing extrapolates any more'}"
     )
+
+
+def _check_failed(run: Run, iteration: int) -> None:
+    """Refuse to finish while a simulation has not run its length; another start repeats it.
+
+    Raises
+    ------
+    MtpotError
+        Names it.
+    """
+    for name, event in run.store.events("exploration").items():
+        if name.startswith(f"{iteration:03d}/") and event["ended"] == "failed":
+            folder = exploring_folder(run, iteration) / name.partition("/")[2]
+            discard(folder)
+            with run.store.transaction():
+                run.store.forget("exploration", name)
+                run.store.set_fact("position", (iteration, "explore"))
+            raise MtpotError(
+                f"exploration {name} failed, in {folder}, and nothing is left to label of what it "
+                f"found: {event['reason']}; --resume tries it again"
+            )
 
 
 def select(run: Run, iteration: int) -> bool:
