@@ -88,12 +88,21 @@ def begin(run: Run) -> None:
     given = settings.training((), settings.output).species
     found = elements_of([*(frame_from_atoms(atoms) for atoms in starts), *known])
     with store.transaction():
-        for frame in known:
-            store.add(atoms_from_frame(frame), state="done", origin="data")
+        add_data(store, known)
         queue_with_copies(run, starts, rng)
         store.set_fact("starts", [jsonio.encode(atoms.todict()) for atoms in starts])
         store.set_fact("species", list(given or found))
         store.set_fact("position", (0, "label"))
+
+
+def add_data(store: Store, frames: Iterable[Frame]) -> None:
+    """Enter frames that are labeled already, with their weights in training."""
+    names = ("energy_weight", "force_weight", "stress_weight")
+    for frame in frames:
+        atoms = atoms_from_frame(frame)
+        atoms.info["trajectory"] = frame.trajectory
+        atoms.info.update(zip(names, frame.weights, strict=True))
+        store.add(atoms, state="done", origin="data")
 
 
 def queue_with_copies(run: Run, starts: Iterable[Atoms], rng: np.random.Generator) -> None:

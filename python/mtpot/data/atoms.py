@@ -89,10 +89,6 @@ def atoms_from_frame(frame: Frame) -> Atoms:
     atoms = Atoms(frame.symbols, positions=frame.positions, cell=frame.cell, pbc=frame.pbc)
     if frame.group != "all":
         atoms.info["group"] = frame.group
-    if frame.trajectory:
-        atoms.info["trajectory"] = frame.trajectory
-    names = ("energy_weight", "force_weight", "stress_weight")
-    atoms.info |= {n: w for n, w in zip(names, frame.weights, strict=True) if w != 1.0}
     labels = {"energy": frame.energy, "forces": frame.forces, "stress": frame.stress}
     known = {name: value for name, value in labels.items() if value is not None}
     return _with_results(atoms, known)
