@@ -26,6 +26,7 @@ from mtpot.active.explorers import (
 from mtpot.active.store import digest_of
 from mtpot.active.tasks import WORK, discard, stop
 from mtpot.active.training import GRADED, train_on_labels
+from mtpot.active.wording import counted
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.check import elements_of
 from mtpot.data.sets import find_files, leave_out, read_atoms_of_sets, read_sets
@@ -330,7 +331,7 @@ def _select(run: Run, iteration: int) -> None:
     _check_failed(run, iteration)
     run.store.set_fact("position", (iteration, "finished"))
     left = run.store.fact("left")
-    why = f"{left} structures that extrapolate were tried and set aside, and no others are left"
+    why = f"{counted(left, 'structure', 'extrapolates', 'extrapolate')} that no calculation labels"
     run.tell(
         f"finished after iteration {iteration}: {why if left else 'nothing extrapolates any more'}"
     )
