@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -336,6 +337,50 @@ def test_crash_of_one_relaxation_costs_that_candidate_alone(tmp_path, structures
     work(tmp_path, small)
     lost = [row for row in table(tmp_path / "run") if row["state"] == "lost"]
     assert [int(row["candidate"]) for row in lost] == [bad + 1]
+
+
+@pytest.fixture
+def few() -> list[Atoms]:
+    """Two elements and a compound, of four atoms."""
+    compound = bulk("Cu", a=3.75, cubic=True)
+    compound.symbols[:2] = "Pt"
+    return [bulk("Cu"), bulk("Pt"), compound]
+
+
+QUICK = "select-threshold = 1e6\nbreak-threshold = 1e7\n" + SETTINGS.replace(
+    '"emt"', '"emt"\nmax-failures = 1.0'
+).replace("initial = 3", "initial = 12")
+"""The first potentials know everything."""
+
+
+def failing_labels(fails):
+    """Do tasks here, but fail to label the structures that `fails` says."""
+
+    def do_or_fail(folder, *_):
+        place = tasks.Path(folder)
+        if "labels" in place.parts and fails(read(place / "structure.extxyz")):
+            return tasks.Outcome("failed", "no memory")
+        return in_process(folder)
+
+    return do_or_fail
+
+
+def ending_in_report(folder) -> str:
+    return re.search(r"(Finished|Not finished)[^<]*", (folder / "report.html").read_text())[0]
+
+
+def test_candidate_near_the_hull_without_a_label_is_named(tmp_path, few, monkeypatch):
+    def at_the_end(atoms):
+        return len(atoms) == 4 and Store(tmp_path / "run" / DATABASE).fact("finals")
+
+    monkeypatch.setattr(tasks, "run", failing_labels(at_the_end))
+    lines = work(tmp_path, few, text=QUICK)
+    rows = {row["candidate"]: row for row in table(tmp_path / "run")}
+    assert (rows["3"]["row"], rows["3"]["reason"]) == ("", "not calculated")
+    assert any("not calculated: candidate 3, 0.0 meV/atom above the hull" in line for line in lines)
+    store = Store(tmp_path / "run" / DATABASE)
+    assert store.events("hull")["hull"]["not_calculated"] == [3]
+    assert ending_in_report(tmp_path / "run").startswith("Finished, but not clean: 1 candidate ")
 
 
 # --- what is given ---

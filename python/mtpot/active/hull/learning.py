@@ -109,8 +109,8 @@ def _select(run: Run, iteration: int) -> None:
     margin = run.settings.screening().final_margin
     near = [each for each in candidates if each.stage == 2 and each.above <= margin]
     if not _label_near(run, iteration, near):
-        write_result(run, candidates)
-        keep_candidates(run, iteration, candidates, "finished")
+        left = write_result(run, candidates)
+        keep_candidates(run, iteration, candidates, "finished", left=left)
 
 
 def evaluated(candidates: Sequence[Candidate], stage: int) -> list[Candidate]:
