@@ -41,6 +41,7 @@ from mtpot.active.hull.geometry import (
     energies_above_hull,
     formation_energies,
 )
+from mtpot.active.hull.learning import UNKNOWN, evaluated
 from mtpot.active.hull.relaxing import BATCH
 from mtpot.active.hull.twins import twins_of
 from mtpot.active.settings import load_settings
@@ -381,6 +382,36 @@ def test_candidate_near_the_hull_without_a_label_is_named(tmp_path, few, monkeyp
     store = Store(tmp_path / "run" / DATABASE)
     assert store.events("hull")["hull"]["not_calculated"] == [3]
     assert ending_in_report(tmp_path / "run").startswith("Finished, but not clean: 1 candidate ")
+
+
+def test_candidate_that_meets_what_no_calculation_labels_is_lost(tmp_path, few, monkeypatch):
+    """The others are relaxed by the same potential, and placed by it, all the same."""
+    odd = bulk("Cu", a=3.8, cubic=True).repeat((1, 1, 2))
+    odd.symbols[[0, 4]] = "Pt"
+    odd.positions[0] += [0.3, 0.2, 0.1]
+    monkeypatch.setattr(tasks, "run", failing_labels(lambda atoms: len(atoms) == 8))
+    text = SETTINGS.replace('"emt"', '"emt"\nmax-failures = 1.0')
+    lines = work(tmp_path, [*few, odd], text=text)
+    rows = {row["candidate"]: row for row in table(tmp_path / "run")}
+    assert (rows["4"]["state"], rows["4"]["reason"]) == ("lost", UNKNOWN)
+    assert [rows[number]["state"] for number in "123"] == ["relaxed"] * 3
+    assert f"  lost: candidate 4: {UNKNOWN}" in lines
+    assert ending_in_report(tmp_path / "run").startswith("Finished, but not clean: 1 candidate ")
+
+
+@pytest.mark.parametrize("state", ["relaxed", "unfinished"])
+def test_energies_of_several_potentials_are_not_compared(state):
+    given = [replace(candidate(n, "Cu", 0.0, 12.0), state=state, iteration=n) for n in (1, 2)]
+    with pytest.raises(AssertionError, match="several potentials"):
+        evaluated(given, 1)
+
+
+def test_relaxation_that_used_up_its_steps_is_called_unfinished(tmp_path, few, monkeypatch):
+    monkeypatch.setattr(tasks, "run", in_process)
+    work(tmp_path, few, text=f"{QUICK}most-steps = 1\n")
+    rows = {row["candidate"]: row for row in table(tmp_path / "run")}
+    assert rows["3"]["state"] == "unfinished"
+    assert rows["3"]["above_label"]
 
 
 # --- what is given ---

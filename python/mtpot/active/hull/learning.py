@@ -15,6 +15,7 @@ import numpy as np
 
 from mtpot.active import loop
 from mtpot.active.hull.candidates import (
+    PLACED,
     Candidate,
     elements_in,
     first_to_label,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from mtpot.active.driver import Run
     from mtpot.active.settings import LearnSettings
 
+UNKNOWN = "no calculation of what it meets"
+"""Reason of a candidate that is lost since what extrapolates on its way was set aside."""
 _SEVERAL = 3.0
 """Times the error of the first potential: a smaller margin may drop what is on the hull."""
 
@@ -102,20 +105,37 @@ def _select(run: Run, iteration: int) -> None:
     """Learn from what extrapolates; if nothing does, go to the next stage, or to the end."""
     if loop.select(run, iteration):
         return
-    if run.store.fact("stage") == 1:
-        _screen(run, iteration)
+    stage, known = run.store.fact("stage"), current_candidates(run)
+    if any(each.stage == stage and each.iteration < iteration for each in known):
+        run.store.set_fact("position", (iteration, "explore"))  # those that waited for the others
         return
-    candidates = evaluated(current_candidates(run), 2)
+    candidates = evaluated([_given_up(each, stage) for each in known], stage)
+    if stage == 1:
+        _screen(run, iteration, candidates)
+    else:
+        _finish(run, iteration, candidates)
+
+
+def _given_up(candidate: Candidate, stage: int) -> Candidate:
+    """Lose what still extrapolates in a stage when there is nothing left to label."""
+    if candidate.stage == stage and candidate.state == "new":
+        return replace(candidate, state="lost", reason=UNKNOWN)
+    return candidate
+
+
+def _finish(run: Run, iteration: int, candidates: Sequence[Candidate]) -> None:
+    """Calculate what is near the hull, or leave the result if this is done."""
     margin = run.settings.screening().final_margin
     near = [each for each in candidates if each.stage == 2 and each.above <= margin]
     if not _label_near(run, iteration, near):
-        left = write_result(run, candidates)
+        left = write_result(run, candidates) + sum(each.reason == UNKNOWN for each in candidates)
         keep_candidates(run, iteration, candidates, "finished", left=left)
 
 
 def evaluated(candidates: Sequence[Candidate], stage: int) -> list[Candidate]:
     """Place the relaxed candidates of a stage relative to the hull of this stage."""
-    part = [each for each in candidates if each.stage == stage and each.state == "relaxed"]
+    part = [each for each in candidates if each.stage == stage and each.state in PLACED]
+    assert len({each.iteration for each in part}) <= 1, "energies of several potentials"
     elements = elements_in(each.atoms for each in candidates)
     counts = count_elements((each.atoms for each in part), elements)
     formation = formation_energies(counts, np.array([each.energy for each in part]), elements)
@@ -127,10 +147,9 @@ def evaluated(candidates: Sequence[Candidate], stage: int) -> list[Candidate]:
     return [placed.get(each.number, each) for each in candidates]
 
 
-def _screen(run: Run, iteration: int) -> None:
+def _screen(run: Run, iteration: int, candidates: Sequence[Candidate]) -> None:
     """Drop what is far above the hull of the first potential."""
     margin = run.settings.screening().margin
-    candidates = evaluated(current_candidates(run), 1)
     candidates = [
         replace(each, stage=2) if each.above <= margin else each  # not those with nan
         for each in candidates

@@ -126,8 +126,8 @@ def _check_elements(counts: Counts, elements: Sequence[str]) -> None:
         if not (counts[:, place] == counts.sum(axis=1)).any():
             raise MtpotError(
                 f"no structure of pure {element} near the hull could be labeled, to which "
-                "formation energies refer; mlp learn --status shows why: mend that, and go on with --resume "
-                "--retry"
+                "formation energies refer; mlp learn --status shows why: mend that, and go on with "
+                "--resume --retry"
             )
 
 
