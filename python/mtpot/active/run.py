@@ -16,8 +16,10 @@ from mtpot.active.driver import DATABASE, Run, only_driver
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.explorers import explorers_of
 from mtpot.active.hull import learning as hull
+from mtpot.active.hull.changes import check_tables
 from mtpot.active.labelers import labeler_of, prepare_label
 from mtpot.active.loop import learn, read_data, read_starts
+from mtpot.active.plan import underscored
 from mtpot.active.report import write_report
 from mtpot.active.status import states, status_of
 from mtpot.active.store import Store
@@ -171,9 +173,19 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
                 f"the run was begun with {key} = {json.dumps(old)}, not {json.dumps(new)}: labels "
                 "would not belong together. Give what it had, or another --output"
             )
+        if name == "explore" and before.get("mode") == now["mode"] == "hull":
+            check_tables(old, new)
         tell(f"{key}: {json.dumps(old)} is now {json.dumps(new)}")
-        changed.append(name)
+        changed += [name, *_changed_keys(name, old, new)]
     return changed
+
+
+def _changed_keys(name: str, old: Any, new: Any) -> list[str]:
+    """Name the keys of a table that have changed, "hull.final_margin"."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return []
+    old, new = underscored(old), underscored(new)
+    return [f"{name}.{key}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
 
 
 def _without_free(label: Any) -> dict[str, Any]:

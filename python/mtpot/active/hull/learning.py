@@ -21,6 +21,7 @@ from mtpot.active.hull.candidates import (
     first_to_label,
     given_candidates,
 )
+from mtpot.active.hull.changes import go_back
 from mtpot.active.hull.geometry import count_elements, energies_above_hull, formation_energies
 from mtpot.active.hull.relaxing import current_candidates, keep_candidates, relax
 from mtpot.active.hull.result import write_result
@@ -62,9 +63,7 @@ def learn(run: Run) -> None:
     """
     if run.store.fact("position") is None:
         _begin(run)
-    if set(run.store.fact("changed", [])) & set(loop.EXPLORING):
-        loop.forget_explorations(run, run.store.fact("position")[0])
-        run.store.set_fact("changed", [])
+    go_back(run)
     loop.advance(
         run,
         {
