@@ -24,7 +24,7 @@ from ase.optimize import BFGS
 from scipy.optimize import linprog
 
 from mtpot.active import run as runs
-from mtpot.active import tasks
+from mtpot.active import tasks, training
 from mtpot.active.driver import DATABASE
 from mtpot.active.explorers.common import Watch
 from mtpot.active.explorers.relax import RELAXED, relax_all
@@ -35,6 +35,7 @@ from mtpot.active.hull.candidates import (
     read_candidates,
     write_candidates,
 )
+from mtpot.active.hull.changes import check_tables
 from mtpot.active.hull.geometry import (
     ON_HULL,
     count_elements,
@@ -134,9 +135,11 @@ def test_twins_have_composition_energy_and_volume_in_common():
         candidate(3, "CuPt", -0.10000, 12.3),
         candidate(4, "CuPt", -0.09000, 12.0),
         candidate(5, "Cu3Pt", -0.10000, 12.0),
+        candidate(6, "PtCu", -0.09995, 12.0),
+        candidate(7, "CuPt", -0.09990, 12.0),
     ]
     numbers = [[each.number for each in group] for group in twins_of(given)]
-    assert numbers == [[2, 1], [3], [5], [4]]
+    assert numbers == [[2, 1, 6], [3], [5], [7], [4]]
 
 
 def test_what_is_known_of_candidates_survives_a_file(tmp_path):
@@ -348,9 +351,12 @@ def few() -> list[Atoms]:
     return [bulk("Cu"), bulk("Pt"), compound]
 
 
-QUICK = "select-threshold = 1e6\nbreak-threshold = 1e7\n" + SETTINGS.replace(
-    '"emt"', '"emt"\nmax-failures = 1.0'
-).replace("initial = 3", "initial = 12")
+SMALL = SETTINGS.replace("level = 8", "level = 4").replace("level = 10", "level = 6")
+LOOSE = f"break-threshold = 1e9\n{SMALL}"
+"""No relaxation stops."""
+QUICK = f"select-threshold = 1e6\n{LOOSE}".replace('"emt"', '"emt"\nmax-failures = 1.0').replace(
+    "initial = 3", "initial = 12"
+)
 """The first potentials know everything."""
 
 
@@ -390,7 +396,7 @@ def test_candidate_that_meets_what_no_calculation_labels_is_lost(tmp_path, few, 
     odd.symbols[[0, 4]] = "Pt"
     odd.positions[0] += [0.3, 0.2, 0.1]
     monkeypatch.setattr(tasks, "run", failing_labels(lambda atoms: len(atoms) == 8))
-    text = SETTINGS.replace('"emt"', '"emt"\nmax-failures = 1.0')
+    text = SMALL.replace('"emt"', '"emt"\nmax-failures = 1.0')
     lines = work(tmp_path, [*few, odd], text=text)
     rows = {row["candidate"]: row for row in table(tmp_path / "run")}
     assert (rows["4"]["state"], rows["4"]["reason"]) == ("lost", UNKNOWN)
@@ -412,6 +418,78 @@ def test_relaxation_that_used_up_its_steps_is_called_unfinished(tmp_path, few, m
     rows = {row["candidate"]: row for row in table(tmp_path / "run")}
     assert rows["3"]["state"] == "unfinished"
     assert rows["3"]["above_label"]
+
+
+# --- other settings on the way ---
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("\nmode", "\nselect-threshold = 2.5\nmode"),
+        ("level = 8", "level = 6"),
+        ("", "force = 0.02"),
+    ],
+    ids=["threshold", "level", "force"],
+)
+def test_run_that_stopped_when_selecting_goes_on_with_other_settings(
+    tmp_path, few, monkeypatch, old, new
+):
+    monkeypatch.setattr(tasks, "run", in_process)
+    with pytest.raises(MtpotError, match="max-labels 8 are used up"):
+        work(tmp_path, few, text=f"max-labels = 8\n{LOOSE}")
+    relaxed = set((tmp_path / "run" / "explorations").iterdir())
+    assert Store(tmp_path / "run" / DATABASE).fact("position") == [0, "select"]
+    text = LOOSE.replace(old, new, 1) if old else LOOSE + new
+    work(tmp_path, few, resume=True, text=text)
+    assert len(table(tmp_path / "run")) == len(few)
+    assert set((tmp_path / "run" / "explorations").iterdir()) > relaxed
+    first = Store(tmp_path / "run" / DATABASE).events("training")["000"]
+    assert f"level = {first['settings']['level']}" in text
+
+
+def test_other_training_begins_anew_beside_what_an_ended_one_left(tmp_path, few, monkeypatch):
+    def ended(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tasks, "run", in_process)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "build_selection", ended)
+        with pytest.raises(KeyboardInterrupt):
+            work(tmp_path, few, text=QUICK)
+    assert (tmp_path / "run" / "trainings" / "000" / "checkpoint").exists()
+    work(tmp_path, few, resume=True, text=QUICK.replace("level = 4", "level = 2"))
+    assert len(table(tmp_path / "run")) == len(few)
+
+
+def test_finished_run_goes_on_with_a_larger_final_margin(tmp_path, structures, monkeypatch):
+    monkeypatch.setattr(tasks, "run", in_process)
+    work(tmp_path, structures[:4], text=QUICK.replace("0.06", "0.5").replace("0.005", "1e-5"))
+    before = [row for row in table(tmp_path / "run") if row["row"]]
+    text = QUICK.replace("0.06", "0.6").replace("0.005", "0.5")
+    lines = work(tmp_path, structures[:4], resume=True, text=text)
+    after = [row for row in table(tmp_path / "run") if row["row"]]
+    assert len(after) > len(before)
+    assert "[hull] margin: it has no effect by now: the first stage is done" in lines
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ([{"engine": "relax"}], r"begun with 2 \[\[explore\]\], not 1"),
+        ([{"engine": "relax"}, {"engine": "relax", "count": 3}], r"2: .* with engine = \"random\""),
+        ([{"engine": "relax"}, {"engine": "random"}], "count = 3, not its default"),
+    ],
+    ids=["fewer", "engine", "count"],
+)
+def test_tables_that_bring_other_candidates_are_refused(now, message):
+    before = [{"engine": "relax"}, {"engine": "random", "count": 3}]
+    with pytest.raises(InputError, match=message):
+        check_tables(before, now)
+
+
+def test_relaxations_themselves_can_change():
+    check_tables([{"engine": "relax", "most-steps": 5}], [{"engine": "relax", "most_steps": 6}])
 
 
 # --- what is given ---

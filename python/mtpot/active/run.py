@@ -174,7 +174,7 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
                 "would not belong together. Give what it had, or another --output"
             )
         if name == "explore" and before.get("mode") == now["mode"] == "hull":
-            check_tables(old, new)
+            check_tables(before[name], now[name])
         tell(f"{key}: {json.dumps(old)} is now {json.dumps(new)}")
         changed += [name, *_changed_keys(name, old, new)]
     return changed

@@ -86,5 +86,5 @@ def _relax_again(run: Run, iteration: int, phase: loop.Phase) -> None:
         replace(each, iteration=min(each.iteration, iteration - 1))
         for each in current_candidates(run)
     ]
-    facts = {"finals": {}} if "explore" in run.store.fact("changed") else {}
+    facts: dict[str, Any] = {"finals": {}} if "explore" in run.store.fact("changed") else {}
     keep_candidates(run, iteration, outdated, phase, **facts, changed=[])
