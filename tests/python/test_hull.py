@@ -29,6 +29,7 @@ from mtpot.active.driver import DATABASE
 from mtpot.active.explorers.common import Watch
 from mtpot.active.explorers.relax import RELAXED, relax_all
 from mtpot.active.hull.candidates import (
+    UNKNOWN,
     Candidate,
     first_to_label,
     given_candidates,
@@ -42,7 +43,7 @@ from mtpot.active.hull.geometry import (
     energies_above_hull,
     formation_energies,
 )
-from mtpot.active.hull.learning import UNKNOWN, evaluated
+from mtpot.active.hull.learning import evaluated
 from mtpot.active.hull.relaxing import BATCH
 from mtpot.active.hull.twins import twins_of
 from mtpot.active.settings import load_settings
@@ -195,12 +196,14 @@ def structures(example) -> list[Atoms]:
     return [*example.decorations("fcc", pair, 4), *example.decorations("bcc", pair, 2)]
 
 
-def work(folder, structures, resume: bool = False, text: str = SETTINGS) -> list[str]:
+def work(
+    folder, structures, resume: bool = False, text: str = SETTINGS, retry: bool = False
+) -> list[str]:
     if not resume:
         write(folder / "candidates.xyz", structures, format="extxyz")
     (folder / "settings.toml").write_text(text.format(folder=folder))
     lines: list[str] = []
-    runs.work(load_settings(folder / "settings.toml", {}), lines.append, resume=resume)
+    runs.work(load_settings(folder / "settings.toml", {}), lines.append, resume=resume, retry=retry)
     return lines
 
 
@@ -403,6 +406,16 @@ def test_candidate_that_meets_what_no_calculation_labels_is_lost(tmp_path, few, 
     assert [rows[number]["state"] for number in "123"] == ["relaxed"] * 3
     assert f"  lost: candidate 4: {UNKNOWN}" in lines
     assert ending_in_report(tmp_path / "run").startswith("Finished, but not clean: 1 candidate ")
+    monkeypatch.setattr(tasks, "run", in_process)
+    work(tmp_path, [*few, odd], text=text, resume=True, retry=True)
+    assert [row["state"] for row in table(tmp_path / "run")] == ["relaxed"] * 4
+    assert ending_in_report(tmp_path / "run").startswith("Finished: ")
+
+
+def test_pure_element_whose_candidates_are_all_lost_is_named():
+    given = [replace(candidate(1, "Cu", 0.0, 12.0), state="relaxed"), candidate(2, "Pt", 0.0, 12.0)]
+    with pytest.raises(MtpotError, match="pure Pt are lost"):
+        evaluated(given, 1)
 
 
 @pytest.mark.parametrize("state", ["relaxed", "unfinished"])

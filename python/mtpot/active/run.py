@@ -15,8 +15,8 @@ from mtpot.active.choice import check_room
 from mtpot.active.driver import DATABASE, Run, only_driver
 from mtpot.active.executors import EXECUTORS
 from mtpot.active.explorers import explorers_of
+from mtpot.active.hull import changes
 from mtpot.active.hull import learning as hull
-from mtpot.active.hull.changes import check_tables
 from mtpot.active.labelers import labeler_of, prepare_label
 from mtpot.active.loop import learn, read_data, read_starts
 from mtpot.active.plan import underscored
@@ -112,6 +112,8 @@ def try_again(run: Run) -> None:
     """
     store = run.store
     iteration, phase = store.fact("position", (0, "label"))
+    if run.settings.mode == "hull" and store.counts()["set-aside"]:
+        changes.try_again(run)
     with store.transaction():
         if run.settings.mode == "on-the-fly":
             count = store.retry(since=iteration) if phase == "label" else 0
@@ -174,7 +176,7 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
                 "would not belong together. Give what it had, or another --output"
             )
         if name == "explore" and before.get("mode") == now["mode"] == "hull":
-            check_tables(before[name], now[name])
+            changes.check_tables(before[name], now[name])
         tell(f"{key}: {json.dumps(old)} is now {json.dumps(new)}")
         changed += [name, *_changed_keys(name, old, new)]
     return changed

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 State = Literal["new", "relaxed", "unfinished", "lost"]
 PLACED: tuple[State, ...] = ("relaxed", "unfinished")
 """States with an energy, which has a place above the hull or on it."""
+UNKNOWN = "no calculation of what it meets"
+"""Reason of a candidate that is lost since what extrapolates on its way was set aside."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mtpot.active import loop
+from mtpot.active.hull.candidates import UNKNOWN
 from mtpot.active.hull.relaxing import current_candidates, keep_candidates
 from mtpot.active.plan import underscored
 from mtpot.errors import InputError
@@ -69,6 +70,20 @@ def go_back(run: Run) -> None:
     elif phase == "finished" and "hull.final_margin" in changed:
         store.set_fact("position", (iteration, "select"))
     store.set_fact("changed", [])
+
+
+def try_again(run: Run) -> None:
+    """Let what was lost take part again, since calculations that failed are tried once more."""
+    store = run.store
+    stage = store.fact("stage")
+    candidates = [
+        replace(each, stage=stage, state="new", reason="", iteration=-1)
+        if each.reason == UNKNOWN
+        else each
+        for each in current_candidates(run)
+    ]
+    iteration, phase = store.fact("position")
+    keep_candidates(run, iteration, candidates, phase)
 
 
 def _of_no_effect(changed: set[str], second: bool) -> Iterator[str]:

@@ -16,17 +16,24 @@ import numpy as np
 from mtpot.active import loop
 from mtpot.active.hull.candidates import (
     PLACED,
+    UNKNOWN,
     Candidate,
     elements_in,
     first_to_label,
     given_candidates,
 )
 from mtpot.active.hull.changes import go_back
-from mtpot.active.hull.geometry import count_elements, energies_above_hull, formation_energies
+from mtpot.active.hull.geometry import (
+    count_elements,
+    energies_above_hull,
+    formation_energies,
+    without_pure,
+)
 from mtpot.active.hull.relaxing import current_candidates, keep_candidates, relax
 from mtpot.active.hull.result import write_result
 from mtpot.active.hull.twins import twins_of
 from mtpot.data.atoms import atoms_from_frame
+from mtpot.errors import MtpotError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,8 +41,6 @@ if TYPE_CHECKING:
     from mtpot.active.driver import Run
     from mtpot.active.settings import LearnSettings
 
-UNKNOWN = "no calculation of what it meets"
-"""Reason of a candidate that is lost since what extrapolates on its way was set aside."""
 _SEVERAL = 3.0
 """Times the error of the first potential: a smaller margin may drop what is on the hull."""
 
@@ -132,11 +137,24 @@ def _finish(run: Run, iteration: int, candidates: Sequence[Candidate]) -> None:
 
 
 def evaluated(candidates: Sequence[Candidate], stage: int) -> list[Candidate]:
-    """Place the relaxed candidates of a stage relative to the hull of this stage."""
+    """Place the relaxed candidates of a stage relative to the hull of this stage.
+
+    Raises
+    ------
+    MtpotError
+        All structures of a pure element are lost.
+    """
     part = [each for each in candidates if each.stage == stage and each.state in PLACED]
     assert len({each.iteration for each in part}) <= 1, "energies of several potentials"
     elements = elements_in(each.atoms for each in candidates)
     counts = count_elements((each.atoms for each in part), elements)
+    missing = without_pure(counts, elements)
+    if missing:
+        raise MtpotError(
+            f"all candidates of pure {missing[0]} are lost, to which formation energies refer; mlp "
+            "learn --status shows what could not be labeled: mend that, and go on with --resume "
+            "--retry"
+        )
     formation = formation_energies(counts, np.array([each.energy for each in part]), elements)
     above = energies_above_hull(counts, formation)
     placed = {

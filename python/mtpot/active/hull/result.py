@@ -18,6 +18,7 @@ from mtpot.active.hull.geometry import (
     count_elements,
     energies_above_hull,
     formation_energies,
+    without_pure,
 )
 from mtpot.errors import MtpotError
 from mtpot.files import replacing, write_atomic
@@ -122,13 +123,13 @@ def _calculated(
 
 
 def _check_elements(counts: Counts, elements: Sequence[str]) -> None:
-    for place, element in enumerate(elements):
-        if not (counts[:, place] == counts.sum(axis=1)).any():
-            raise MtpotError(
-                f"no structure of pure {element} near the hull could be labeled, to which "
-                "formation energies refer; mlp learn --status shows why: mend that, and go on with "
-                "--resume --retry"
-            )
+    missing = without_pure(counts, elements)
+    if missing:
+        raise MtpotError(
+            f"no structure of pure {missing[0]} near the hull could be labeled, to which formation "
+            "energies refer; mlp learn --status shows why: mend that, and go on with --resume "
+            "--retry"
+        )
 
 
 def _with_reasons(
