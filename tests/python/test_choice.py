@@ -193,7 +193,7 @@ def test_a_run_that_ends_says_how_much_was_set_aside(max_atoms: int, tmp_path: P
             run.store.update(entry.id, "set-aside")
     _select(run, 0)
     assert run.store.fact("left") == 1
-    assert "1 structures that extrapolate were tried and set aside" in words[-1]
+    assert "1 structure extrapolates that no calculation labels" in words[-1]
     assert run.store.fact("position") == [0, "finished"]
 
 

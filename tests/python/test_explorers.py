@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111, make_supercell
+from ase.constraints import FixAtoms, FixBondLength
 from ase.data import covalent_radii
 from ase.geometry import find_mic
 from ase.io import iread, read, write
@@ -207,6 +208,28 @@ def test_few_atoms_begin_with_velocities_that_are_numbers(count: int) -> None:
     assert np.isfinite(momenta).all()
     np.testing.assert_allclose(momenta.sum(axis=0), 0.0, atol=1e-12)
     assert momenta.any() == (count > 1)
+
+
+@pytest.mark.parametrize("engine", DYNAMICS)
+@pytest.mark.parametrize("ensemble", ["nvt", "nve"])
+def test_what_is_held_fixed_does_not_move(engine: str, ensemble: str, tmp_path: Path) -> None:
+    start = silicon()
+    start.set_constraint(FixAtoms([0, 3, 5]))
+    table = {"engine": engine, "ensemble": ensemble, "time": 0.1, "temperature": 900.0}
+    explorer_of(table).check([start])
+    explore(tmp_path, start, Watch(ALWAYS, NEVER), **table)
+    *_, last = candidates_of(tmp_path)
+    pairs = last.get_all_distances(mic=True) - start.get_all_distances(mic=True)
+    assert np.abs(pairs[np.ix_([0, 3, 5], [0, 3, 5])]).max() < 1e-6
+    assert np.abs(pairs).max() > 0.05
+
+
+def test_constraints_that_lammps_is_not_told_of_are_refused() -> None:
+    start = silicon()
+    for constraint, ensemble in ((FixAtoms([0]), "npt"), (FixBondLength(0, 1), "nvt")):
+        start.set_constraint(constraint)
+        with pytest.raises(InputError, match=f"constraint {type(constraint).__name__}"):
+            explorer_of({"engine": "lammps", "ensemble": ensemble}).check([start])
 
 
 @pytest.mark.parametrize("engine", DYNAMICS)

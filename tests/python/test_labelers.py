@@ -832,6 +832,20 @@ def test_a_job_that_failed_is_not_waited_for(content: str, reason: str) -> None:
     assert reason in outcome.reason
 
 
+SMEARED = """
+import numpy as np
+
+def label(atoms):
+    return {"energy": -1.0, "free_energy": -1.5, "forces": np.zeros((len(atoms), 3))}
+"""
+
+
+def test_the_energy_of_smeared_electrons_is_that_which_forces_belong_to(place: Path) -> None:
+    (place / "smeared.py").write_text(SMEARED)
+    assert label(copper(), {"function": "smeared.py:label"}).end == "done"
+    assert results_of()["energy"] == -1.5
+
+
 def test_files_among_the_settings_of_a_class_are_relative_to_the_run(place: Path) -> None:
     shutil.copy(potential_path("silicon"), place / "stand_in.mtp")
     table = {"calculator": "mtpot:MTPCalculator", "settings": {"potential": "stand_in.mtp"}}

@@ -24,10 +24,12 @@ from mtpot import MTPCalculator
 from mtpot.active import tasks
 from mtpot.active.driver import Run, WaitingForLabels
 from mtpot.active.labelers import label_in
-from mtpot.active.loop import _take_exploration
+from mtpot.active.loop import _check_failed, _take_exploration, add_data
 from mtpot.active.settings import LearnSettings
 from mtpot.active.store import Store, digest_of
+from mtpot.active.training import labeled_frames
 from mtpot.cli import main
+from mtpot.data.atoms import frame_from_atoms
 from mtpot.errors import MtpotError
 
 if TYPE_CHECKING:
@@ -497,6 +499,31 @@ def test_a_grade_that_is_no_number_does_not_end_the_learning(place: Path) -> Non
     broken = tasks.Outcome("done", found={"ended": "break", "candidates": 0})
     with pytest.raises(MtpotError, match=r"000/md stopped .* in explored"):
         _take_exploration(run, "000/md", Path("explored"), broken)
+
+
+def test_weights_and_groups_of_given_frames_count_in_training(place: Path) -> None:
+    run = run_of(place, {"function": "labels.py:label"}, 0)
+    atoms = bulk("Cu", cubic=True)
+    atoms.calc = EMT()
+    atoms.get_stress()
+    atoms.info = {"weight": 0.5, "stress_weight": 0.0, "group": "solid", "trajectory": "a"}
+    given = frame_from_atoms(atoms)
+    add_data(run.store, [given])
+    (frame,) = labeled_frames(run.store)
+    for name in ("weights", "group", "trajectory", "energy"):
+        assert getattr(frame, name) == getattr(given, name)
+
+
+def test_a_simulation_that_failed_is_no_end(place: Path) -> None:
+    """All that it found was set aside; another start of the run repeats it."""
+    run = run_of(place, {"function": "labels.py:label"}, 0)
+    run.store.set_fact("left", 1)
+    failed = {"ended": "failed", "candidates": 1, "reason": "no result after 5 s"}
+    run.store.record("exploration", "002/md", failed)
+    with pytest.raises(MtpotError, match=r"002/md failed.*no result after 5 s; --resume"):
+        _check_failed(run, 2)
+    assert run.store.fact("position") == [2, "explore"]
+    assert not run.store.events("exploration")
 
 
 def test_calculations_elsewhere_are_waited_for_and_said_where(place: Path) -> None:

@@ -49,6 +49,7 @@ from mtpot.train.settings import Settings
 from mtpot.train.trainer import train
 
 THRESHOLD, BREAK = 3.0, 10.0
+TIMESTEP = 0.004  # ps
 RIDGE = 1e-7  # the normal equations square a condition number, and QR does not
 
 
@@ -249,7 +250,7 @@ max-steps = 8
 [[explore]]
 engine = "md"
 temperature = 300.0
-final-temperature = 900.0
+{heat}
 time = {time}
 timestep = 4.0
 {explore}
@@ -264,6 +265,7 @@ def write_run(folder: Path, **parts: str) -> Path:
         "label": 'calculator = "emt"',
         "train": "",
         "explore": "",
+        "heat": "final-temperature = 900.0",
     } | parts
     (folder / "settings.toml").write_text(TOML.format(**parts))
     write(folder / "start.xyz", bulk("Cu", cubic=True).repeat(2))
@@ -371,12 +373,13 @@ def test_no_look_is_above_the_threshold_but_the_last_of_a_stretch(finished):
     assert max(last) <= THRESHOLD
 
 
-def test_simulation_goes_on_from_a_label_or_from_where_its_grade_was_in_bounds(finished):
+def test_what_is_labeled_above_the_upper_threshold_is_one_step_from_what_is_below(finished):
+    """Else the simulation has gone back, and come to a structure between."""
     looks = stretches(finished)
     for (*before, (end, grade, _)), ((begin, *_), *_) in pairwise(looks):
-        assert before or grade <= BREAK
-        assert begin == (end if grade <= BREAK else before[-1][0])
-    assert any(stretch[-1][1] > BREAK for stretch in looks)
+        if grade > BREAK and before:
+            assert end - before[-1][0] == pytest.approx(TIMESTEP)
+        assert begin == (before[-1][0] if grade > BREAK and before else end)
 
 
 @pytest.mark.parametrize(
@@ -392,6 +395,14 @@ def test_what_a_simulation_is_cannot_change_under_way(tmp_path, line, key):
     settings = load_settings(tmp_path / "settings.toml", {"max_labels": 9})
     with chdir(tmp_path), pytest.raises(InputError, match=f"explore]] {key} was"):
         learn(Run(settings, Store(Path("run") / DATABASE), InThisProcess(), print))
+
+
+def test_a_finished_simulation_goes_on_if_it_is_to_be_longer(tmp_path):
+    explore = 'ensemble = "nve"'
+    learned(tmp_path, time="0.1", explore=explore, heat="")
+    store, _ = learned(tmp_path, time="0.2", explore=explore, heat="")
+    assert store.fact(SIMULATION)["time"] == pytest.approx(0.2)
+    assert store.fact("position")[1] == "finished"
 
 
 def test_simulation_begins_with_what_the_start_was_when_the_run_began(tmp_path):
@@ -497,7 +508,7 @@ def test_structure_set_aside_is_passed_where_the_grade_is_small(tmp_path, label)
     plain = "break-threshold = 1e9"
     store, _ = learned(tmp_path, threshold="1.1", plain=plain, label=label, time="0.1")
     assert store.fact("position")[1] == "finished"
-    assert store.counts()["set-aside"] > 0
+    assert store.fact("left") == store.counts()["set-aside"] > 0
 
 
 def test_run_without_a_label_left_says_how_to_go_on(tmp_path):

@@ -145,7 +145,7 @@ def choose(
         return candidates[index].grade > settings.break_threshold, -candidates[index].grade
 
     def affordable(indexes: Sequence[int], most: int) -> list[Part]:
-        tried = ((candidates[i], frames[i]) for i in indexes[: settings.labels_per_iteration])
+        tried = ((candidates[i], frames[i]) for i in indexes)
         return list(islice(_affordable(run, potential, tried, left_out), most))
 
     worth = select_frames(

@@ -12,6 +12,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+from ase import Atoms
+from ase.io import jsonio
 
 from mtpot.active.beginning import disturbed
 from mtpot.active.choice import choose, collected, structures_of, untried
@@ -24,6 +26,7 @@ from mtpot.active.explorers import (
 from mtpot.active.store import digest_of
 from mtpot.active.tasks import WORK, discard, stop
 from mtpot.active.training import GRADED, train_on_labels
+from mtpot.active.wording import counted
 from mtpot.data.atoms import atoms_from_frame, frame_from_atoms
 from mtpot.data.check import elements_of
 from mtpot.data.sets import find_files, leave_out, read_atoms_of_sets, read_sets
@@ -33,8 +36,6 @@ from mtpot.potential import MTP
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from ase import Atoms
 
     from mtpot.active.choice import Candidate, Part
     from mtpot.active.driver import Run
@@ -88,12 +89,21 @@ def begin(run: Run) -> None:
     given = settings.training((), settings.output).species
     found = elements_of([*(frame_from_atoms(atoms) for atoms in starts), *known])
     with store.transaction():
-        for frame in known:
-            store.add(atoms_from_frame(frame), state="done", origin="data")
+        add_data(store, known)
         queue_with_copies(run, starts, rng)
-        store.set_fact("starts", [store.number_of(atoms) for atoms in starts])
+        store.set_fact("starts", [jsonio.encode(atoms.todict()) for atoms in starts])
         store.set_fact("species", list(given or found))
         store.set_fact("position", (0, "label"))
+
+
+def add_data(store: Store, frames: Iterable[Frame]) -> None:
+    """Enter frames that are labeled already, with their weights in training."""
+    names = ("energy_weight", "force_weight", "stress_weight")
+    for frame in frames:
+        atoms = atoms_from_frame(frame)
+        atoms.info["trajectory"] = frame.trajectory
+        atoms.info.update(zip(names, frame.weights, strict=True))
+        store.add(atoms, state="done", origin="data")
 
 
 def queue_with_copies(run: Run, starts: Iterable[Atoms], rng: np.random.Generator) -> None:
@@ -172,7 +182,7 @@ def read_starts(settings: LearnSettings) -> list[Atoms]:
 
 def starts_of(store: Store) -> list[Atoms]:
     """Return the structures that simulations begin with, as they were when the run began."""
-    return [store.structure(number) for number in store.fact("starts")]
+    return [Atoms.fromdict(jsonio.decode(text)) for text in store.fact("starts")]
 
 
 def begun(run: Run) -> bool:
@@ -318,12 +328,34 @@ def _take_exploration(run: Run, name: str, folder: Path, outcome: Outcome) -> No
 def _select(run: Run, iteration: int) -> None:
     if select(run, iteration):
         return
+    _check_failed(run, iteration)
     run.store.set_fact("position", (iteration, "finished"))
     left = run.store.fact("left")
-    why = f"{left} structures that extrapolate were tried and set aside, and no others are left"
+    why = f"{counted(left, 'structure', 'extrapolates', 'extrapolate')} that no calculation labels"
     run.tell(
         f"finished after iteration {iteration}: {why if left else 'nothing extrapolates any more'}"
     )
+
+
+def _check_failed(run: Run, iteration: int) -> None:
+    """Refuse to finish while a simulation has not run its length; another start repeats it.
+
+    Raises
+    ------
+    MtpotError
+        Names it.
+    """
+    for name, event in run.store.events("exploration").items():
+        if name.startswith(f"{iteration:03d}/") and event["ended"] == "failed":
+            folder = exploring_folder(run, iteration) / name.partition("/")[2]
+            discard(folder)
+            with run.store.transaction():
+                run.store.forget("exploration", name)
+                run.store.set_fact("position", (iteration, "explore"))
+            raise MtpotError(
+                f"exploration {name} failed, in {folder}, and nothing is left to label of what it "
+                f"found: {event['reason']}; --resume tries it again"
+            )
 
 
 def select(run: Run, iteration: int) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,12 @@ from ase.io import write
 from mtpot.active.explorers import explorers_of
 from mtpot.active.explorers.common import thinned
 from mtpot.active.explorers.dynamics import heated
-from mtpot.active.explorers.kept import restore, state_of
+from mtpot.active.explorers.kept import Dynamics, restore, state_of
 from mtpot.active.explorers.md import MolecularDynamics
 from mtpot.active.loop import Position, begin, begun, read_starts, starts_of
 from mtpot.active.select import extend_selection
 from mtpot.active.training import GRADED, GROWTH, begun_anew, keep, labeled_frames, train_on_labels
+from mtpot.active.wording import counted
 from mtpot.calculator import MTPCalculator
 from mtpot.errors import InputError, MtpotError
 from mtpot.potential import MTP
@@ -69,7 +71,29 @@ def learn(run: Run) -> None:
     simulation = simulation_of(run.settings)
     if not begun(run):
         begin(run)
+    _take_changes(run, simulation)
     _OnTheFly(run, simulation).go_on()
+
+
+def _take_changes(run: Run, simulation: MolecularDynamics) -> None:
+    """Train anew if settings of training have changed, and go on if there is more to simulate."""
+    store, changed = run.store, run.store.fact("changed", [])
+    iteration, phase = Position(*store.fact("position"))
+    kept = store.fact(SIMULATION)
+    if kept is not None:
+        _check_same(kept["table"], simulation)
+    with store.transaction():
+        store.set_fact("changed", [])
+        if phase == "finished" and kept["step"] < simulation.steps:
+            phase = "explore"
+        if phase == "finished" and changed:
+            run.tell(f"{', '.join(changed)}: no effect, since the simulation is finished")
+        elif "train" in changed and phase in ("train", "explore"):
+            name = f"{iteration:03d}"
+            shutil.rmtree(run.folder / "trainings" / name, ignore_errors=True)
+            store.forget("training", name)
+            phase = "train"
+        store.set_fact("position", (iteration, phase))
 
 
 def simulation_of(settings: LearnSettings) -> MolecularDynamics:
@@ -148,8 +172,8 @@ class _OnTheFly:
         self._run.label_all()
         if not self._store.counts()["done"]:
             raise MtpotError("no structure could be labeled; mlp learn --status shows why")
-        asked = [each for each in self._store.entries() if each.iteration == iteration > 0]
-        if any(each.state == "done" for each in asked) or iteration == 0:
+        asked = self._store.entries(iteration=iteration)
+        if any(each.state == "done" for each in asked):
             self._store.set_fact("position", (iteration, "train"))
             return
         limit = self._run.settings.break_threshold
@@ -157,7 +181,7 @@ class _OnTheFly:
             raise MtpotError(
                 f"the simulation has come to a structure with a grade above break-threshold, "
                 f"{limit:g}, and it could not be labeled (mlp learn --status shows why): begin a "
-                "run with more initial structures, or with every = 1"
+                "run with more initial structures"
             )
         self._store.set_fact("position", (iteration, "explore"))
 
@@ -239,21 +263,28 @@ class _Stretch:
         (start,) = starts_of(self._store)
         self._atoms = heated(start, simulation, self._variant["temperature"], seed)
         self._atoms.calc = MTPCalculator(potential, threads=self._settings.threads or None)
-        self._dynamics = simulation.dynamics(self._atoms, self._variant, seed)
+        self._seed = seed
+        self._dynamics = self._begun()
         self._step = 0
         self._sound: _Place | None = None  # where the grade was last in bounds
+        self._careful = 0  # step until which each is looked at
         kept = self._store.fact(SIMULATION)
         if kept is not None:
-            _check_same(kept["table"], simulation)
-            self._step = kept["step"]
+            self._step, self._careful, self._sound = kept["step"], kept["careful"], kept["sound"]
             restore(self._dynamics, kept["state"])
+
+    def _begun(self, state: dict[str, Any] | None = None) -> Dynamics:
+        """Return dynamics of the atoms, put into a state."""
+        dynamics = self._simulation.dynamics(self._atoms, self._variant, self._seed)
+        if state is not None:
+            restore(dynamics, state)
+        return dynamics
 
     def run(self) -> None:
         """Look, move and keep the state, in this order, so that all of it can be taken up."""
         while not self._is_over():
-            self._step = self._simulation.advance(
-                self._dynamics, self._variant, self._step, self._simulation.every
-            )
+            every = 1 if self._step < self._careful else self._simulation.every
+            self._step = self._simulation.advance(self._dynamics, self._variant, self._step, every)
             if len(self._looks) == BLOCK:
                 self._keep()
 
@@ -261,6 +292,8 @@ class _Stretch:
         """Look at the structure; ask for its label if it is worth one."""
         self._atoms.get_forces()
         grade = self._atoms.calc.results["grade"]
+        if not grade <= self._settings.break_threshold and self._went_back(grade):
+            return False
         self._looks.append((self._time, grade, float(self._atoms.get_temperature())))
         if not grade <= self._settings.select_threshold and self._ask(grade):
             return True
@@ -268,10 +301,28 @@ class _Stretch:
             self._sound = self._step, state_of(self._dynamics)
         if self._step < self._simulation.steps:
             return False
-        self._keep()
-        self._write_trajectory()
-        self._store.set_fact("position", (self._iteration, "finished"))
-        self._run.tell(f"{self._time:g} ps: finished")
+        left = len(self._store.entries("set-aside", origin="md"))
+        with self._store.transaction():
+            self._keep()
+            self._write_trajectory()
+            self._store.set_fact("left", left)
+            self._store.set_fact("position", (self._iteration, "finished"))
+        known = f"; {counted(left, 'structure')} that extrapolated could not be labeled"
+        self._run.tell(f"{self._time:g} ps: finished{known if left else ''}")
+        return True
+
+    def _went_back(self, grade: float) -> bool:
+        """Go back to where the grade was in bounds, to look at every step from there.
+
+        The structure that is worth a label lies between; beyond the upper threshold, the steps that
+        led to it are not to be trusted. False if they have been looked at one by one.
+        """
+        if self._sound is None or self._sound[0] >= self._step - 1 or self._step <= self._careful:
+            return False
+        beyond, self._careful = self._time, self._step
+        self._step, state = self._sound
+        self._dynamics = self._begun(state)
+        self._run.tell(f"{beyond:g} ps: grade {grade:.3g}, back to {self._time:g} ps")
         return True
 
     def _ask(self, grade: float) -> bool:
@@ -316,6 +367,8 @@ class _Stretch:
             "step": step,
             "time": 1e-3 * self._simulation.timestep * step,
             "state": state,
+            "careful": self._careful,
+            "sound": self._sound,
             "table": _what_it_is(self._simulation),
         }
         with self._store.transaction():

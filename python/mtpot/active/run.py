@@ -178,16 +178,14 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
         if name == "explore" and before.get("mode") == now["mode"] == "hull":
             changes.check_tables(before[name], now[name])
         tell(f"{key}: {json.dumps(old)} is now {json.dumps(new)}")
-        changed += [name, *_changed_keys(name, old, new)]
+        changed += _hull_keys(before[name], now[name]) if name == "hull" else [name]
     return changed
 
 
-def _changed_keys(name: str, old: Any, new: Any) -> list[str]:
-    """Name the keys of a table that have changed, "hull.final_margin"."""
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return []
+def _hull_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Name what has changed in the table [hull], each key of which tells of another phase."""
     old, new = underscored(old), underscored(new)
-    return [f"{name}.{key}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return [f"hull.{key}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
 
 
 def _without_free(label: Any) -> dict[str, Any]:

@@ -35,6 +35,9 @@ STATES: tuple[State, ...] = get_args(State)
 """What a structure can be: waiting for its label, being calculated, labeled, to be tried again with
 other settings, or given up."""
 
+_INFO = ("group", "trajectory", "energy_weight", "force_weight", "stress_weight")
+"""What `info` of a frame tells training, and the database of ASE has no place for."""
+
 _TABLES = """
 CREATE TABLE mtpot_facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE mtpot_events (
@@ -133,19 +136,17 @@ class Store:
             pairs = {"state": state, "origin": origin, "iteration": iteration, "digest": digest}
             if grade is not None:
                 pairs["grade"] = float(grade)
-            return int(self._database.write(atoms, key_value_pairs=pairs | {"attempts": 0}))
+            kept = {key: value for key, value in atoms.info.items() if key in _INFO}
+            return int(
+                self._database.write(
+                    atoms, key_value_pairs=pairs | {"attempts": 0}, data={"info": kept}
+                )
+            )
 
     def number_of(self, atoms: Atoms) -> int:
         """Return the number of a structure that the run has."""
         with self.transaction():
             return int(self._database.get(digest=digest_of(atoms)).id)
-
-    def structure(self, number: int) -> Atoms:
-        """Return a structure by its number, without its label."""
-        with self.transaction():
-            atoms: Atoms = self._database.get(id=number).toatoms()
-        atoms.calc = None
-        return atoms
 
     def update(
         self,
@@ -164,9 +165,12 @@ class Store:
             data = {} if log is None else {"log": log}
             self._database.update(number, atoms=label, data=data, **pairs)
 
-    def entries(self, *states: State) -> list[Entry]:
-        """Structures in the order in which they came, of certain states or all."""
-        wanted: list[dict[str, str]] = [{"state": state} for state in states] or [{}]
+    def entries(self, *states: State, **pairs: Any) -> list[Entry]:
+        """Structures in the order in which they came, of certain states or all.
+
+        `pairs` are others that they have, such as iteration = 3.
+        """
+        wanted: list[dict[str, Any]] = [{"state": state, **pairs} for state in states] or [pairs]
         with self.transaction():
             rows = [row for each in wanted for row in self._database.select(**each)]
         return [_entry(row) for row in sorted(rows, key=lambda row: row.id)]
@@ -281,10 +285,11 @@ def digest_of(atoms: Atoms) -> str:
 
 
 def _entry(row: AtomsRow) -> Entry:
-    pairs = row.key_value_pairs
+    pairs, atoms = row.key_value_pairs, row.toatoms()
+    atoms.info = dict(row.data.get("info", {}))
     return Entry(
         id=row.id,
-        atoms=row.toatoms(),
+        atoms=atoms,
         state=pairs["state"],
         origin=pairs["origin"],
         iteration=int(pairs["iteration"]),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from ase.constraints import FixAtoms
 from ase.io import iread, write
 
 from mtpot.active.explorers.candidates import thin
@@ -43,6 +44,12 @@ _DUMPED = "snapshots.dump"
 _DUMP = """
 dump mtpot_snapshots all custom {every} snapshots.dump id type element x y z vx vy vz
 dump_modify mtpot_snapshots sort id element {elements}
+"""
+
+_FREEZE = """
+group mtpot_fixed id {atoms}
+velocity mtpot_fixed set 0.0 0.0 0.0
+fix mtpot_fixed mtpot_fixed setforce 0.0 0.0 0.0
 """
 
 _WATCH = """
@@ -90,6 +97,7 @@ class Lammps(Conditions):
         else:
             self.check_sense("[[explore]] lammps")
             self.check_starts(starts, "[[explore]] lammps")
+            self._check_constraints(starts)
         start_lammps().close()
 
     def check_sense(self, where: str) -> None:
@@ -103,6 +111,18 @@ class Lammps(Conditions):
         Conditions.check_sense(self, where)
         if self.ensemble != "npt" and self.box != "auto":
             raise InputError(f"{where}: box needs a barostat: ensemble npt")
+
+    def _check_constraints(self, starts: Sequence[Atoms]) -> None:
+        """Refuse constraints that LAMMPS is not told of."""
+        for atoms in starts:
+            kinds = {type(each).__name__ for each in atoms.constraints}
+            others = sorted(kinds - {"FixAtoms"})
+            if others or (kinds and self.ensemble == "npt"):
+                raise InputError(
+                    f"[[explore]] lammps: {atoms.symbols} has the constraint "
+                    f"{others[0] if others else 'FixAtoms'}, which has no place in ensemble "
+                    f'{self.ensemble} here: take it out of start, or give engine = "md"'
+                )
 
     def _check_input(self, file: Path) -> None:
         where = f"[[explore]] lammps: input {file}"
@@ -165,6 +185,8 @@ class Lammps(Conditions):
             simulation.command(f"timestep {step!r}")
             simulation.command(_WATCH.format(every=self.every))
             simulation.command(self._ensemble(atoms, variant, seed))
+            if fixed := _fixed(atoms):  # after the thermostat, whose forces are none on them
+                simulation.command(_FREEZE.format(atoms=" ".join(map(str, fixed))))
             if self.interval:
                 elements = " ".join(MTP.load(potential).species)
                 simulation.command(_DUMP.format(every=self.interval, elements=elements))
@@ -228,6 +250,12 @@ class Lammps(Conditions):
             if grade is not None:
                 Path(GRADES).write_text(f"{taken} {grade!r}\n")
         return ended, float(step)
+
+
+def _fixed(atoms: Atoms) -> list[int]:
+    """Return the numbers that atoms have in LAMMPS which a constraint holds where they are."""
+    held = [each.index + 1 for each in atoms.constraints if isinstance(each, FixAtoms)]
+    return sorted({int(number) for each in held for number in each})
 
 
 def _until_break(run: Callable[[], None]) -> End:

@@ -32,7 +32,6 @@ from mtpot.active.hull.geometry import (
 from mtpot.active.hull.relaxing import current_candidates, keep_candidates, relax
 from mtpot.active.hull.result import write_result
 from mtpot.active.hull.twins import twins_of
-from mtpot.data.atoms import atoms_from_frame
 from mtpot.errors import MtpotError
 
 if TYPE_CHECKING:
@@ -97,8 +96,7 @@ def _begin(run: Run) -> None:
     rng = np.random.default_rng(settings.seed)
     species = settings.training((), settings.output).species
     with store.transaction():
-        for frame in known:
-            store.add(atoms_from_frame(frame), state="done", origin="data")
+        loop.add_data(store, known)
         loop.queue_with_copies(run, first_to_label(candidates), rng)
         store.set_fact("species", species or elements_in(each.atoms for each in candidates))
         keep_candidates(run, 0, candidates, "label", stage=1, finals={})

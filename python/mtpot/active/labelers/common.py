@@ -49,8 +49,13 @@ class Labeler(Protocol):
 
 
 def with_label(atoms: Atoms, results: dict[str, Any]) -> Atoms:
-    """Return the structure with the results that are labels."""
+    """Return the structure with the results that are labels.
+
+    With smeared electrons forces are derivatives of the free energy, which is the label then.
+    """
     labeled: Atoms = atoms.copy()
     kept = {name: results[name] for name in ("energy", "forces", "stress") if name in results}
+    if results.get("free_energy") is not None:
+        kept["energy"] = results["free_energy"]
     labeled.calc = SinglePointCalculator(labeled, **kept)
     return labeled

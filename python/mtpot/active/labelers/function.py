@@ -3,8 +3,9 @@
 [label]
 function = "labels.py:label"     # or "package.module:label"; takes Atoms
 
-It returns the Atoms with a calculator that has results, or a mapping with energy (eV), forces
-(eV/angstrom) and, where it is defined, stress (eV/angstrom^3, Voigt order), or raises.
+It returns the Atoms with a calculator that has results, or a mapping with energy (eV; free_energy,
+where electrons are smeared), forces (eV/angstrom) and, where it is defined, stress (eV/angstrom^3,
+Voigt order), or raises.
 """
 
 from __future__ import annotations
