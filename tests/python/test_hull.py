@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,23 +24,26 @@ from ase.optimize import BFGS
 from scipy.optimize import linprog
 
 from mtpot.active import run as runs
-from mtpot.active import tasks
+from mtpot.active import tasks, training
 from mtpot.active.driver import DATABASE
 from mtpot.active.explorers.common import Watch
 from mtpot.active.explorers.relax import RELAXED, relax_all
 from mtpot.active.hull.candidates import (
+    UNKNOWN,
     Candidate,
     first_to_label,
     given_candidates,
     read_candidates,
     write_candidates,
 )
+from mtpot.active.hull.changes import check_tables
 from mtpot.active.hull.geometry import (
     ON_HULL,
     count_elements,
     energies_above_hull,
     formation_energies,
 )
+from mtpot.active.hull.learning import evaluated
 from mtpot.active.hull.relaxing import BATCH
 from mtpot.active.hull.twins import twins_of
 from mtpot.active.settings import load_settings
@@ -132,9 +136,11 @@ def test_twins_have_composition_energy_and_volume_in_common():
         candidate(3, "CuPt", -0.10000, 12.3),
         candidate(4, "CuPt", -0.09000, 12.0),
         candidate(5, "Cu3Pt", -0.10000, 12.0),
+        candidate(6, "PtCu", -0.09995, 12.0),
+        candidate(7, "CuPt", -0.09990, 12.0),
     ]
     numbers = [[each.number for each in group] for group in twins_of(given)]
-    assert numbers == [[2, 1], [3], [5], [4]]
+    assert numbers == [[2, 1, 6], [3], [5], [7], [4]]
 
 
 def test_what_is_known_of_candidates_survives_a_file(tmp_path):
@@ -190,12 +196,14 @@ def structures(example) -> list[Atoms]:
     return [*example.decorations("fcc", pair, 4), *example.decorations("bcc", pair, 2)]
 
 
-def work(folder, structures, resume: bool = False, text: str = SETTINGS) -> list[str]:
+def work(
+    folder, structures, resume: bool = False, text: str = SETTINGS, retry: bool = False
+) -> list[str]:
     if not resume:
         write(folder / "candidates.xyz", structures, format="extxyz")
     (folder / "settings.toml").write_text(text.format(folder=folder))
     lines: list[str] = []
-    runs.work(load_settings(folder / "settings.toml", {}), lines.append, resume=resume)
+    runs.work(load_settings(folder / "settings.toml", {}), lines.append, resume=resume, retry=retry)
     return lines
 
 
@@ -336,6 +344,165 @@ def test_crash_of_one_relaxation_costs_that_candidate_alone(tmp_path, structures
     work(tmp_path, small)
     lost = [row for row in table(tmp_path / "run") if row["state"] == "lost"]
     assert [int(row["candidate"]) for row in lost] == [bad + 1]
+
+
+@pytest.fixture
+def few() -> list[Atoms]:
+    """Two elements and a compound, of four atoms."""
+    compound = bulk("Cu", a=3.75, cubic=True)
+    compound.symbols[:2] = "Pt"
+    return [bulk("Cu"), bulk("Pt"), compound]
+
+
+SMALL = SETTINGS.replace("level = 8", "level = 4").replace("level = 10", "level = 6")
+LOOSE = f"break-threshold = 1e9\n{SMALL}"
+"""No relaxation stops."""
+QUICK = f"select-threshold = 1e6\n{LOOSE}".replace('"emt"', '"emt"\nmax-failures = 1.0').replace(
+    "initial = 3", "initial = 12"
+)
+"""The first potentials know everything."""
+
+
+def failing_labels(fails):
+    """Do tasks here, but fail to label the structures that `fails` says."""
+
+    def do_or_fail(folder, *_):
+        place = tasks.Path(folder)
+        if "labels" in place.parts and fails(read(place / "structure.extxyz")):
+            return tasks.Outcome("failed", "no memory")
+        return in_process(folder)
+
+    return do_or_fail
+
+
+def ending_in_report(folder) -> str:
+    return re.search(r"(Finished|Not finished)[^<]*", (folder / "report.html").read_text())[0]
+
+
+def test_candidate_near_the_hull_without_a_label_is_named(tmp_path, few, monkeypatch):
+    def at_the_end(atoms):
+        return len(atoms) == 4 and Store(tmp_path / "run" / DATABASE).fact("finals")
+
+    monkeypatch.setattr(tasks, "run", failing_labels(at_the_end))
+    lines = work(tmp_path, few, text=QUICK)
+    rows = {row["candidate"]: row for row in table(tmp_path / "run")}
+    assert (rows["3"]["row"], rows["3"]["reason"]) == ("", "not calculated")
+    assert any("not calculated: candidate 3, 0.0 meV/atom above the hull" in line for line in lines)
+    store = Store(tmp_path / "run" / DATABASE)
+    assert store.events("hull")["hull"]["not_calculated"] == [3]
+    assert ending_in_report(tmp_path / "run").startswith("Finished, but not clean: 1 candidate ")
+
+
+def test_candidate_that_meets_what_no_calculation_labels_is_lost(tmp_path, few, monkeypatch):
+    """The others are relaxed by the same potential, and placed by it, all the same."""
+    odd = bulk("Cu", a=3.8, cubic=True).repeat((1, 1, 2))
+    odd.symbols[[0, 4]] = "Pt"
+    odd.positions[0] += [0.3, 0.2, 0.1]
+    monkeypatch.setattr(tasks, "run", failing_labels(lambda atoms: len(atoms) == 8))
+    text = SMALL.replace('"emt"', '"emt"\nmax-failures = 1.0')
+    lines = work(tmp_path, [*few, odd], text=text)
+    rows = {row["candidate"]: row for row in table(tmp_path / "run")}
+    assert (rows["4"]["state"], rows["4"]["reason"]) == ("lost", UNKNOWN)
+    assert [rows[number]["state"] for number in "123"] == ["relaxed"] * 3
+    assert f"  lost: candidate 4: {UNKNOWN}" in lines
+    assert ending_in_report(tmp_path / "run").startswith("Finished, but not clean: 1 candidate ")
+    monkeypatch.setattr(tasks, "run", in_process)
+    work(tmp_path, [*few, odd], text=text, resume=True, retry=True)
+    assert [row["state"] for row in table(tmp_path / "run")] == ["relaxed"] * 4
+    assert ending_in_report(tmp_path / "run").startswith("Finished: ")
+
+
+def test_pure_element_whose_candidates_are_all_lost_is_named():
+    given = [replace(candidate(1, "Cu", 0.0, 12.0), state="relaxed"), candidate(2, "Pt", 0.0, 12.0)]
+    with pytest.raises(MtpotError, match="pure Pt are lost"):
+        evaluated(given, 1)
+
+
+@pytest.mark.parametrize("state", ["relaxed", "unfinished"])
+def test_energies_of_several_potentials_are_not_compared(state):
+    given = [replace(candidate(n, "Cu", 0.0, 12.0), state=state, iteration=n) for n in (1, 2)]
+    with pytest.raises(AssertionError, match="several potentials"):
+        evaluated(given, 1)
+
+
+def test_relaxation_that_used_up_its_steps_is_called_unfinished(tmp_path, few, monkeypatch):
+    monkeypatch.setattr(tasks, "run", in_process)
+    work(tmp_path, few, text=f"{QUICK}most-steps = 1\n")
+    rows = {row["candidate"]: row for row in table(tmp_path / "run")}
+    assert rows["3"]["state"] == "unfinished"
+    assert rows["3"]["above_label"]
+
+
+# --- other settings on the way ---
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("\nmode", "\nselect-threshold = 2.5\nmode"),
+        ("level = 8", "level = 6"),
+        ("", "force = 0.02"),
+    ],
+    ids=["threshold", "level", "force"],
+)
+def test_run_that_stopped_when_selecting_goes_on_with_other_settings(
+    tmp_path, few, monkeypatch, old, new
+):
+    monkeypatch.setattr(tasks, "run", in_process)
+    with pytest.raises(MtpotError, match="max-labels 8 are used up"):
+        work(tmp_path, few, text=f"max-labels = 8\n{LOOSE}")
+    relaxed = set((tmp_path / "run" / "explorations").iterdir())
+    assert Store(tmp_path / "run" / DATABASE).fact("position") == [0, "select"]
+    text = LOOSE.replace(old, new, 1) if old else LOOSE + new
+    work(tmp_path, few, resume=True, text=text)
+    assert len(table(tmp_path / "run")) == len(few)
+    assert set((tmp_path / "run" / "explorations").iterdir()) > relaxed
+    first = Store(tmp_path / "run" / DATABASE).events("training")["000"]
+    assert f"level = {first['settings']['level']}" in text
+
+
+def test_other_training_begins_anew_beside_what_an_ended_one_left(tmp_path, few, monkeypatch):
+    def ended(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tasks, "run", in_process)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "build_selection", ended)
+        with pytest.raises(KeyboardInterrupt):
+            work(tmp_path, few, text=QUICK)
+    assert (tmp_path / "run" / "trainings" / "000" / "checkpoint").exists()
+    work(tmp_path, few, resume=True, text=QUICK.replace("level = 4", "level = 2"))
+    assert len(table(tmp_path / "run")) == len(few)
+
+
+def test_finished_run_goes_on_with_a_larger_final_margin(tmp_path, structures, monkeypatch):
+    monkeypatch.setattr(tasks, "run", in_process)
+    work(tmp_path, structures[:4], text=QUICK.replace("0.06", "0.5").replace("0.005", "1e-5"))
+    before = [row for row in table(tmp_path / "run") if row["row"]]
+    text = QUICK.replace("0.06", "0.6").replace("0.005", "0.5")
+    lines = work(tmp_path, structures[:4], resume=True, text=text)
+    after = [row for row in table(tmp_path / "run") if row["row"]]
+    assert len(after) > len(before)
+    assert "[hull] margin: it has no effect by now: the first stage is done" in lines
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ([{"engine": "relax"}], r"begun with 2 \[\[explore\]\], not 1"),
+        ([{"engine": "relax"}, {"engine": "relax", "count": 3}], r"2: .* with engine = \"random\""),
+        ([{"engine": "relax"}, {"engine": "random"}], "count = 3, not its default"),
+    ],
+    ids=["fewer", "engine", "count"],
+)
+def test_tables_that_bring_other_candidates_are_refused(now, message):
+    before = [{"engine": "relax"}, {"engine": "random", "count": 3}]
+    with pytest.raises(InputError, match=message):
+        check_tables(before, now)
+
+
+def test_relaxations_themselves_can_change():
+    check_tables([{"engine": "relax", "most-steps": 5}], [{"engine": "relax", "most_steps": 6}])
 
 
 # --- what is given ---

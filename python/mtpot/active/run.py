@@ -15,9 +15,11 @@ from mtpot.active.choice import check_room
 from mtpot.active.driver import DATABASE, Run, only_driver
 from mtpot.active.executors import EXECUTORS, check_executor
 from mtpot.active.explorers import explorers_of
+from mtpot.active.hull import changes
 from mtpot.active.hull import learning as hull
 from mtpot.active.labelers import labeler_of, prepare_label
 from mtpot.active.loop import learn, read_data, read_starts
+from mtpot.active.plan import underscored
 from mtpot.active.report import write_report
 from mtpot.active.status import states, status_of
 from mtpot.active.store import Store, digest_of
@@ -118,6 +120,8 @@ def try_again(run: Run) -> None:
     """
     store = run.store
     iteration, phase = store.fact("position", (0, "label"))
+    if run.settings.mode == "hull" and store.counts()["set-aside"]:
+        changes.try_again(run)
     with store.transaction():
         if run.settings.mode == "on-the-fly":
             count = store.retry(since=iteration) if phase == "label" else 0
@@ -179,9 +183,17 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
                 f"the run was begun with {key} = {json.dumps(old)}, not {json.dumps(new)}: labels "
                 "would not belong together. Give what it had, or another --output"
             )
+        if name == "explore" and before.get("mode") == now["mode"] == "hull":
+            changes.check_tables(before[name], now[name])
         tell(f"{key}: {json.dumps(old)} is now {json.dumps(new)}")
-        changed.append(name)
+        changed += _hull_keys(before[name], now[name]) if name == "hull" else [name]
     return changed
+
+
+def _hull_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Name what has changed in the table [hull], each key of which tells of another phase."""
+    old, new = underscored(old), underscored(new)
+    return [f"hull.{key}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
 
 
 def _without_free(label: Any) -> dict[str, Any]:

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
     from mtpot.active.settings import LearnSettings
 
-State = Literal["new", "relaxed", "lost"]
+State = Literal["new", "relaxed", "unfinished", "lost"]
+PLACED: tuple[State, ...] = ("relaxed", "unfinished")
+"""States with an energy, which has a place above the hull or on it."""
+UNKNOWN = "no calculation of what it meets"
+"""Reason of a candidate that is lost since what extrapolates on its way was set aside."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +44,8 @@ class Candidate:
     atoms
         What its next relaxation begins with: the end of the last one that could be trusted.
     state
-        "new" as long as there is none; "lost" if there are no sound forces or cells.
+        "new" as long as there is none; "unfinished" if its steps were used up; "lost" if there are
+        no sound forces or cells, or no calculation of what it meets.
     reason
         Why it is lost.
     stage

@@ -32,6 +32,12 @@ def count_elements(structures: Iterable[Atoms], elements: Sequence[str]) -> Coun
     return np.array(rows, dtype=np.int64).reshape(-1, len(elements))
 
 
+def without_pure(counts: Counts, elements: Sequence[str]) -> list[str]:
+    """Return the elements of which there is no structure without others."""
+    pure = (counts == counts.sum(axis=1, keepdims=True)).any(axis=0)
+    return [element for element, known in zip(elements, pure, strict=True) if not known]
+
+
 def formation_energies(counts: Counts, energies: Floats, elements: Sequence[str]) -> Floats:
     """Return energies per atom above the pure elements, eV; 0 for the lowest of these.
 

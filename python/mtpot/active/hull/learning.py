@@ -15,15 +15,24 @@ import numpy as np
 
 from mtpot.active import loop
 from mtpot.active.hull.candidates import (
+    PLACED,
+    UNKNOWN,
     Candidate,
     elements_in,
     first_to_label,
     given_candidates,
 )
-from mtpot.active.hull.geometry import count_elements, energies_above_hull, formation_energies
+from mtpot.active.hull.changes import go_back
+from mtpot.active.hull.geometry import (
+    count_elements,
+    energies_above_hull,
+    formation_energies,
+    without_pure,
+)
 from mtpot.active.hull.relaxing import current_candidates, keep_candidates, relax
 from mtpot.active.hull.result import write_result
 from mtpot.active.hull.twins import twins_of
+from mtpot.errors import MtpotError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,9 +74,7 @@ def learn(run: Run) -> None:
     """
     if run.store.fact("position") is None:
         _begin(run)
-    if set(run.store.fact("changed", [])) & set(loop.EXPLORING):
-        loop.forget_explorations(run, run.store.fact("position")[0])
-        run.store.set_fact("changed", [])
+    go_back(run)
     loop.advance(
         run,
         {
@@ -107,22 +114,52 @@ def _select(run: Run, iteration: int) -> None:
     """Learn from what extrapolates; if nothing does, go to the next stage, or to the end."""
     if loop.select(run, iteration):
         return
-    if run.store.fact("stage") == 1:
-        _screen(run, iteration)
+    stage, known = run.store.fact("stage"), current_candidates(run)
+    if any(each.stage == stage and each.iteration < iteration for each in known):
+        run.store.set_fact("position", (iteration, "explore"))  # those that waited for the others
         return
-    candidates = evaluated(current_candidates(run), 2)
+    candidates = evaluated([_given_up(each, stage) for each in known], stage)
+    if stage == 1:
+        _screen(run, iteration, candidates)
+    else:
+        _finish(run, iteration, candidates)
+
+
+def _given_up(candidate: Candidate, stage: int) -> Candidate:
+    """Lose what still extrapolates in a stage when there is nothing left to label."""
+    if candidate.stage == stage and candidate.state == "new":
+        return replace(candidate, state="lost", reason=UNKNOWN)
+    return candidate
+
+
+def _finish(run: Run, iteration: int, candidates: Sequence[Candidate]) -> None:
+    """Calculate what is near the hull, or leave the result if this is done."""
     margin = run.settings.screening().final_margin
     near = [each for each in candidates if each.stage == 2 and each.above <= margin]
     if not _label_near(run, iteration, near):
-        write_result(run, candidates)
-        keep_candidates(run, iteration, candidates, "finished")
+        left = write_result(run, candidates) + sum(each.reason == UNKNOWN for each in candidates)
+        keep_candidates(run, iteration, candidates, "finished", left=left)
 
 
 def evaluated(candidates: Sequence[Candidate], stage: int) -> list[Candidate]:
-    """Place the relaxed candidates of a stage relative to the hull of this stage."""
-    part = [each for each in candidates if each.stage == stage and each.state == "relaxed"]
+    """Place the relaxed candidates of a stage relative to the hull of this stage.
+
+    Raises
+    ------
+    MtpotError
+        All structures of a pure element are lost.
+    """
+    part = [each for each in candidates if each.stage == stage and each.state in PLACED]
+    assert len({each.iteration for each in part}) <= 1, "energies of several potentials"
     elements = elements_in(each.atoms for each in candidates)
     counts = count_elements((each.atoms for each in part), elements)
+    missing = without_pure(counts, elements)
+    if missing:
+        raise MtpotError(
+            f"all candidates of pure {missing[0]} are lost, to which formation energies refer; mlp "
+            "learn --status shows what could not be labeled: mend that, and go on with --resume "
+            "--retry"
+        )
     formation = formation_energies(counts, np.array([each.energy for each in part]), elements)
     above = energies_above_hull(counts, formation)
     placed = {
@@ -132,10 +169,9 @@ def evaluated(candidates: Sequence[Candidate], stage: int) -> list[Candidate]:
     return [placed.get(each.number, each) for each in candidates]
 
 
-def _screen(run: Run, iteration: int) -> None:
+def _screen(run: Run, iteration: int, candidates: Sequence[Candidate]) -> None:
     """Drop what is far above the hull of the first potential."""
     margin = run.settings.screening().margin
-    candidates = evaluated(current_candidates(run), 1)
     candidates = [
         replace(each, stage=2) if each.above <= margin else each  # not those with nan
         for each in candidates

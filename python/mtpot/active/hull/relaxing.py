@@ -13,7 +13,7 @@ from ase.io.extxyz import XYZError
 
 from mtpot.active.explorers import Relaxer, explorers_of, prepare_exploration
 from mtpot.active.explorers.relax import RELAXED
-from mtpot.active.hull.candidates import Candidate, read_candidates, write_candidates
+from mtpot.active.hull.candidates import PLACED, Candidate, read_candidates, write_candidates
 from mtpot.active.loop import exploring_folder, watch_of
 from mtpot.active.tasks import WORK
 from mtpot.active.training import GRADED
@@ -37,12 +37,12 @@ _CRASHES = 5
 def relax(run: Run, iteration: int) -> None:
     """Relax with the newest potential: the phase before selecting.
 
-    At first those that extrapolated, from where they began. If none of them does any more, all
-    others that an older potential relaxed go on from there.
+    At first those that extrapolated, from where they began. If none of them does any more, or this
+    was all before and brought nothing to label, all others that an older potential relaxed go on
+    from there.
     """
     known = {each.number: each for each in current_candidates(run)}
-    stage = run.store.fact("stage")
-    taking_part = [each for each in known.values() if each.stage == stage]
+    taking_part = [each for each in known.values() if each.stage == run.store.fact("stage")]
     for name, due in (
         ("new", [each for each in taking_part if each.state == "new"]),
         ("all", [each for each in taking_part if each.state != "new"]),
@@ -103,7 +103,8 @@ def _relaxed(
     run.store.record("exploration", f"{iteration:03d}/{name}", content)
     run.tell(
         f"iteration {iteration}: of {len(candidates)} candidates {found['relaxed']} relaxed, "
-        f"{found['new']} extrapolate, {found['lost']} are lost, in {found['steps']} steps; "
+        f"{found['unfinished']} unfinished, {found['new']} extrapolate, {found['lost']} are lost, "
+        f"in {found['steps']} steps; "
         f"largest grade {largest:.3g}  {content['seconds']:.1f} s"
     )
 
@@ -119,9 +120,9 @@ def _after(candidate: Candidate, end: dict[str, Any], iteration: int, select: fl
     )
     if end["largest"] > select:
         return after
-    if end["ended"] in ("relaxed", "unfinished"):
+    if end["ended"] in PLACED:
         energy = float(end["potential_energy"])
-        return replace(after, state="relaxed", energy=energy, atoms=end["atoms"])
+        return replace(after, state=end["ended"], energy=energy, atoms=end["atoms"])
     return replace(after, state="lost", reason=str(end.get("reason", "its grade is no number")))
 
 

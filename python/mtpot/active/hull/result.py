@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,25 +18,30 @@ from mtpot.active.hull.geometry import (
     count_elements,
     energies_above_hull,
     formation_energies,
+    without_pure,
 )
+from mtpot.errors import MtpotError
 from mtpot.files import replacing, write_atomic
 from mtpot.train.report.style import to_svg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ase import Atoms
 
     from mtpot.active.driver import Run
+    from mtpot.active.hull.geometry import Counts
     from mtpot.active.store import Entry
 
 TABLE, STRUCTURES, FIGURE = "hull.csv", "hull.xyz", "hull.svg"
 
 COLUMNS = (
     "stage", "state", "formation_potential", "above_potential", "formation_label", "above_label",
-    "largest_force_label", "row",
+    "largest_force_label", "row", "reason",
 )  # fmt: skip
-"""Of the table, behind candidate, formula and fractions; eV/atom and eV/angstrom."""
+"""Of the table, behind candidate, formula and fractions; eV/atom and eV/angstrom. The reason says
+why a candidate is lost, or has no label although it is near the hull."""
+_NOT_CALCULATED = "not calculated"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,16 +74,21 @@ class Calculated:
         return float(np.abs(self.entry.atoms.get_forces()).max())
 
 
-def write_result(run: Run, candidates: Sequence[Candidate]) -> None:
+def write_result(run: Run, candidates: Sequence[Candidate]) -> int:
     """Find the hull of the labels, write the files, record the event, and tell.
+
+    Returns
+    -------
+    How many candidates are near the hull, but could not be calculated.
 
     Raises
     ------
-    InputError
+    MtpotError
         No structure of a pure element could be labeled.
     """
     elements = elements_in(each.atoms for each in candidates)
     calculated = _calculated(run, candidates, elements)
+    candidates = _with_reasons(run, candidates, calculated)
     by_number = {each.candidate.number: each for each in calculated}
     write_atomic(run.folder / TABLE, _table(candidates, by_number, elements), overwrite=True)
     _write_structures(run, calculated)
@@ -86,6 +97,7 @@ def write_result(run: Run, candidates: Sequence[Candidate]) -> None:
         write_atomic(run.folder / FIGURE, to_svg(figure), overwrite=True)
     run.store.record("hull", "hull", _event(candidates, calculated))
     _tell(run, candidates, calculated)
+    return len(_not_calculated(candidates))
 
 
 def _calculated(
@@ -99,6 +111,7 @@ def _calculated(
         if rows.get(str(each.number)) in entries
     ]
     counts = count_elements((entry.atoms for _, entry in pairs), elements)
+    _check_elements(counts, elements)
     energies = np.array([entry.atoms.get_potential_energy() for _, entry in pairs])
     formation = formation_energies(counts, energies, elements)
     above = energies_above_hull(counts, formation)
@@ -107,6 +120,33 @@ def _calculated(
         for (each, entry), energy, height in zip(pairs, formation, above, strict=True)
     ]
     return sorted(calculated, key=lambda each: (each.above, each.candidate.number))
+
+
+def _check_elements(counts: Counts, elements: Sequence[str]) -> None:
+    missing = without_pure(counts, elements)
+    if missing:
+        raise MtpotError(
+            f"no structure of pure {missing[0]} near the hull could be labeled, to which formation "
+            "energies refer; mlp learn --status shows why: mend that, and go on with --resume "
+            "--retry"
+        )
+
+
+def _with_reasons(
+    run: Run, candidates: Sequence[Candidate], calculated: Sequence[Calculated]
+) -> list[Candidate]:
+    """Give those a reason that were to be calculated and have no label."""
+    due = set(run.store.fact("finals")) - {str(each.candidate.number) for each in calculated}
+    return [
+        replace(each, reason=_NOT_CALCULATED)
+        if str(each.number) in due and each.state != "lost"
+        else each
+        for each in candidates
+    ]
+
+
+def _not_calculated(candidates: Sequence[Candidate]) -> list[Candidate]:
+    return [each for each in candidates if each.reason == _NOT_CALCULATED]
 
 
 def hull_members(calculated: Sequence[Calculated]) -> list[Calculated]:
@@ -147,9 +187,9 @@ def _line(
     line += [str(candidate.stage), candidate.state]
     line += [_number(candidate.formation), _number(candidate.above)]
     if calculated is None:
-        return [*line, "", "", "", ""]
+        return [*line, "", "", "", "", candidate.reason]
     label = (calculated.formation, calculated.above, calculated.largest_force)
-    return [*line, *map(_number, label), str(calculated.entry.id)]
+    return [*line, *map(_number, label), str(calculated.entry.id), candidate.reason]
 
 
 def _number(value: float) -> str:
@@ -177,6 +217,7 @@ def _event(candidates: Sequence[Candidate], calculated: Sequence[Calculated]) ->
         "candidates": len(candidates),
         "second_stage": sum(each.stage == 2 for each in candidates),
         "lost": sum(each.state == "lost" for each in candidates),
+        "not_calculated": [each.number for each in _not_calculated(candidates)],
         "calculated": len({each.entry.id for each in calculated}),
         "largest_error": max(errors),
         "largest_force": max(each.largest_force for each in calculated),
@@ -203,13 +244,30 @@ def _tell(run: Run, candidates: Sequence[Candidate], calculated: Sequence[Calcul
         run.tell(
             f"  {formula:12s} {each.formation:8.4f} eV/atom  candidate {each.candidate.number}"
         )
-    for line in _lost(candidates):
+    for line in chain(_missing(candidates), _lost(candidates)):
         run.tell(line)
 
 
-def _lost(candidates: Sequence[Candidate], most: int = 10) -> Iterator[str]:
-    lost = [each for each in candidates if each.state == "lost"]
-    for each in lost[:most]:
-        yield f"  lost: candidate {each.number}: {each.reason}"
-    if len(lost) > most:
-        yield f"  and {len(lost) - most} more"
+def _missing(candidates: Sequence[Candidate]) -> Iterator[str]:
+    return _listed(
+        f"  not calculated: candidate {each.number}, {1e3 * each.above:.1f} meV/atom above the "
+        "hull of the potential"
+        for each in _not_calculated(candidates)
+    )
+
+
+def _lost(candidates: Sequence[Candidate]) -> Iterator[str]:
+    return _listed(
+        f"  lost: candidate {each.number}: {each.reason}"
+        for each in candidates
+        if each.state == "lost"
+    )
+
+
+def _listed(lines: Iterable[str], most: int = 10) -> Iterator[str]:
+    """Yield the first of them, and how many there are more."""
+    rest = iter(lines)
+    yield from islice(rest, most)
+    more = sum(1 for _ in rest)
+    if more:
+        yield f"  and {more} more"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mtpot.active.hull.candidates import Candidate
+
+    Composition = tuple[tuple[int, int], ...]
 
 SAME_ENERGY = 1e-4
 """eV/atom."""
@@ -18,21 +23,25 @@ SAME_VOLUME = 1e-3
 def twins_of(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
     """Group candidates of one composition, energy and volume; the lowest of each comes first."""
     groups: list[list[Candidate]] = []
+    # By composition: volume and group of those whose lowest energy is near that of what comes next.
+    near: defaultdict[Composition, deque[tuple[float, list[Candidate]]]] = defaultdict(deque)
     for candidate in sorted(candidates, key=lambda each: (each.formation, each.number)):
-        for group in groups:
-            if _are_twins(group[0], candidate):
+        lately = near[_composition(candidate)]
+        while lately and candidate.formation - lately[0][1][0].formation >= SAME_ENERGY:
+            lately.popleft()
+        own = candidate.atoms.cell.volume / len(candidate.atoms)
+        for volume, group in lately:
+            if abs(volume / own - 1.0) < SAME_VOLUME:
                 group.append(candidate)
                 break
         else:
             groups.append([candidate])
+            lately.append((own, groups[-1]))
     return groups
 
 
-def _are_twins(one: Candidate, other: Candidate) -> bool:
-    formulas = {str(each.atoms.symbols.formula.reduce()[0]) for each in (one, other)}
-    volumes = [each.atoms.cell.volume / len(each.atoms) for each in (one, other)]
-    return (
-        len(formulas) == 1
-        and abs(one.formation - other.formation) < SAME_ENERGY
-        and abs(volumes[0] / volumes[1] - 1.0) < SAME_VOLUME
-    )
+def _composition(candidate: Candidate) -> Composition:
+    """Atomic numbers and how many of each, without a common divisor."""
+    numbers, counts = np.unique(candidate.atoms.numbers, return_counts=True)
+    counts //= np.gcd.reduce(counts)
+    return tuple(zip(numbers.tolist(), counts.tolist(), strict=True))

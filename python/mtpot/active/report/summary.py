@@ -35,6 +35,11 @@ def _ending(history: History) -> str:
         doing = DOING.get(phase, phase)
         return f"Not finished: the run stands in iteration {iteration}, {doing}. {made} so far."
     left = history.store.fact("left", 0)
+    if left and history.store.events("hull"):
+        return (
+            f"Finished, but not clean: {counted(left, 'candidate')} could not be calculated, or "
+            f"met what no calculation could label; hull.csv says which. {made}."
+        )
     if left:
         return (
             f"Finished, but not clean: in iteration {iteration} {counted(left, 'structure')} still "
