@@ -1,4 +1,4 @@
-"""Judge a finished run: python judge.py [settings.toml] [--count 10].
+"""Judge a finished run: python judge.py [settings.toml] [--count 9].
 
 Snapshots of the last simulation, which were never selected, are labeled with the settings of the
 run, and the errors of its potential on them are compared with those on what it was trained on.
@@ -33,7 +33,7 @@ def main():
     """Label and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("settings", nargs="?", type=Path, default=Path("settings.toml"))
-    parser.add_argument("--count", type=int, default=10, help="snapshots to label")
+    parser.add_argument("--count", type=int, default=9, help="snapshots to label")
     arguments = parser.parse_args()
     settings = load_settings(arguments.settings, {})
     store = Store(settings.output / DATABASE)
@@ -41,7 +41,8 @@ def main():
 
     last = sorted((settings.output / "explorations").glob("*/*"))[-1]
     snapshots = read(last / tasks.WORK / SNAPSHOTS, index=":")
-    picked = np.linspace(0, len(snapshots) - 1, arguments.count).round().astype(int)
+    # The first is the crystal that the run began with, which has a label.
+    picked = np.linspace(0, len(snapshots) - 1, arguments.count + 1).round().astype(int)[1:]
     table = settings.plan().table(settings.label, 1)
     folders = [
         prepare_label(settings.output / "judged" / f"{k:03d}", snapshots[k], table) for k in picked
