@@ -24,13 +24,13 @@ from mtpot import MTPCalculator
 from mtpot.active import tasks
 from mtpot.active.driver import Run, WaitingForLabels
 from mtpot.active.labelers import label_in
-from mtpot.active.loop import _check_failed, _take_exploration, add_data
-from mtpot.active.settings import LearnSettings
+from mtpot.active.loop import _check_failed, _take_exploration, add_data, read_data
+from mtpot.active.settings import LearnSettings, load_settings
 from mtpot.active.store import Store, digest_of
 from mtpot.active.training import labeled_frames
 from mtpot.cli import main
 from mtpot.data.atoms import frame_from_atoms
-from mtpot.errors import MtpotError
+from mtpot.errors import InputError, MtpotError
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -322,6 +322,29 @@ def test_bad_input_is_told_before_the_first_calculation(
     assert words in capsys.readouterr().err
     assert not Path("run/labels").exists()
     assert not Path("calls").exists()
+
+
+def test_a_folder_with_other_things_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(prepare(tmp_path))
+    Path("run").mkdir()
+    Path("run", "potential.mtp").write_text("of a training")
+    assert main(["learn", "settings.toml"]) == 2
+    assert "run is not empty, it has potential.mtp" in capsys.readouterr().err
+    assert [path.name for path in Path("run").iterdir()] == ["potential.mtp"]
+
+
+def test_labels_of_another_run_belong_together_with_those_of_the_same_settings(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(prepare(tmp_path))
+    data = {"data": [str(finished / "run" / "learn.db")]}
+    same = load_settings(Path("settings.toml"), data)
+    assert len(read_data(same, print)) == len(calls(finished))
+    other = replace(same, label={"calculator": "emt"})
+    with pytest.raises(InputError, match=r"labeled with another calculator, function of \[label"):
+        read_data(other, print)
 
 
 @pytest.mark.parametrize(("function", "code"), [("label", 0), ("fails", 1)])

@@ -7,6 +7,7 @@ transaction that holds its result and the next phase.
 
 from __future__ import annotations
 
+import json
 import shutil
 from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -23,7 +24,8 @@ from mtpot.active.explorers import (
     explorers_of,
     prepare_exploration,
 )
-from mtpot.active.store import digest_of
+from mtpot.active.plan import plan_of
+from mtpot.active.store import Store, digest_of
 from mtpot.active.tasks import WORK, discard, stop
 from mtpot.active.training import GRADED, train_on_labels
 from mtpot.active.wording import counted
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from mtpot.active.driver import Run
     from mtpot.active.explorers import Explorer
     from mtpot.active.settings import LearnSettings
-    from mtpot.active.store import Store
     from mtpot.active.tasks import Outcome
     from mtpot.data.frame import Frame
 
@@ -209,6 +210,9 @@ def read_data(settings: LearnSettings, tell: Callable[[str], None]) -> Sequence[
         There is no such file, or a frame lacks energy or forces; names both.
     """
     frames: Sequence[Frame] = read_sets(settings.data)
+    for path in find_files(settings.data):
+        if path.suffix == ".db":
+            _check_same_labels(path, settings)
     if not frames:
         return frames
     frames, left_out = leave_out(frames)
@@ -222,6 +226,21 @@ def read_data(settings: LearnSettings, tell: Callable[[str], None]) -> Sequence[
                 "run calculate it, as one of its starting structures"
             )
     return frames
+
+
+def _check_same_labels(path: Path, settings: LearnSettings) -> None:
+    """Refuse the record of another run that was labeled in another way."""
+    try:
+        other = Store(path).fact("settings", {})
+    except InputError:  # a database of ASE that is none
+        return
+    theirs, ours = (plan_of(label).table(label, 1) for label in (other["label"], settings.label))
+    if theirs != json.loads(json.dumps(ours)):
+        different = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
+        raise InputError(
+            f"data: {path} was labeled with another {', '.join(different)} of [label]: labels "
+            "would not belong together"
+        )
 
 
 def label(run: Run, iteration: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtpot.active import on_the_fly, tasks
 from mtpot.active.choice import check_room
-from mtpot.active.driver import DATABASE, Run, only_driver
+from mtpot.active.driver import DATABASE, LOCK, Run, only_driver
 from mtpot.active.executors import EXECUTORS, check_executor
 from mtpot.active.explorers import explorers_of
 from mtpot.active.hull import changes
@@ -94,6 +94,8 @@ def work(
         )
     if resume and not path.exists():
         raise InputError(f"{settings.output} holds no learning run: begin one without --resume")
+    if not path.exists():
+        _check_folder(settings.output)
     look(settings)
     if not resume:
         _look_at_beginning(settings, lambda _: None)  # it is told of when it begins
@@ -105,6 +107,16 @@ def work(
                 try_again(run)
             MODES[settings.mode](run)
         tell(f"{settings.output / 'potential.almtp'}: {states(store)}")
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse to begin in a folder that holds other things: a training's potential, say."""
+    others = {path.name for path in folder.iterdir()} - {LOCK, DATABASE} if folder.is_dir() else ()
+    if others:
+        some = ", ".join(sorted(others)[:3])
+        raise InputError(
+            f"output: {folder} is not empty, it has {some}: choose a folder of its own for the run"
+        )
 
 
 def _has_begun(path: Path) -> bool:

@@ -59,6 +59,12 @@ def train_on_labels(run: Run, iteration: int) -> MTP:
     if result.stop == "interrupted":  # what there is until then is the result of `mlp train` alone
         raise KeyboardInterrupt
     selection = build_selection(result.potential, frames, "nbh", settings.threads)
+    size, filled = len(selection.origins), int((selection.origins[:, 0] >= 0).sum())
+    if filled < size and not run.store.events("training"):
+        run.tell(
+            f"the active set has {filled} of {size} rows: until it is full, grades are far too "
+            "large; more initial structures, or a lower level, fill it"
+        )
     potential = MTP(result.potential.core, selection)
     seconds = time.perf_counter() - started
     keep(run, iteration, potential, frames, seconds=seconds, loss=result.loss, fresh=fresh)

@@ -21,6 +21,7 @@ from ase.io import iread, write
 
 from mtpot.active.labelers.ase_calculator import AseLabeler, outputs_in
 from mtpot.active.labelers.common import LABELED, STRUCTURE, LabelError, Waiting, with_label
+from mtpot.active.labelers.last_words import error_said
 from mtpot.active.labelers.matching import order_in
 from mtpot.active.plan import ATTEMPT
 from mtpot.active.store import digest_of
@@ -76,6 +77,9 @@ class ExchangeLabeler:
         if found is None and (job / FAILED).exists():
             reason = (job / FAILED).read_text(errors="replace").strip()
             raise LabelError(f"{job}: {reason or 'it failed'}")
+        said = error_said(job) if found is None else ""
+        if said:
+            raise LabelError(f"{job}: {said}")
         if found is None:
             raise Waiting(str(job))
         if is_unconverged(found.info):
