@@ -54,8 +54,14 @@ CHECKS: dict[str, Callable[[LearnSettings], object]] = {
 FIRST: dict[str, Callable[[LearnSettings], Sequence[Atoms]]] = {"hull": hull.first_structures}
 """What some of them label first, with copies; the others what stands in `start`."""
 
-_FIXED = ("label", "start", "data", "mode")
-"""Settings that make a run what it is; all others may change on the way."""
+_KEEPS = 'a run keeps what it began with (data = ["RUN/learn.db"] takes labels to another)'
+_FIXED = {
+    "label": "labels would not belong together",
+    "start": _KEEPS,
+    "data": _KEEPS,
+    "mode": _KEEPS,
+}
+"""Settings that make a run what it is, and why; all others may change on the way."""
 _FREE = ("timeout", "fallback", "max_failures", "max-failures", "poll", "max_atoms", "max-atoms")
 """Keys of [label] that change no label."""
 
@@ -186,14 +192,14 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
     for name in sorted({*before, *now}):
         old, new = before.get(name), now.get(name)
         if name == "label":
-            old, new = (_without_free(each) for each in (old, new))
+            old, new = _differing(_without_free(old), _without_free(new))
         if old == new or name == "output":
             continue
         key = name.replace("_", "-")
         if name in _FIXED:
             raise InputError(
-                f"the run was begun with {key} = {json.dumps(old)}, not {json.dumps(new)}: labels "
-                "would not belong together. Give what it had, or another --output"
+                f"the run was begun with {key} = {json.dumps(old)}, not {json.dumps(new)}: "
+                f"{_FIXED[name]}. Give what it had, or another --output"
             )
         if name == "explore" and before.get("mode") == now["mode"] == "hull":
             changes.check_tables(before[name], now[name])
@@ -206,6 +212,14 @@ def _hull_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Name what has changed in the table [hull], each key of which tells of another phase."""
     old, new = underscored(old), underscored(new)
     return [f"hull.{key}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+
+
+def _differing(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return of each what the other has not."""
+    return (
+        {key: value for key, value in old.items() if new.get(key) != value},
+        {key: value for key, value in new.items() if old.get(key) != value},
+    )
 
 
 def _without_free(label: Any) -> dict[str, Any]:

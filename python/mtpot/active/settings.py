@@ -211,7 +211,10 @@ def load_settings(path: Path | None, flags: Mapping[str, Any]) -> LearnSettings:
     values |= parse_values(LearnSettings, flags, lambda key: f"--{key.replace('_', '-')}")
     for name in ("output", "start"):
         if not values.get(name):
-            raise InputError(f"no {name}: give --{name}, or a settings file that has it")
+            raise InputError(
+                f"no {name}: give --{name}, or a settings file that has it (mlp learn --template "
+                "writes one)"
+            )
     explore = tuple(tables.pop("explore", ()))
     settings = LearnSettings(**values, **tables, explore=explore)
     _check_sense(settings)

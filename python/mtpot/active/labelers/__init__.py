@@ -76,7 +76,8 @@ def _refuse_unknown(table: Mapping[str, Any], known: Sequence[str]) -> None:
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            names = ", ".join(sorted({*known} - {ATTEMPT}))
+            hint = f"did you mean {near[0]}?" if near else f"there are {names}"
             raise InputError(f"[label] unknown key {key}; {hint}".replace("_", "-"))
 
 

@@ -36,7 +36,12 @@ def check_pseudopotentials(folder: Path, names: Mapping[str, Any]) -> None:
     for species, name in names.items():
         where = f"[label] settings pseudopotentials: {species}:"
         if name not in there:
-            near = difflib.get_close_matches(str(name), there, n=1)
+            own = [
+                each
+                for each in there
+                if re.match(rf"{re.escape(species)}[._-]", each, re.IGNORECASE)
+            ]
+            near = difflib.get_close_matches(str(name), own or there, n=1, cutoff=0.3)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise InputError(f"{where} {folder} has no {name}{hint}")
         wanted, found = _SYMBOL.match(species), element_of(folder / name)
