@@ -231,8 +231,10 @@ def read_data(settings: LearnSettings, tell: Callable[[str], None]) -> Sequence[
 def _check_same_labels(path: Path, settings: LearnSettings) -> None:
     """Refuse the record of another run that was labeled in another way."""
     try:
-        other = Store(path).fact("settings", {})
+        other = Store(path).fact("settings")
     except InputError:  # a database of ASE that is none
+        return
+    if other is None:
         return
     theirs, ours = (plan_of(label).table(label, 1) for label in (other["label"], settings.label))
     if theirs != json.loads(json.dumps(ours)):
