@@ -449,8 +449,8 @@ def test_run_that_stopped_when_selecting_goes_on_with_other_settings(
     tmp_path, few, monkeypatch, old, new
 ):
     monkeypatch.setattr(tasks, "run", in_process)
-    with pytest.raises(MtpotError, match="max-labels 8 are used up"):
-        work(tmp_path, few, text=f"max-labels = 8\n{LOOSE}")
+    with pytest.raises(MtpotError, match="max-labels 12 are used up"):
+        work(tmp_path, few, text=f"max-labels = 12\n{LOOSE}")
     relaxed = set((tmp_path / "run" / "explorations").iterdir())
     assert Store(tmp_path / "run" / DATABASE).fact("position") == [0, "select"]
     text = LOOSE.replace(old, new, 1) if old else LOOSE + new
