@@ -26,7 +26,7 @@ from mtpot.active.explorers import EXPLORERS, Exploration, Watch, prepare_explor
 from mtpot.active.imported import imported
 from mtpot.active.labelers import prepare_label
 from mtpot.active.loop import read_data
-from mtpot.active.plan import plan_of
+from mtpot.active.plan import method_of, plan_of
 from mtpot.active.settings import LearnSettings, load_settings
 from mtpot.active.store import Store
 from mtpot.active.template import template
@@ -180,6 +180,21 @@ def test_a_longer_simulation_is_explored_again_but_not_trained_again(finished):
     assert lines[0].startswith("explore: ")
     last = list(store.events("exploration").values())[-1]
     assert last["picoseconds"] == pytest.approx(0.06)
+
+
+def test_labels_are_the_same_wherever_and_by_how_many_processes_they_are_made():
+    profile = {"command": "pw.x", "pseudo_dir": "pseudos"}
+    label = {"calculator": "espresso", "profile": profile, "settings": {"kspacing": 0.1}}
+    elsewhere = {"exchange": "jobs", "max-force": 20.0, "timeout": 5.0, "poll": 1.0}
+    parallel = {"profile": {**profile, "command": "mpirun -np 4 pw.x"}}
+    assert method_of(label | elsewhere | parallel) == method_of(label)
+    for other in ({"settings": {"kspacing": 0.2}}, {"profile": {**profile, "pseudo_dir": "."}}):
+        assert method_of(label | other) != method_of(label)
+
+
+def test_the_number_of_a_try_is_no_setting():
+    with pytest.raises(InputError, match="unknown key attempt"):
+        plan_of({"calculator": "emt", "attempt": 2})
 
 
 def test_other_labels_are_refused_when_a_run_goes_on(finished):

@@ -7,7 +7,6 @@ transaction that holds its result and the next phase.
 
 from __future__ import annotations
 
-import json
 import shutil
 from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -24,7 +23,7 @@ from mtpot.active.explorers import (
     explorers_of,
     prepare_exploration,
 )
-from mtpot.active.plan import plan_of
+from mtpot.active.plan import method_of
 from mtpot.active.store import Store, digest_of
 from mtpot.active.tasks import WORK, discard, stop
 from mtpot.active.training import GRADED, train_on_labels
@@ -236,8 +235,8 @@ def _check_same_labels(path: Path, settings: LearnSettings) -> None:
         return
     if other is None:
         return
-    theirs, ours = (plan_of(label).table(label, 1) for label in (other["label"], settings.label))
-    if theirs != json.loads(json.dumps(ours)):
+    theirs, ours = method_of(other["label"]), method_of(settings.label)
+    if theirs != ours:
         different = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
         raise InputError(
             f"data: {path} was labeled with another {', '.join(different)} of [label]: labels "

@@ -180,8 +180,8 @@ class _OnTheFly:
         if not all(each.grade is not None and each.grade < limit for each in asked):
             raise MtpotError(
                 f"the simulation has come to a structure with a grade above break-threshold, "
-                f"{limit:g}, and it could not be labeled (mlp learn --status shows why): begin a "
-                "run with more initial structures"
+                f"{limit:g}, and it could not be labeled (mlp learn --status shows why): --resume "
+                "--retry tries it again; or begin a run with more initial structures"
             )
         self._store.set_fact("position", (iteration, "explore"))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mtpot.errors import InputError
 from mtpot.train.option import about, parse_values
 from mtpot.train.parsers import integer, number, parse_share, parse_table
 
@@ -86,6 +88,7 @@ class Plan:
 ATTEMPT = "attempt"
 """Key of the number of a try."""
 PLAN_KEYS = tuple(Plan.__dataclass_fields__)
+_NO_METHOD = (*PLAN_KEYS, ATTEMPT, "exchange", "max_force")
 
 
 def plan_of(table: Mapping[str, Any]) -> Plan:
@@ -96,8 +99,21 @@ def plan_of(table: Mapping[str, Any]) -> Plan:
     InputError
         A value is of the wrong kind; names the key.
     """
+    if ATTEMPT in underscored(table):
+        raise InputError(f"[label] unknown key {ATTEMPT}: the run itself counts its tries")
     known = {key: value for key, value in underscored(table).items() if key in PLAN_KEYS}
     return Plan(**parse_values(Plan, known, lambda key: f"[label] {key.replace('_', '-')}"))
+
+
+def method_of(label: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a table [label] decides what labels are, not how or where they are made."""
+    table = {key: value for key, value in underscored(label).items() if key not in _NO_METHOD}
+    for name in ("profile", "settings"):
+        if isinstance(table.get(name), dict):
+            kept = {key: value for key, value in table[name].items() if key != "command"}
+            table[name] = kept
+    method: dict[str, Any] = json.loads(json.dumps(table, sort_keys=True))
+    return method
 
 
 def underscored(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from mtpot.active.hull import changes
 from mtpot.active.hull import learning as hull
 from mtpot.active.labelers import labeler_of, prepare_label
 from mtpot.active.loop import learn, read_data, read_starts
-from mtpot.active.plan import underscored
+from mtpot.active.plan import method_of, underscored
 from mtpot.active.report import write_report
 from mtpot.active.status import states, status_of
 from mtpot.active.store import Store, digest_of
@@ -62,8 +62,6 @@ _FIXED = {
     "mode": _KEEPS,
 }
 """Settings that make a run what it is, and why; all others may change on the way."""
-_FREE = ("timeout", "fallback", "max_failures", "max-failures", "poll", "max_atoms", "max-atoms")
-"""Keys of [label] that change no label."""
 
 
 def work(
@@ -192,7 +190,7 @@ def _compare(before: dict[str, Any], now: dict[str, Any], tell: Callable[[str], 
     for name in sorted({*before, *now}):
         old, new = before.get(name), now.get(name)
         if name == "label":
-            old, new = _differing(_without_free(old), _without_free(new))
+            old, new = _differing(method_of(old or {}), method_of(new or {}))
         if old == new or name == "output":
             continue
         key = name.replace("_", "-")
@@ -220,10 +218,6 @@ def _differing(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any]
         {key: value for key, value in old.items() if new.get(key) != value},
         {key: value for key, value in new.items() if old.get(key) != value},
     )
-
-
-def _without_free(label: Any) -> dict[str, Any]:
-    return {key: value for key, value in dict(label or {}).items() if key not in _FREE}
 
 
 def look(settings: LearnSettings) -> None:

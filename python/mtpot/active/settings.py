@@ -99,10 +99,16 @@ class LearnSettings:
         default=50, metadata=about("learning", "most iterations", integer(1))
     )
     max_labels: int = field(
-        default=1000, metadata=about("learning", "most calculations in all", integer(1))
+        default=1000,
+        metadata=about(
+            "learning",
+            "most structures to label in all, however often each is tried",
+            integer(1),
+        ),
     )
     labels_per_iteration: int = field(
-        default=10, metadata=about("learning", "most calculations of one iteration", integer(1))
+        default=10,
+        metadata=about("learning", "most structures to label in one iteration", integer(1)),
     )
     seed: int = field(
         default=0, metadata=about("learning", "seed of displacements and simulations", integer(0))

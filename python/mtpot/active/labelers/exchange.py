@@ -23,7 +23,7 @@ from mtpot.active.labelers.ase_calculator import AseLabeler, outputs_in
 from mtpot.active.labelers.common import LABELED, STRUCTURE, LabelError, Waiting, with_label
 from mtpot.active.labelers.last_words import error_said
 from mtpot.active.labelers.matching import order_in
-from mtpot.active.plan import ATTEMPT
+from mtpot.active.plan import ATTEMPT, method_of
 from mtpot.active.store import digest_of
 from mtpot.data.atoms import is_unconverged
 from mtpot.errors import InputError
@@ -55,8 +55,7 @@ class ExchangeLabeler:
         self._place = Path(table["exchange"])
         self._writer = AseLabeler(table) if "calculator" in table else None
         # Whoever asks for the same in the same way, in this run or another, finds it there.
-        asked = {key: value for key, value in table.items() if key not in ("exchange", "max_force")}
-        self._asked = json.dumps(asked, sort_keys=True)
+        self._asked = json.dumps(method_of(table))
         self._attempt = int(table.get(ATTEMPT, 1))
 
     def check(self) -> None:
