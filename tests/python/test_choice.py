@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -195,6 +196,19 @@ def test_a_run_that_ends_says_how_much_was_set_aside(max_atoms: int, tmp_path: P
     assert run.store.fact("left") == 1
     assert "1 structure extrapolates that no calculation labels" in words[-1]
     assert run.store.fact("position") == [0, "finished"]
+
+
+def test_no_structure_is_passed_over_since_others_were_tried(tmp_path: Path) -> None:
+    """One label an iteration, and calculations that all fail: each candidate has its turn."""
+    large = [silicon(0.15, seed, repeat=5) for seed in (3, 4)]
+    run, _ = run_of(tmp_path, 100, large=large)
+    run = replace(run, settings=replace(run.settings, labels_per_iteration=1))
+    while select(run, 0):
+        for entry in run.store.entries("queued"):
+            run.store.update(entry.id, "set-aside")
+    grades = [entry.grade for entry in run.store.entries("set-aside")]
+    for atoms in large:
+        assert any(grade == pytest.approx(atoms.info["grade"], rel=1e-6) for grade in grades)
 
 
 def test_a_run_that_knows_everything_says_so(tmp_path: Path) -> None:
